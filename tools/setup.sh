@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Makes .venv exactly what requirements.lock says, plus our own distributions as editable installs.
+# Runs again in about a second when nothing changed. RIVEREDGE_SETUP=dev adds what only the tests need.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\033[1m▸ %s\033[0m\n' "$*"; }
+off() { printf '\033[33m! %s\033[0m\n' "$*" >&2; }
+
+find_python() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
+    [ -n "$candidate" ] || continue
+    command -v "$candidate" >/dev/null 2>&1 || continue
+    if "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+      printf '%s' "$candidate"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Debian packages are a convenience for the tests: without root the suites that need them say so and go on.
+apt_install() {
+  local why="$1"
+  shift
+  local runner=()
+  [ "$(id -u)" -eq 0 ] || runner=(sudo -n)
+  if ! command -v apt-get >/dev/null 2>&1; then
+    off "no apt-get here: $why is off; install by hand: $*"
+    return 0
+  fi
+  if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
+    off "neither root nor password-less sudo: $why is off; install by hand: $*"
+    return 0
+  fi
+  say "system packages for $why: $*"
+  if ! { "${runner[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
+    "${runner[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >/dev/null 2>&1; then
+    off "could not install $* : $why is off"
+  fi
+}
+
+python=$(find_python) || {
+  off "Python 3.11 or newer is needed; set PYTHON=/path/to/python3 if it is not on PATH"
+  exit 1
+}
+
+uv=$(command -v uv || true)
+if [ -z "$uv" ]; then
+  uv="$PWD/.uv/bin/uv"
+  if [ ! -x "$uv" ]; then
+    say "installing uv into .uv"
+    "$python" -m venv .uv >/dev/null 2>&1 || {
+      apt_install "the virtual environment" python3-venv
+      "$python" -m venv .uv
+    }
+    .uv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+  fi
+fi
+[ "${1:-}" != "--print-uv" ] || { printf '%s\n' "$uv"; exit 0; }
+
+members=(sdk migrations kernel)
+for path in plugins/*/pyproject.toml tests/exampleplugin/pyproject.toml; do
+  members+=("$(dirname "$path")")
+done
+
+stamp=.venv/.riveredge-setup
+want=$("$python" - "${members[@]}" <<'PY'
+import hashlib
+import pathlib
+import sys
+
+digest = hashlib.sha256(sys.version.encode() + str(pathlib.Path.cwd()).encode())
+for name in ["requirements.lock", "tools/setup.sh", *(f"{m}/pyproject.toml" for m in sys.argv[1:])]:
+    digest.update(pathlib.Path(name).read_bytes())
+print(digest.hexdigest())
+PY
+)
+if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$want" ]; then
+  say "installing the locked dependencies into .venv"
+  [ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
+  "$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+  editable=()
+  for member in "${members[@]}"; do editable+=(-e "$member"); done
+  "$uv" pip install --quiet --python .venv/bin/python --no-deps "${editable[@]}"
+  printf '%s' "$want" >"$stamp"
+fi
+
+if [ "${RIVEREDGE_SETUP:-run}" = dev ] && [ -z "${RIVEREDGE_TEST_DATABASE_URL:-}" ]; then
+  ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || apt_install "the PostgreSQL half of the tests" postgresql
+fi
