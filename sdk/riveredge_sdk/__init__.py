@@ -1,0 +1,86 @@
+"""The contract of RiverEdge plugins. What is exported here and in the named modules is public; nothing else is."""
+
+from riveredge_sdk.auth import Principal, current_principal
+from riveredge_sdk.context import Context, current_context, current_tenant
+from riveredge_sdk.contributions import (
+    Command,
+    Health,
+    HealthCheck,
+    HookSpecs,
+    NavItem,
+    Permission,
+    Role,
+    StaticApp,
+)
+from riveredge_sdk.events import EventType
+from riveredge_sdk.functions import Cron, CronTick, FunctionContext, FunctionSpec, PerTenant
+from riveredge_sdk.http import Body, ExpectedVersion, ListQuery, Page, Resource, Router
+from riveredge_sdk.models import (
+    METADATA,
+    PlatformModel,
+    TenantModel,
+    plugin_registry,
+    tenant_fk,
+    utcnow,
+    uuid7,
+)
+from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.ports import Port, Service, find_service, get_service
+from riveredge_sdk.problems import Problem
+from riveredge_sdk.runtime import contributions
+from riveredge_sdk.settings import PluginSettings, TenantSettings, plugin_settings, tenant_settings
+from riveredge_sdk.uow import publish, read_session, session, unit_of_work
+
+# The version of this contract. The first number grows when something that was promised changes or goes.
+API_VERSION = "1.0"
+
+__all__ = [
+    "API_VERSION",
+    "METADATA",
+    "Body",
+    "Command",
+    "Context",
+    "Cron",
+    "CronTick",
+    "EventType",
+    "ExpectedVersion",
+    "FunctionContext",
+    "FunctionSpec",
+    "Health",
+    "HealthCheck",
+    "HookSpecs",
+    "ListQuery",
+    "NavItem",
+    "Page",
+    "PerTenant",
+    "Permission",
+    "PlatformModel",
+    "Plugin",
+    "PluginSettings",
+    "Port",
+    "Principal",
+    "Problem",
+    "Resource",
+    "Role",
+    "Router",
+    "Service",
+    "StaticApp",
+    "TenantModel",
+    "TenantSettings",
+    "contributions",
+    "current_context",
+    "current_principal",
+    "current_tenant",
+    "find_service",
+    "get_service",
+    "plugin_registry",
+    "plugin_settings",
+    "publish",
+    "read_session",
+    "session",
+    "tenant_fk",
+    "tenant_settings",
+    "unit_of_work",
+    "utcnow",
+    "uuid7",
+]

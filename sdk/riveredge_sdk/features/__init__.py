@@ -1,0 +1,1 @@
+"""The typed vocabulary plugins share: one module per feature."""

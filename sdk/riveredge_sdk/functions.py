@@ -1,0 +1,148 @@
+"""Durable functions: what to run, when, under which limits.
+
+The handler is an ordinary Inngest function: it gets Inngest's own `Context` (`ctx.step.run`, `ctx.step.sleep`, …), so
+Inngest's documentation holds, and the validated payload::
+
+    async def deliver(ctx: FunctionContext, event: DeliveryDue) -> None:
+        @unit_of_work()
+        async def accept() -> str: ...
+
+        await ctx.step.run("accept", accept)
+
+    DELIVER = FunctionSpec(id="messaging.deliver", title="Deliver a message", trigger=DELIVERY_DUE, handler=deliver)
+
+The kernel enters the event's tenant before it calls the handler, mirrors the run's status into the database and adds
+the per-tenant concurrency limit. A step may be repeated after a crash: make it idempotent.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from inngest import (
+    Cancel,
+    Concurrency,
+    Debounce,
+    NonRetriableError,
+    Priority,
+    RateLimit,
+    RetryAfterError,
+    Singleton,
+    StepError,
+    Throttle,
+    Timeouts,
+)
+from inngest import Context as FunctionContext
+from pydantic import BaseModel
+
+from riveredge_sdk.events import EventType
+
+PayloadT = TypeVar("PayloadT", bound=BaseModel)
+JSON: TypeAlias = Any
+Handler: TypeAlias = Callable[[FunctionContext, PayloadT], Awaitable[JSON]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A fixed schedule of five fields, for example `Cron("0 3 * * *", zone="Europe/Berlin")`. Needs `system=True`.
+
+    Tenants' own schedules are the scheduling plugin's; this is for a plugin's housekeeping.
+    """
+
+    expression: str
+    zone: str = "UTC"
+
+
+class CronTick(BaseModel):
+    """The payload of a function that a `Cron` started."""
+
+    scheduled_at: datetime | None = None
+
+
+class Failure(BaseModel):
+    """What `on_failure` receives after the last attempt: the error's name and message, and the payload's raw data."""
+
+    run_id: str
+    error: str
+    message: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PerTenant:
+    """How many steps of one function may run at the same time for one tenant, so that none starves the others."""
+
+    limit: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionSpec(Generic[PayloadT]):
+    """A durable function.
+
+    Args:
+        id: `<plugin>.<name>`; Inngest sees it with a dash.
+        trigger: an event type, a `Cron`, or several event types with the same payload.
+        handler: called with Inngest's context and the payload; returns a JSON value.
+        condition: CEL expression over `event`, for example `event.data.channel == 'email'`.
+        system: runs without a tenant (platform housekeeping). Events that carry no tenant are refused otherwise.
+        retries: attempts after the first, per step (0 to 20).
+        per_tenant: the tenant concurrency limit the kernel adds; None for none.
+        on_failure: called once, under the same tenant, when the run has failed for good.
+        The others are Inngest's own configuration.
+    """
+
+    id: str
+    title: str
+    trigger: EventType[PayloadT] | Cron | Sequence[EventType[PayloadT]]
+    handler: Handler[PayloadT]
+    description: str = ""
+    condition: str | None = None
+    system: bool = False
+    retries: int = 4
+    per_tenant: PerTenant | None = PerTenant()
+    on_failure: Callable[[FunctionContext, Failure], Awaitable[None]] | None = None
+    concurrency: Concurrency | None = None
+    throttle: Throttle | None = None
+    rate_limit: RateLimit | None = None
+    debounce: Debounce | None = None
+    cancel: Sequence[Cancel] = ()
+    priority: Priority | None = None
+    singleton: Singleton | None = None
+    idempotency: str | None = None
+    timeouts: Timeouts | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.trigger, Cron) and not self.system:
+            raise ValueError(f"function {self.id!r}: a cron has no tenant, so the function needs system=True")
+
+    @property
+    def events(self) -> tuple[EventType[PayloadT], ...]:
+        """The event types that start it; empty for a cron."""
+        if isinstance(self.trigger, Cron):
+            return ()
+        if isinstance(self.trigger, EventType):
+            return (self.trigger,)
+        return tuple(self.trigger)
+
+
+__all__ = [
+    "JSON",
+    "Cancel",
+    "Concurrency",
+    "Cron",
+    "CronTick",
+    "Debounce",
+    "Failure",
+    "FunctionContext",
+    "FunctionSpec",
+    "NonRetriableError",
+    "PerTenant",
+    "Priority",
+    "RateLimit",
+    "RetryAfterError",
+    "Singleton",
+    "StepError",
+    "Throttle",
+    "Timeouts",
+]

@@ -1,0 +1,192 @@
+"""REST: routers, resources, pages and versions.
+
+    router = Router(prefix="/templates", tag="Templates")
+
+    @router.get("/{template_id}", require="messaging.template.read")
+    async def get_template(template_id: UUID) -> TemplateOut: ...
+
+Every route names the permission it needs, or says `public=True`. The kernel opens the unit of work before the endpoint
+and commits after it returned and before the answer leaves, so an endpoint only works with `session()` and `publish()`.
+Operation ids are `<plugin>.<endpoint name>`.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Header
+from pydantic import BaseModel, ConfigDict, Field
+
+from riveredge_sdk.problems import BadRequest, PreconditionRequired
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Coroutine[Any, Any, Any]])
+ItemT = TypeVar("ItemT")
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+MAX_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One declared operation.
+
+    `require` is a permission id; `public` means that nobody needs to be signed in; `signed_in` means that being
+    somebody is enough (a person's own things, also before a tenant is chosen).
+    """
+
+    method: Method
+    path: str
+    endpoint: Callable[..., Coroutine[Any, Any, Any]]
+    require: str | None
+    public: bool
+    signed_in: bool
+    status: int
+    tag: str
+    options: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Router:
+    """A group of routes below `prefix`. `tag` is the heading in the API's documentation."""
+
+    prefix: str = ""
+    tag: str = ""
+    routes: list[Route] = field(default_factory=list)
+
+    def route(
+        self,
+        method: Method,
+        path: str,
+        *,
+        require: str | None = None,
+        public: bool = False,
+        signed_in: bool = False,
+        status: int = 200,
+        **options: Any,
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Declare an operation. `options` are FastAPI's (`summary`, `responses`, `response_model`, `max_body_size`, …).
+
+        Raises:
+            ValueError: not exactly one of `require`, `signed_in` and `public` is given.
+        """
+        if (require is not None) + public + signed_in != 1:
+            raise ValueError(
+                f"{method} {self.prefix}{path}: give exactly one of require=…, signed_in=True, public=True"
+            )
+
+        def register(endpoint: Endpoint) -> Endpoint:
+            self.routes.append(
+                Route(
+                    method=method,
+                    path=self.prefix + path,
+                    endpoint=endpoint,
+                    require=require,
+                    public=public,
+                    signed_in=signed_in,
+                    status=status,
+                    tag=self.tag,
+                    options=options,
+                )
+            )
+            return endpoint
+
+        return register
+
+    def get(self, path: str = "", **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Read. Runs in a transaction that is never written to."""
+        return self.route("GET", path, **options)
+
+    def post(self, path: str = "", **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Create or act. Honours `Idempotency-Key`. Answers 201 unless `status` says otherwise."""
+        return self.route("POST", path, **{"status": 201, **options})
+
+    def put(self, path: str = "", **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Replace."""
+        return self.route("PUT", path, **options)
+
+    def patch(self, path: str = "", **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Change the fields that are given."""
+        return self.route("PATCH", path, **options)
+
+    def delete(self, path: str = "", **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Delete. Answers 204."""
+        return self.route("DELETE", path, **{"status": 204, **options})
+
+
+class Body(BaseModel):
+    """Base of request bodies: unknown fields are refused, so a misspelt one is told."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Resource(BaseModel):
+    """Base of what routes return about a row. Its `version` becomes the answer's ETag."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    version: int = Field(description="Counts changes; send it as If-Match when you change the object.")
+    created_at: datetime
+    updated_at: datetime
+
+
+class Page(BaseModel, Generic[ItemT]):
+    """One page of a list. `next` is the cursor of the following page, null on the last."""
+
+    items: list[ItemT]
+    next: str | None = Field(default=None, description="Pass as `cursor` to get the following page.")
+
+
+class ListQuery(BaseModel):
+    """What every list takes. Use as `query: Annotated[ListQuery, Query()]`; subclass to add parameters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE, description="Items a page.")] = 50
+    cursor: Annotated[str | None, Field(max_length=2000, description="`next` of the page before.")] = None
+    filter: Annotated[
+        str | None,
+        Field(
+            max_length=10_000,
+            description='JSON: {"match": "all"|"any"|"none", "conditions": [{"field", "op", "value"} or nested]}.',
+        ),
+    ] = None
+    sort: Annotated[
+        str | None,
+        Field(max_length=200, description="Field names, comma between, `-` before one for descending."),
+    ] = None
+
+
+def _if_match(
+    if_match: Annotated[str | None, Header(description='The ETag you have read, e.g. "3".')] = None,
+) -> int:
+    if if_match is None:
+        raise PreconditionRequired("Send If-Match with the ETag of the version you are changing.")
+    try:
+        return int(if_match.removeprefix("W/").strip('"'))
+    except ValueError:
+        raise BadRequest(f'If-Match must be one ETag of this object, for example "3"; got {if_match[:40]!r}.') from None
+
+
+# The version the client says it is changing; `Repository.get(…, version=expected)` answers 412 if it is stale.
+ExpectedVersion = Annotated[int, Depends(_if_match)]
+
+
+def etag(version: int) -> str:
+    """The ETag of an object's version (RFC 9110 §8.8.3)."""
+    return f'"{version}"'
+
+
+__all__ = [
+    "MAX_PAGE",
+    "Body",
+    "ExpectedVersion",
+    "ListQuery",
+    "Page",
+    "Resource",
+    "Route",
+    "Router",
+    "etag",
+]

@@ -1,0 +1,128 @@
+"""The contract. A plugin subclasses `Plugin` and overrides what it offers; nothing else is looked at.
+
+Hooks that return contributions are plain methods, called once when the platform is assembled, and must not touch the
+network or the database. Lifecycle hooks are coroutines with a time limit. A hook that raises, hangs or returns
+something else than it promises is reported, and costs only what that hook would have given.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+from riveredge_sdk.contributions import Command, HealthCheck, HookSpecs, NavItem, Permission, Role, StaticApp
+from riveredge_sdk.events import EventType
+from riveredge_sdk.features.messaging import MessageChannel, MessageTemplateSpec
+from riveredge_sdk.functions import JSON, FunctionSpec
+from riveredge_sdk.http import Router
+from riveredge_sdk.models import PlatformModel, TenantModel
+from riveredge_sdk.ports import Service
+from riveredge_sdk.settings import PluginSettings, TenantSettings
+
+
+class Plugin:
+    """One installable feature.
+
+    Attributes:
+        id: short and lower case; prefix of its URLs, tables, settings, permissions, events and contribution ids.
+        title: for people.
+        requires: ids of plugins it cannot do without.
+        after: ids of plugins that are set up first when they are there.
+        api: the SDK API versions it works with, for example ">=1,<2" (PEP 440 specifiers over `API_VERSION`).
+        default_enabled: whether tenants have it on until they switch it off.
+    """
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    description: ClassVar[str] = ""
+    requires: ClassVar[Sequence[str]] = ()
+    after: ClassVar[Sequence[str]] = ()
+    api: ClassVar[str] = ">=1,<2"
+    default_enabled: ClassVar[bool] = True
+
+    # -- what it contributes ------------------------------------------------------------------------------------
+
+    def routers(self) -> Iterable[Router]:
+        """REST routes, mounted under `/api/v1/<id>`."""
+        return ()
+
+    def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
+        """The mapped classes, all with tables called `<id>_…`. Their tables come from the plugin's migrations."""
+        return ()
+
+    def functions(self) -> Iterable[FunctionSpec[Any]]:
+        """Durable functions."""
+        return ()
+
+    def event_types(self) -> Iterable[EventType[Any]]:
+        """Events it publishes, so that others may react to them."""
+        return ()
+
+    def permissions(self) -> Iterable[Permission]:
+        """Every permission its routes name."""
+        return ()
+
+    def roles(self) -> Iterable[Role]:
+        """Bundles of permissions offered to tenants."""
+        return ()
+
+    def settings(self) -> Iterable[type[PluginSettings]]:
+        """Installation settings, checked when the platform starts."""
+        return ()
+
+    def tenant_settings(self) -> Iterable[type[TenantSettings]]:
+        """At most one model of settings that each tenant edits."""
+        return ()
+
+    def services(self) -> Iterable[Service[Any]]:
+        """Ports it implements."""
+        return ()
+
+    def navigation(self) -> Iterable[NavItem]:
+        """Entries of the console's navigation."""
+        return ()
+
+    def static_apps(self) -> Iterable[StaticApp]:
+        """Front ends it brings along."""
+        return ()
+
+    def commands(self) -> Iterable[Command]:
+        """Commands below `riveredge <id>`."""
+        return ()
+
+    def hookspecs(self) -> Iterable[HookSpecs]:
+        """Extension points of its own, for further plugins."""
+        return ()
+
+    def health(self) -> Iterable[HealthCheck]:
+        """Checks shown under `/health/plugins`."""
+        return ()
+
+    def message_channels(self) -> Iterable[MessageChannel]:
+        """Ways to reach people, for the messaging plugin."""
+        return ()
+
+    def message_templates(self) -> Iterable[MessageTemplateSpec]:
+        """Message templates, for the messaging plugin."""
+        return ()
+
+    # -- what happens to it -------------------------------------------------------------------------------------
+
+    async def startup(self) -> None:
+        """The platform is about to serve. Runs in every process; no tenant."""
+
+    async def shutdown(self) -> None:
+        """The platform has stopped serving."""
+
+    async def tenant_enabled(self) -> None:
+        """It was switched on for the current tenant, inside that unit of work."""
+
+    async def tenant_disabled(self) -> None:
+        """It was switched off for the current tenant, inside that unit of work. Keep the data."""
+
+    async def export_personal_data(self, user_id: UUID) -> JSON:
+        """Everything the plugin holds about a user in the current tenant, as JSON; None for nothing."""
+        return None
+
+    async def erase_personal_data(self, user_id: UUID) -> int:
+        """Erase or anonymise what it holds about a user in the current tenant; the number of rows it touched."""
+        return 0

@@ -1,0 +1,43 @@
+"""What the kernel lends to the SDK's functions. Plugins use those functions, not this protocol."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pydantic import BaseModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from riveredge_sdk.context import current_context
+from riveredge_sdk.ports import Port
+
+if TYPE_CHECKING:
+    from riveredge_sdk.uow import UnitOfWork
+
+T = TypeVar("T")
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
+
+class Runtime(Protocol):
+    """The kernel, as far as the SDK needs it. Everything is answered for the current context's tenant."""
+
+    def open_unit_of_work(self) -> "AbstractAsyncContextManager[UnitOfWork]": ...
+
+    def open_read_session(self) -> AbstractAsyncContextManager[AsyncSession]: ...
+
+    def find_service(self, port: Port[T]) -> T | None: ...
+
+    def contributions(self, hook: Callable[[Any], Iterable[T]]) -> list[T]: ...
+
+    async def tenant_settings(self, model: type[SettingsT]) -> SettingsT: ...
+
+    @property
+    def cursor_key(self) -> bytes: ...
+
+
+def contributions(hook: Callable[[Any], Iterable[T]]) -> list[T]:
+    """What the plugins that are on for the current tenant offer through a contribution hook, in dependency order.
+
+    Name the hook by its method: `contributions(Plugin.message_templates)`, or, for an extension point of a plugin's
+    own, `contributions(MyHooks.widgets)`.
+    """
+    return current_context().runtime.contributions(hook)

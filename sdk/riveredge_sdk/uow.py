@@ -1,0 +1,109 @@
+"""Units of work: one request, or one function step, is one transaction of one tenant.
+
+In a route the unit of work is open already. In a function step open one around the work that belongs together::
+
+    @unit_of_work()
+    async def accept() -> str: ...
+
+    await ctx.step.run("accept", accept)
+
+Nobody calls `commit`: leaving the block commits, an exception rolls back, and the published events go out only after
+the commit.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from riveredge_sdk.context import current_context
+from riveredge_sdk.events import EventType, PublishedEvent
+from riveredge_sdk.models import uuid7
+
+PayloadT = TypeVar("PayloadT", bound=BaseModel)
+
+
+class NoUnitOfWorkError(RuntimeError):
+    """The database was asked for outside of a unit of work."""
+
+
+class UnitOfWork(Protocol):
+    """What the kernel provides for the time of one transaction."""
+
+    @property
+    def session(self) -> AsyncSession: ...
+
+    def add_event(self, event: PublishedEvent) -> None: ...
+
+
+current_unit_of_work: ContextVar[UnitOfWork | None] = ContextVar("riveredge_unit_of_work", default=None)
+
+
+@asynccontextmanager
+async def unit_of_work(*, independent: bool = False) -> AsyncIterator[AsyncSession]:
+    """Open a transaction for the current tenant; usable as a block and as a decorator of an async function.
+
+    Args:
+        independent: open a second transaction although one is running, for what must last even if the surrounding
+            one is rolled back (a failed login's counter, an attempt row before the I/O).
+
+    Raises:
+        RuntimeError: one is open already and `independent` is not set.
+        NoContextError: outside of requests and function runs.
+    """
+    if current_unit_of_work.get() is not None and not independent:
+        raise RuntimeError("a unit of work is open already: use session(), or unit_of_work(independent=True)")
+    async with current_context().runtime.open_unit_of_work() as unit:
+        token = current_unit_of_work.set(unit)
+        try:
+            yield unit.session
+        finally:
+            current_unit_of_work.reset(token)
+
+
+def _unit() -> UnitOfWork:
+    unit = current_unit_of_work.get()
+    if unit is None:
+        raise NoUnitOfWorkError("no unit of work is open: decorate the step with @unit_of_work()")
+    return unit
+
+
+def session() -> AsyncSession:
+    """The session of the running unit of work: it sees and writes the current tenant's rows only.
+
+    Raises:
+        NoUnitOfWorkError: no unit of work is open.
+    """
+    return _unit().session
+
+
+@asynccontextmanager
+async def read_session() -> AsyncIterator[AsyncSession]:
+    """A session for reading only; it may be served by a replica, so it need not see the running unit's writes."""
+    async with current_context().runtime.open_read_session() as reading:
+        yield reading
+
+
+def publish(event: EventType[PayloadT], payload: PayloadT, *, due_at: datetime | None = None) -> UUID:
+    """Publish `payload` when the running unit of work commits; nothing is sent if it rolls back.
+
+    Args:
+        due_at: start the functions then, not before (aware datetime; None: at once).
+
+    Returns:
+        The event's id, which consumers may use to tell repeats apart: delivery is at least once.
+
+    Raises:
+        NoUnitOfWorkError: no unit of work is open.
+        ValueError: `due_at` has no time zone.
+    """
+    if due_at is not None and due_at.tzinfo is None:
+        raise ValueError("due_at needs a time zone; use UTC")
+    published = PublishedEvent(id=uuid7(), name=event.name, data=payload.model_dump(mode="json"), due_at=due_at)
+    _unit().add_event(published)
+    return published.id
