@@ -1,0 +1,1 @@
+"""The database: engines, sessions, the tenancy walls and units of work."""

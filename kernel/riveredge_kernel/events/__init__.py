@@ -1,0 +1,1 @@
+"""Published events: the outbox, and the relay that sends it to Inngest."""

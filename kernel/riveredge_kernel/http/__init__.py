@@ -1,0 +1,1 @@
+"""The HTTP side: context, routes, problems, idempotency and the API document."""

@@ -1,0 +1,1 @@
+"""Plugins: discovery, the host that isolates them, their report and their switches."""

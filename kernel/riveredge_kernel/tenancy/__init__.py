@@ -1,0 +1,1 @@
+"""Tenants, their plugin switches and their settings."""
