@@ -1,0 +1,101 @@
+"""`/health/live`, `/health/ready` and `/health/plugins`, and `/metrics`: for load balancers and operators."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from riveredge_kernel.plugins.host import PluginHost
+from riveredge_sdk.contributions import Health, HealthCheck
+from riveredge_sdk.plugin import Plugin
+
+CHECK_SECONDS = 3.0
+# Load balancers ask often, and a check may cost a connection.
+CACHE_SECONDS = 1.0
+
+
+async def look(check: HealthCheck) -> Health:
+    """The check's answer; a raise or a hang is a failed one."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check.check()
+    except TimeoutError:
+        return Health("failed", f"no answer within {CHECK_SECONDS:.0f} s")
+    except Exception as error:  # noqa: BLE001  (a plugin's check must not take health down)
+        return Health("failed", f"{type(error).__name__}: {error}"[:300])
+
+
+class HealthReport:
+    """Looks at every check that the plugins and the kernel contribute."""
+
+    def __init__(self, plugins: PluginHost) -> None:
+        self._plugins = plugins
+        self._cached: tuple[float, list[tuple[str, HealthCheck, Health]]] = (0.0, [])
+        self._lock = asyncio.Lock()
+
+    async def checks(self) -> list[tuple[str, HealthCheck, Health]]:
+        """Plugin id, check and answer of each."""
+        async with self._lock:
+            taken, answers = self._cached
+            if not taken or time.monotonic() - taken > CACHE_SECONDS:
+                wanted = [(c.plugin_id, c.item) for c in self._plugins.collect(Plugin.health)]
+                looked = await asyncio.gather(*(look(check) for _, check in wanted))
+                answers = [(plugin, check, health) for (plugin, check), health in zip(wanted, looked, strict=True)]
+                self._cached = (time.monotonic(), answers)
+            return answers
+
+    async def ready(self) -> tuple[bool, list[dict[str, Any]]]:
+        """Whether requests should be sent here, and what each check said."""
+        answers = await self.checks()
+        ready = all(health.state != "failed" for _, check, health in answers if check.critical)
+        return ready, [_line(check, health) for _, check, health in answers]
+
+    async def by_plugin(self) -> list[dict[str, Any]]:
+        """Every installed plugin with its state, reason and checks."""
+        answers: Sequence[tuple[str, HealthCheck, Health]] = await self.checks()
+        return [
+            {
+                "id": report.id,
+                "version": report.version,
+                "state": report.state,
+                "reason": report.reason,
+                "checks": [_line(check, health) for plugin, check, health in answers if plugin == report.id],
+            }
+            for report in self._plugins.report()
+        ]
+
+
+def _line(check: HealthCheck, health: Health) -> dict[str, Any]:
+    line: dict[str, Any] = {"id": check.id, "title": check.title, "state": health.state, "critical": check.critical}
+    if health.detail:
+        line["detail"] = health.detail
+    return {**line, **({"values": dict(health.values)} if health.values else {})}
+
+
+def mount(app: FastAPI, report: HealthReport) -> None:
+    """Add the routes. They carry no tenant data and need no sign-in; keep them off the public side of a proxy."""
+    routes: dict[str, Callable[[Request], Awaitable[Response]]] = {}
+
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_request: Request) -> Response:
+        is_ready, checks = await report.ready()
+        return JSONResponse(
+            {"status": "ok" if is_ready else "failed", "checks": checks}, status_code=200 if is_ready else 503
+        )
+
+    async def plugins(_request: Request) -> Response:
+        return JSONResponse({"plugins": await report.by_plugin()})
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    routes.update({"/health/live": live, "/health/ready": ready, "/health/plugins": plugins, "/metrics": metrics})
+    for path, endpoint in routes.items():
+        app.add_route(path, endpoint, methods=["GET"], include_in_schema=False)

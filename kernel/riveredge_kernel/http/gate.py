@@ -1,0 +1,97 @@
+"""Who may come in: token to principal to tenant to permission, before any work is done."""
+
+from typing import Protocol
+from uuid import UUID
+
+from starlette.requests import Request
+
+from riveredge_kernel.settings import Settings
+from riveredge_kernel.tenancy.directory import TenantInfo
+from riveredge_kernel.tenancy.models import TenantStatus
+from riveredge_sdk.auth import Principal
+from riveredge_sdk.context import Context
+from riveredge_sdk.http import Route
+from riveredge_sdk.problems import Forbidden, NotFound, Unauthorized
+from riveredge_sdk.runtime import Runtime
+
+TENANT_HEADER = "x-tenant"
+LOCALES = ("en", "zh-CN")
+
+
+class Authenticates(Protocol):
+    async def principal(self, authorization: str | None, tenant_hint: str | None) -> Principal | None: ...
+
+
+class Tenants(Protocol):
+    async def get(self, tenant_id: UUID) -> TenantInfo | None: ...
+
+
+class Switches(Protocol):
+    def is_on(self, plugin: str, tenant: TenantInfo) -> bool: ...
+
+
+class Gate:
+    """Admits requests: gives each its context, or a problem."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        runtime: Runtime,
+        authenticator: Authenticates,
+        tenants: Tenants,
+        switches: Switches,
+    ) -> None:
+        self.settings = settings
+        self._runtime = runtime
+        self._authenticator = authenticator
+        self._tenants = tenants
+        self._switches = switches
+
+    async def admit(self, request: Request, route: Route, plugin: str | None) -> Context:
+        """The context to serve the request under.
+
+        Raises:
+            Unauthorized: nobody is signed in, and somebody must be.
+            Forbidden: the permission is missing, no tenant is chosen, or the tenant is suspended.
+            NotFound: the plugin is off for the tenant.
+        """
+        headers = request.headers
+        principal = None
+        if not route.public:
+            principal = await self._authenticator.principal(headers.get("authorization"), headers.get(TENANT_HEADER))
+            if principal is None:
+                raise Unauthorized("Send an access token: `Authorization: Bearer …`.")
+        tenant = None
+        if principal is not None and principal.tenant_id is not None:
+            tenant = await self._tenants.get(principal.tenant_id)
+        if tenant is not None and plugin is not None and not self._switches.is_on(plugin, tenant):
+            raise NotFound(
+                f"The plugin {plugin!r} is switched off for this organisation.", extensions={"plugin": plugin}
+            )
+        if route.require is not None:
+            assert principal is not None  # noqa: S101  (such a route is never public)
+            if tenant is None:
+                raise Forbidden("Choose an organisation first: POST /api/v1/auth/token with its name.")
+            if tenant.status != TenantStatus.ACTIVE:
+                raise Forbidden("This organisation is suspended.")
+            principal.require(route.require)
+        return Context(
+            runtime=self._runtime,
+            tenant_id=tenant.id if tenant else None,
+            principal=principal,
+            request_id=request.scope.get("riveredge.request_id", ""),
+            locale=_locale(headers.get("accept-language"), tenant.locale if tenant else "en"),
+            timezone=tenant.timezone if tenant else "UTC",
+        )
+
+
+def _locale(accepted: str | None, default: str) -> str:
+    """The first language of Accept-Language that we speak; its weights are in order in practice."""
+    for part in (accepted or "").split(",")[:10]:
+        wanted = part.partition(";")[0].strip().lower()
+        for locale in LOCALES:
+            if wanted and (locale.lower() == wanted or locale.lower().startswith(wanted.partition("-")[0] + "-")):
+                return locale
+            if wanted.partition("-")[0] == locale:
+                return locale
+    return default

@@ -1,0 +1,111 @@
+"""From the SDK's declared routes to FastAPI's: one place that authorises, opens the transaction and commits.
+
+The commit happens after the endpoint returned and before the answer leaves, so a failing commit never answers 200.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from riveredge_kernel.http import idempotency
+from riveredge_kernel.http.gate import Gate
+from riveredge_sdk.context import use_context
+from riveredge_sdk.http import Resource, Route, Router, etag
+from riveredge_sdk.uow import unit_of_work
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+# The version of the object an endpoint returned, for the ETag; a list, so that the endpoint's wrapper can add to it.
+_version: ContextVar[list[int] | None] = ContextVar("riveredge_answer_version", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one operation is answered. `plugin` is None for the kernel's own."""
+
+    route: Route
+    plugin: str | None
+    operation: str
+    gate: Gate
+
+    async def answer(self, request: Request, answer: Answer) -> Response:
+        request.scope["riveredge.operation"] = self.operation
+        context = await self.gate.admit(request, self.route, self.plugin)
+        version: list[int] = []
+        token = _version.set(version)
+        try:
+            with use_context(context):
+                async with unit_of_work() as session:
+                    key = idempotency.key_of(request) if self.route.method == "POST" else None
+                    principal = context.principal
+                    if key and principal and context.tenant_id:
+                        response = await idempotency.answer_once(
+                            session, request, principal.id, key, lambda: answer(request)
+                        )
+                    else:
+                        response = await answer(request)
+        finally:
+            _version.reset(token)
+        return _versioned(request, response, version[0]) if version else response
+
+
+def _versioned(request: Request, response: Response, version: int) -> Response:
+    tag = etag(version)
+    if request.method == "GET" and tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers={"ETag": tag})
+    response.headers["ETag"] = tag
+    return response
+
+
+class KernelRoute(APIRoute):
+    """A FastAPI route whose answer goes through its `Plan`."""
+
+    plan: Plan
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        answer = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await self.plan.answer(request, answer)
+
+        return handle
+
+
+def _noting_version(endpoint: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(endpoint)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        result = await endpoint(*args, **kwargs)
+        holder = _version.get()
+        if holder is not None and isinstance(result, Resource):
+            holder.append(result.version)
+        return result
+
+    return call
+
+
+def mount(app: FastAPI, routers: Sequence[Router], *, prefix: str, name: str, plugin: str | None, gate: Gate) -> None:
+    """Add the routes of `routers` below `prefix`; operation ids are `<name>.<endpoint>`."""
+    for router in routers:
+        for route in router.routes:
+            operation = f"{name}.{route.endpoint.__name__}"
+            app.router.add_api_route(
+                prefix + route.path,
+                _noting_version(route.endpoint),
+                methods=[route.method],
+                status_code=route.status,
+                tags=[route.tag or name],
+                operation_id=operation,
+                name=operation,
+                route_class_override=KernelRoute,
+                **{"max_body_size": gate.settings.max_body_bytes, **route.options},
+            )
+            mounted = app.router.routes[-1]
+            assert isinstance(mounted, KernelRoute)  # noqa: S101
+            mounted.plan = Plan(route=route, plugin=plugin, operation=operation, gate=gate)

@@ -1,0 +1,111 @@
+"""A real SMTP server that keeps what it is sent: for tests, and for `riveredge run`, which has nowhere to send mail.
+
+Needs aiosmtpd: `pip install "riveredge-sdk[testing]"`.
+"""
+
+import asyncio
+import email
+import email.policy
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9.@_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMail:
+    """One message as it came over the wire. `recipients` are the envelope's, not the headers'."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+
+    @property
+    def message(self) -> EmailMessage:
+        """The parsed message."""
+        return email.message_from_bytes(self.content, policy=email.policy.default)
+
+    def text(self, subtype: str = "plain") -> str:
+        """The text/<subtype> part, decoded; empty if there is none."""
+        part = self.message.get_body((subtype,))
+        return str(part.get_content()) if part is not None else ""
+
+
+class MailServer:
+    """An SMTP server on a free port of this machine.
+
+    Args:
+        directory: also keep each mail as an .eml file here.
+        reply: asked for every message; returns None to accept it, or an SMTP reply such as "451 4.3.0 try later".
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        reply: Callable[[Envelope], str | None] | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.directory = directory
+        self.reply = reply
+        self.mails: list[ReceivedMail] = []
+        self._server: asyncio.Server | None = None
+        self._arrived = asyncio.Event()
+
+    async def start(self) -> None:
+        """Listen; `port` is then the real one.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        if self.directory is not None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: SMTP(self, hostname="mail.riveredge.test", enable_SMTPUTF8=True, loop=loop), self.host, self.port
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening. Mails that were received stay."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+            self._server = None
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """aiosmtpd calls this for each message."""
+        refusal = self.reply(envelope) if self.reply else None
+        if refusal:
+            return refusal
+        content: Any = envelope.content
+        raw = content.encode() if isinstance(content, str) else bytes(content or b"")
+        mail = ReceivedMail(envelope.mail_from or "", tuple(envelope.rcpt_tos), raw)
+        if self.directory is not None:
+            name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{_UNSAFE.sub('_', mail.recipients[0])[:80]}.eml"
+            (self.directory / name).write_bytes(raw)
+        self.mails.append(mail)
+        self._arrived.set()
+        return "250 2.0.0 kept"
+
+    async def wait_for(self, count: int = 1, *, timeout: float = 15) -> list[ReceivedMail]:  # noqa: ASYNC109
+        """The mails, once there are at least `count`.
+
+        Raises:
+            TimeoutError: they did not come in time.
+        """
+        async with asyncio.timeout(timeout):
+            while len(self.mails) < count:
+                self._arrived.clear()
+                await self._arrived.wait()
+        return list(self.mails)
