@@ -1,0 +1,128 @@
+"""`riveredge run`: everything at once, on embedded defaults, with demo data and a place where mail goes."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from riveredge_kernel import logging
+from riveredge_kernel.cli.db import migration_order
+from riveredge_kernel.cli.serve import until_signalled
+from riveredge_kernel.platform import Platform
+from riveredge_kernel.server import EngineMissingError, running
+from riveredge_kernel.settings import Settings
+from riveredge_kernel.tenancy.demo import DemoUser, provision_demo
+from riveredge_migrations.runner import MigrationRunner
+from rich.console import Console
+
+out = Console(highlight=False)
+
+
+def command(
+    port: Annotated[int | None, typer.Option(help="Port of the platform; RIVEREDGE_PORT.")] = None,
+    mail_port: Annotated[int, typer.Option(help="Port of the development mail server; 0 takes a free one.")] = 0,
+    demo: Annotated[bool, typer.Option(help="Create the demo tenant.")] = True,
+) -> None:
+    """Migrate, start the platform and the embedded engine, create a demo tenant, and keep the mails it sends."""
+    settings = Settings(**({"port": port} if port is not None else {}))
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
+    logging.configure(settings.model_copy(update={"log_level": "warning"}))
+    started = time.monotonic()
+    try:
+        asyncio.run(_run(settings, mail_port, demo, started))
+    except EngineMissingError as error:
+        typer.secho(str(error), fg="red", err=True)
+        sys.exit(1)
+    except OSError as error:
+        typer.secho(f"Cannot start: {error.strerror or error}. Is it running already? Try --port.", fg="red", err=True)
+        sys.exit(1)
+    out.print("Stopped.")
+
+
+async def _run(settings: Settings, mail_port: int, demo: bool, started: float) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        _step(f"database {settings.database_url.split('@')[-1]}")
+        for result in await MigrationRunner(
+            settings.database.owner_url or settings.database_url, order=migration_order(settings)
+        ).upgrade_async():
+            if not result.ok:
+                out.print(f"  [red]{result.plugin}: {result.error}[/red]")
+        mail_dir = await stack.enter_async_context(_mail_server(settings.var_dir / "mail", mail_port))
+        _step("platform" + ("" if settings.inngest.base_url else " and embedded engine"))
+        platform = await stack.enter_async_context(running(settings))
+        users = await provision_demo(platform) if demo else []
+        _welcome(platform, users, mail_dir, time.monotonic() - started)
+        await until_signalled()
+        out.print("\nStopping …")
+
+
+def _step(text: str) -> None:
+    out.print(f"[bold]▸ {text}[/bold]")
+
+
+@contextlib.asynccontextmanager
+async def _mail_server(directory: Path, port: int) -> AsyncIterator[Path | None]:
+    """A mail server that keeps what it gets, and the messaging plugin's default while nothing else is set."""
+    if "RIVEREDGE_MESSAGING__SMTP__HOST" in os.environ:
+        yield None
+        return
+    try:
+        from riveredge_sdk.testing.smtp import MailServer
+    except ImportError:
+        out.print('[yellow]! development mail server is off: pip install "riveredge-sdk[testing]"[/yellow]')
+        yield None
+        return
+    server = MailServer(directory=directory, port=port)
+    await server.start()
+    _step(f"development mail server on port {server.port}, keeping mails in {directory}")
+    os.environ["RIVEREDGE_MESSAGING__SMTP__HOST"] = server.host
+    os.environ["RIVEREDGE_MESSAGING__SMTP__PORT"] = str(server.port)
+    os.environ.setdefault("RIVEREDGE_MESSAGING__SMTP__TLS", "none")
+    os.environ.setdefault("RIVEREDGE_MESSAGING__ALLOW_PRIVATE_SMTP", "true")
+    try:
+        yield directory
+    finally:
+        await server.stop()
+
+
+def _welcome(platform: Platform, users: list[DemoUser], mail_dir: Path | None, seconds: float) -> None:
+    base = platform.base_url
+    out.print(f"\n[bold green]RiverEdge is up[/bold green] after {seconds:.1f} s\n")
+    out.print(f"  API       {base}/api/v1      documentation {base}/docs")
+    out.print(f"  Health    {base}/health/ready     metrics {base}/metrics")
+    if platform.engine is not None:
+        out.print(f"  Engine    {platform.settings.inngest.base_url}")
+    if mail_dir is not None:
+        out.print(f"  Mail      {mail_dir.resolve()}")
+    failed = [report for report in platform.plugins.report() if report.state.startswith("failed")]
+    for report in failed:
+        out.print(f"  [yellow]! plugin {report.id} is off: {report.reason}[/yellow]")
+    if users:
+        out.print("\n  Demo tenant [bold]demo[/bold]:")
+        for user in users:
+            out.print(f"    {user.email:<22} {user.password or '(password as printed at the first start)'}  {user.title}")
+        _curl_lines(base, users[0])
+    out.print("\nCtrl-C stops all of it.")
+
+
+def _curl_lines(base: str, user: DemoUser) -> None:
+    """Three lines that work when pasted into a shell, printed raw so that no wrapping breaks them."""
+    read_token = "python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])'"
+    password = user.password or "PASSWORD"
+    json_type = "-H 'Content-Type: application/json'"
+    bearer = '-H "Authorization: Bearer $TOKEN"'
+    login = f'{{"email": "{user.email}", "password": "{password}"}}'
+    message = f'{{"template": "messaging.welcome", "to": ["{user.id}"], "data": {{"product": "RiverEdge"}}}}'
+    out.print("\nTry it: sign in, send a message by mail and in-app, see the run that delivered it:")
+    lines = [
+        f"TOKEN=$(curl -s {base}/api/v1/auth/login {json_type} -d '{login}' | {read_token})",
+        f"curl -s {base}/api/v1/messaging/messages {bearer} {json_type} -d '{message}'",
+        f"sleep 1; curl -s '{base}/api/v1/runs?limit=1' {bearer}; curl -s {base}/api/v1/messaging/inbox {bearer}",
+    ]
+    sys.stdout.write("\n" + "\n".join(lines) + "\n")
+    sys.stdout.flush()

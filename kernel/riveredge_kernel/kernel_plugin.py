@@ -1,0 +1,59 @@
+"""The kernel's own contributions, in the same form as any plugin's."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
+from riveredge_kernel.auth.permissions import PERMISSIONS
+from riveredge_kernel.events.models import OutboxEvent
+from riveredge_kernel.functions.models import Run, RunStep
+from riveredge_kernel.http.models import IdempotencyRecord
+from riveredge_kernel.tenancy.models import Tenant, TenantPlugin, TenantSettingsRow
+from riveredge_sdk.contributions import Health, HealthCheck, Permission
+from riveredge_sdk.functions import FunctionSpec
+from riveredge_sdk.models import PlatformModel, TenantModel
+from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.ports import Service
+
+
+class KernelPlugin(Plugin):
+    """Always on. Its parts are handed in, because they belong to one platform of this process."""
+
+    id = "kernel"
+    title = "Kernel"
+
+    def __init__(self) -> None:
+        self.checks: list[HealthCheck] = []
+        self.own_functions: Sequence[FunctionSpec[Any]] = ()
+        self.own_services: Sequence[Service[Any]] = ()
+
+    def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
+        return (
+            Tenant,
+            TenantPlugin,
+            TenantSettingsRow,
+            User,
+            Membership,
+            RoleRow,
+            MembershipRole,
+            OutboxEvent,
+            Run,
+            RunStep,
+            IdempotencyRecord,
+        )
+
+    def permissions(self) -> Iterable[Permission]:
+        return PERMISSIONS
+
+    def functions(self) -> Iterable[FunctionSpec[Any]]:
+        return self.own_functions
+
+    def services(self) -> Iterable[Service[Any]]:
+        return self.own_services
+
+    def health(self) -> Iterable[HealthCheck]:
+        return self.checks
+
+    def add_check(self, name: str, title: str, check: Callable[[], Awaitable[Health]], *, critical: bool) -> None:
+        """Add a health check of one of the kernel's parts."""
+        self.checks.append(HealthCheck(f"kernel.{name}", title, check, critical))

@@ -1,0 +1,59 @@
+"""The assembled platform: its parts, and what happens when it starts and stops."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from riveredge_kernel.auth.authenticate import Authenticator
+from riveredge_kernel.db.database import Database
+from riveredge_kernel.events.relay import EventRelay
+from riveredge_kernel.functions.host import FunctionHost
+from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.runtime import KernelRuntime
+from riveredge_kernel.settings import Settings
+from riveredge_sdk.context import Context, use_context
+from riveredge_sdk.plugin import Plugin
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Platform:
+    """One platform in one process. `engine` is the embedded one, if this process runs it."""
+
+    settings: Settings
+    runtime: KernelRuntime
+    plugins: PluginHost
+    database: Database
+    functions: FunctionHost
+    relay: EventRelay
+    authenticator: Authenticator
+    engine: Any = None
+    _syncing: asyncio.Task[None] | None = field(default=None, init=False)
+
+    @property
+    def base_url(self) -> str:
+        """Where people reach it."""
+        return self.settings.base_url
+
+    async def start(self) -> None:
+        """Check the database role, let the plugins start, open the doorway to Inngest, register the functions."""
+        await self.database.check_role()
+        with use_context(Context(runtime=self.runtime)):
+            await self.plugins.call(Plugin.startup)
+        await self.relay.start()
+        # Registering needs the app to answer, which it does only after start-up.
+        self._syncing = asyncio.create_task(self.functions.sync(), name="register functions")
+        log.info("platform_started", plugins=[p.id for p in self.plugins.active], database=self.database.kind)
+
+    async def stop(self) -> None:
+        """The reverse, each part whatever happened to the one before."""
+        if self._syncing is not None:
+            self._syncing.cancel()
+            await asyncio.gather(self._syncing, return_exceptions=True)
+        await self.relay.stop()
+        with use_context(Context(runtime=self.runtime)):
+            await self.plugins.call(Plugin.shutdown)
+        await self.database.dispose()
+        log.info("platform_stopped")

@@ -1,0 +1,142 @@
+"""What each kind of reported step does to its run."""
+
+from __future__ import annotations
+
+import json
+
+from . import progress, runs, starts
+from .clock import parse_iso
+from .core import Core
+from .durations import DAY, parse_duration
+from .expressions import ExpressionError, compile_expression, equality_term
+from .models import Kind, Pause, Run
+from .responses import Op
+from .store import Tx
+from .store import events as event_rows
+from .store import pauses as pause_rows
+from .store import steps as step_rows
+
+_YEAR = 366 * DAY
+_RUN = frozenset({"StepRun", "Step"})
+_FAILED = frozenset({"StepError", "StepFailed"})
+
+
+def finished_at_once(op: Op) -> bool:
+    """Whether the report already has the step's result."""
+    return op.op in _RUN or op.op in _FAILED
+
+
+def apply_op(core: Core, tx: Tx, run: Run, op: Op) -> bool:
+    """Store one reported step; False if the run knew it already."""
+    if finished_at_once(op):
+        return _finish(core, tx, run, op)
+    if not step_rows.plan(tx, run.id, op.id, op.op, op.display, core.now()):
+        return False
+    try:
+        _begin(core, tx, run, op)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        memo = progress.error_memo({"name": "Error", "message": f"the step {op.display!r} is invalid: {error}"})
+        progress.complete_step(core, tx, run, op.id, memo)
+    return True
+
+
+def _finish(core: Core, tx: Tx, run: Run, op: Op) -> bool:
+    memo = progress.data_memo(op.data) if op.op in _RUN else progress.error_memo(op.error or {})
+    if len(memo) > core.options.max_step_bytes:
+        message = f"the output of the step is larger than {core.options.max_step_bytes} bytes"
+        memo = progress.error_memo({"name": "Error", "message": message})
+    if not step_rows.finish(tx, run.id, op.id, op.op, op.display, memo, core.now()):
+        return False
+    run.state_size += len(memo)
+    return True
+
+
+def _begin(core: Core, tx: Tx, run: Run, op: Op) -> None:
+    if op.op == "StepPlanned":
+        _queue(core, tx, run, op, Kind.STEP, "", core.now())
+    elif op.op == "AIGateway":
+        _queue(core, tx, run, op, Kind.GATEWAY, "", core.now())
+    elif op.op == "Sleep":
+        _queue(core, tx, run, op, Kind.SLEEP, "-sleep", _wake_up(core, op))
+    elif op.op == "WaitForEvent":
+        _wait(core, tx, run, op, op.opts.get("event") or op.name, op.opts.get("if"))
+    elif op.op == "WaitForSignal":
+        _wait(core, tx, run, op, f"signal:{op.opts['signal']}", None)
+    elif op.op == "InvokeFunction":
+        _invoke(core, tx, run, op)
+    else:
+        raise ValueError(f"unknown operation {op.op!r}")
+
+
+def _queue(core: Core, tx: Tx, run: Run, op: Op, kind: str, suffix: str, due: int) -> None:
+    core.enqueue(
+        tx, kind, f"{run.id}-{op.id}{suffix}", due, run_id=run.id, function_id=run.function_id, step=op.id,
+        payload=op.opts if kind == Kind.GATEWAY else None, keys=run.keys,
+    )  # fmt: skip
+
+
+def _wake_up(core: Core, op: Op) -> int:
+    """The instant of a sleep: an absolute one in the app's wall time, or a duration from now."""
+    text = str(op.opts.get("duration") or op.name)
+    try:
+        until = core.now() + parse_duration(text)
+    except ValueError:
+        until = core.clock.from_wall_ms(parse_iso(text))
+    if until > core.now() + _YEAR:
+        raise ValueError("a sleep lasts at most 366 days")
+    return until
+
+
+def _wait(core: Core, tx: Tx, run: Run, op: Op, event_name: str, condition: str | None) -> None:
+    timeout = parse_duration(op.opts["timeout"]) if op.opts.get("timeout") else _YEAR
+    due = core.now() + min(timeout, _YEAR)
+    term = None
+    if condition:
+        compile_expression(condition)
+        trigger = event_rows.get(tx, run.event_id)
+        term = equality_term(condition, trigger.body if trigger else {})
+    core.awaited_events.add(event_name)
+    pause_rows.insert(
+        tx,
+        Pause(
+            core.pause_ids.next(), "wait", run.id, op.id, event_name, condition or None,
+            term.path if term else "", term.value if term else "", due,
+        ),
+    )  # fmt: skip
+    _queue(core, tx, run, op, Kind.WAIT_TIMEOUT, "-timeout", due)
+
+
+def _invoke(core: Core, tx: Tx, run: Run, op: Op) -> None:
+    slug, payload = str(op.opts["function_id"]), op.opts.get("payload") or {}
+    function = core.registry.by_slug(slug)
+    if function is None:
+        _fail_step(core, tx, run, op, f"could not find the function {slug!r}")
+        return
+    data = dict(payload.get("data") or {})
+    data["_inngest"] = {"fn_id": function.slug, "correlation_id": f"{run.id}.{op.id}"}
+    event = core.internal_event(runs.INVOKED, data)
+    if payload.get("v"):
+        event.body["v"] = payload["v"]
+    if op.opts.get("timeout"):
+        _queue(core, tx, run, op, Kind.INVOKE_TIMEOUT, "-timeout", core.now() + parse_duration(op.opts["timeout"]))
+    event_rows.insert(tx, event)
+    if (reason := starts.start(core, tx, function, event)) is not None:
+        _fail_step(core, tx, run, op, f"the function {slug!r} did not run: {reason}")
+
+
+def _fail_step(core: Core, tx: Tx, run: Run, op: Op, message: str) -> None:
+    memo = progress.error_memo({"name": "Error", "message": message})
+    progress.complete_step(core, tx, run, op.id, memo)
+
+
+def timeout_memo() -> str:
+    """The memo of an invocation that nobody answered in time."""
+    return json.dumps(
+        {
+            "error": {
+                "name": "InngestInvokeTimeoutError",
+                "message": "Timed out waiting for invoked function to complete",
+                "stack": None,
+            }
+        }
+    )

@@ -1,0 +1,177 @@
+"""A small HTTP/1.1 client for calls to apps: keeps connections alive, and costs a third of a general one.
+
+The engine makes one call per step, so this is its hottest path, and a general client would double its memory at rest.
+It follows no redirects and uses no proxies: an app's address is exactly what the app registered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import h11
+
+_IDLE_PER_ORIGIN = 64
+_READ = 64 * 1024
+
+
+class TransportError(Exception):
+    """No answer: refused, broken off, timed out, or not HTTP."""
+
+
+class AnswerTooLargeError(TransportError):
+    """The answer is larger than allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer; header names are lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class HttpClient(Protocol):
+    """How the engine reaches apps."""
+
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, timeout: float, limit: int
+    ) -> Reply:
+        """One exchange within `timeout` seconds and `limit` bytes of answer. Raises TransportError."""
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+
+
+class _StaleError(TransportError):
+    """A kept connection turned out to be closed before anything was answered on it."""
+
+
+class _Connection:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._state = h11.Connection(h11.CLIENT)
+        self.used = False
+
+    @property
+    def stale(self) -> bool:
+        """The peer has closed it, or sent something nobody asked for."""
+        return self._writer.is_closing() or self._reader.at_eof()
+
+    async def exchange(self, request: h11.Request, body: bytes, limit: int) -> tuple[Reply, bool]:
+        """The answer, and whether the connection can be used again."""
+        state = self._state
+        data = (state.send(request) or b"") + (state.send(h11.Data(data=body)) or b"")
+        self._writer.write(data + (state.send(h11.EndOfMessage()) or b""))
+        kept, self.used = self.used, True
+        try:
+            await self._writer.drain()
+            first = await self._reader.read(_READ)
+        except ConnectionError as error:
+            raise (_StaleError if kept else TransportError)(str(error)) from error
+        if not first:
+            raise (_StaleError if kept else TransportError)("the connection was closed without an answer")
+        state.receive_data(first)
+        return await self._answer(limit)
+
+    async def _answer(self, limit: int) -> tuple[Reply, bool]:
+        state = self._state
+        head, parts, size = None, list[bytes](), 0
+        while True:
+            event = state.next_event()
+            if event is h11.NEED_DATA:
+                state.receive_data(await self._reader.read(_READ))
+            elif isinstance(event, h11.Response):
+                head = event
+            elif isinstance(event, h11.Data):
+                size += len(event.data)
+                if size > limit:
+                    raise AnswerTooLargeError(f"the answer is larger than {limit} bytes")
+                parts.append(bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage):
+                break
+            elif not isinstance(event, h11.InformationalResponse):
+                raise TransportError("the connection was closed before the answer ended")
+        if head is None:
+            raise TransportError("the answer has no head")
+        reusable = state.our_state is h11.DONE and state.their_state is h11.DONE
+        if reusable:
+            state.start_next_cycle()
+        headers = {name.decode().lower(): value.decode("latin-1") for name, value in head.headers}
+        return Reply(head.status_code, headers, b"".join(parts)), reusable
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class PooledClient:
+    """An `HttpClient` over asyncio streams."""
+
+    def __init__(self) -> None:
+        self._idle: dict[tuple[str, str, int], list[_Connection]] = defaultdict(list)
+        self._tls: ssl.SSLContext | None = None
+
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, timeout: float, limit: int
+    ) -> Reply:
+        try:
+            parts = urlsplit(url)
+            origin = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                raise TransportError(f"{url!r} is not an HTTP address")
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            fields = [("Host", parts.netloc.rpartition("@")[2]), ("Content-Length", str(len(body))), *headers.items()]
+            request = h11.Request(method=method, target=target, headers=fields)
+            async with asyncio.timeout(timeout):
+                try:
+                    return await self._send(origin, request, body, limit)
+                except _StaleError:
+                    return await self._send(origin, request, body, limit, fresh=True)
+        except TimeoutError as error:
+            raise TransportError(f"no answer within {timeout:g} s") from error
+        except (OSError, ValueError, h11.ProtocolError, asyncio.IncompleteReadError) as error:
+            raise TransportError(str(error) or type(error).__name__) from error
+
+    async def _send(
+        self, origin: tuple[str, str, int], request: h11.Request, body: bytes, limit: int, *, fresh: bool = False
+    ) -> Reply:
+        connection = (None if fresh else self._take_idle(origin)) or await self._connect(origin)
+        reusable = False
+        try:
+            reply, reusable = await connection.exchange(request, body, limit)
+        finally:
+            if reusable and len(self._idle[origin]) < _IDLE_PER_ORIGIN:
+                self._idle[origin].append(connection)
+            else:
+                connection.close()
+        return reply
+
+    def _take_idle(self, origin: tuple[str, str, int]) -> _Connection | None:
+        idle = self._idle[origin]
+        while idle:
+            connection = idle.pop()
+            if not connection.stale:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self, origin: tuple[str, str, int]) -> _Connection:
+        scheme, host, port = origin
+        if scheme == "https" and self._tls is None:
+            self._tls = ssl.create_default_context()
+        return _Connection(*await asyncio.open_connection(host, port, ssl=self._tls if scheme == "https" else None))
+
+    async def aclose(self) -> None:
+        for idle in self._idle.values():
+            for connection in idle:
+                with contextlib.suppress(OSError):
+                    connection.close()
+        self._idle.clear()

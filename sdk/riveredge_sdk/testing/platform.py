@@ -1,0 +1,169 @@
+"""What a platform under test offers, whoever provides it.
+
+The platform runs in a thread of its own with real HTTP, a real database and the embedded engine; tests talk to it as
+clients do. Every test gets tenants of its own, so tests share one platform without seeing each other's data.
+"""
+
+from collections.abc import Coroutine, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from uuid import UUID
+
+import httpx2
+from riveredge_sdk.context import Context
+from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.testing.smtp import MailServer, ReceivedMail
+
+T = TypeVar("T")
+DatabaseKind = Literal["sqlite", "postgresql"]
+
+GROUP = "riveredge.testing"
+
+
+@dataclass(frozen=True, slots=True)
+class TestTenant:
+    """A tenant made for one test."""
+
+    __test__ = False
+
+    id: UUID
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class TestUser:
+    """A member of a tenant with exactly the permissions the test named."""
+
+    __test__ = False
+
+    id: UUID
+    email: str
+    tenant: TestTenant
+    token: str
+
+
+class EngineUnderTest(Protocol):
+    """The embedded engine, as far as tests steer it."""
+
+    async def advance(self, delta: timedelta) -> None: ...
+
+    async def run_until_idle(self, timeout: float = ...) -> None: ...  # noqa: ASYNC109
+
+    async def forget(self) -> None: ...
+
+
+@runtime_checkable
+class PlatformUnderTest(Protocol):
+    """A running platform."""
+
+    base_url: str
+    kind: DatabaseKind
+
+    def run(self, work: Coroutine[Any, Any, T], timeout: float = 60) -> T:
+        """Run a coroutine in the platform's own event loop and give its result."""
+        ...
+
+    def context(self, tenant: TestTenant, user: TestUser | None = None) -> Context:
+        """A context for code that a test runs inside the platform with `run`."""
+        ...
+
+    def create_tenant(self, name: str) -> TestTenant: ...
+
+    def create_user(self, tenant: TestTenant, permissions: Iterable[str], *, locale: str | None = None) -> TestUser: ...
+
+    @property
+    def permissions(self) -> Sequence[str]:
+        """Every permission that any active plugin contributes."""
+        ...
+
+    @property
+    def engine(self) -> EngineUnderTest: ...
+
+    @property
+    def openapi(self) -> dict[str, Any]: ...
+
+
+class StartsPlatform(Protocol):
+    """The factory that the entry point `riveredge.testing` names."""
+
+    def __call__(
+        self, kind: DatabaseKind, directory: Path, *, plugins: Sequence[Plugin] = (), **settings: Any
+    ) -> AbstractContextManager[PlatformUnderTest]: ...
+
+
+def find_factory() -> StartsPlatform:
+    """The installed platform's test factory.
+
+    Raises:
+        LookupError: no platform is installed beside the SDK.
+    """
+    for entry in entry_points(group=GROUP):
+        factory: StartsPlatform = entry.load()
+        return factory
+    raise LookupError("no platform to test against: pip install riveredge-kernel riveredge-engine")
+
+
+class ApiClient(httpx2.Client):
+    """An HTTP client of the platform. `user` is who it is signed in as, or None."""
+
+    def __init__(self, platform: PlatformUnderTest, user: TestUser | None = None) -> None:
+        headers = {"Authorization": f"Bearer {user.token}"} if user else {}
+        super().__init__(base_url=platform.base_url, headers=headers, timeout=30)
+        self.user = user
+
+
+@dataclass(slots=True)
+class Mailbox:
+    """A real SMTP server for one test, to be named in the tenant's or the installation's settings."""
+
+    platform: PlatformUnderTest
+    server: MailServer = field(default_factory=MailServer)
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    @property
+    def mails(self) -> list[ReceivedMail]:
+        return list(self.server.mails)
+
+    def wait_for(self, count: int = 1, *, timeout: float = 20) -> list[ReceivedMail]:
+        """The mails, once there are at least `count`; TimeoutError if they do not come."""
+        return self.platform.run(self.server.wait_for(count, timeout=timeout), timeout + 5)
+
+
+@dataclass(slots=True)
+class EngineControl:
+    """The embedded engine of the platform under test, with a clock that only moves when told."""
+
+    platform: PlatformUnderTest
+
+    def advance(self, **delta: float) -> None:
+        """Let time pass (`days=3`): everything that falls due meanwhile happens, in order."""
+        self.platform.run(self.platform.engine.advance(timedelta(**delta)), 120)
+
+    def run_until_idle(self) -> None:
+        """Return when nothing is left that can run now."""
+        self.platform.run(self.platform.engine.run_until_idle(), 120)
+
+    def forget(self) -> None:
+        """Lose all events and runs, as a killed Inngest server does."""
+        self.platform.run(self.platform.engine.forget(), 60)
+
+
+__all__ = [
+    "ApiClient",
+    "DatabaseKind",
+    "EngineControl",
+    "EngineUnderTest",
+    "Mailbox",
+    "PlatformUnderTest",
+    "StartsPlatform",
+    "TestTenant",
+    "TestUser",
+    "find_factory",
+]

@@ -1,0 +1,129 @@
+"""The pytest plugin for authors: `pip install "riveredge-sdk[testing]" riveredge-kernel riveredge-engine`, and use
+
+    def test_a_note_is_kept(client):
+        answer = client.post("/api/v1/example/notes", json={"title": "Milk"})
+        assert answer.status_code == 201
+
+Mark a test with `@pytest.mark.database` to run it on SQLite and on PostgreSQL.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from typing import cast
+
+import pytest
+from riveredge_sdk.testing.platform import (
+    ApiClient,
+    DatabaseKind,
+    EngineControl,
+    Mailbox,
+    PlatformUnderTest,
+    TestTenant,
+    find_factory,
+)
+
+AsUser = Callable[..., ApiClient]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker for authors whose own configuration does not."""
+    config.addinivalue_line("markers", "database: runs on SQLite and, where one can be had, on PostgreSQL")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run `database` tests once for each kind of database."""
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    marked = metafunc.definition.get_closest_marker("database") is not None
+    kinds: list[DatabaseKind] = ["sqlite", "postgresql"] if marked else ["sqlite"]
+    metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def database_kind(request: pytest.FixtureRequest) -> DatabaseKind:
+    """The database of this test. PostgreSQL is skipped where there is none, but not in CI."""
+    kind = cast(DatabaseKind, getattr(request, "param", "sqlite"))
+    if kind == "postgresql":
+        from riveredge_sdk.testing.postgres import find_postgres
+
+        if find_postgres() is None:
+            pytest.skip("no PostgreSQL here: set RIVEREDGE_TEST_DATABASE_URL or install Debian's postgresql")
+    return kind
+
+
+@pytest.fixture(scope="session")
+def _platforms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[DatabaseKind], PlatformUnderTest]]:
+    """Platforms that stay up for the whole session, one for each kind of database."""
+    started: dict[DatabaseKind, PlatformUnderTest] = {}
+    with ExitStack() as stack:
+
+        def get(kind: DatabaseKind) -> PlatformUnderTest:
+            if kind not in started:
+                directory = tmp_path_factory.mktemp(f"platform-{kind}")
+                started[kind] = stack.enter_context(find_factory()(kind, directory))
+            return started[kind]
+
+        yield get
+
+
+@pytest.fixture
+def platform(
+    _platforms: Callable[[DatabaseKind], PlatformUnderTest], database_kind: DatabaseKind
+) -> PlatformUnderTest:
+    """A running platform with every installed plugin: real HTTP, a real database, the embedded engine."""
+    return _platforms(database_kind)
+
+
+@pytest.fixture
+def tenant(platform: PlatformUnderTest) -> TestTenant:
+    """A tenant of this test's own."""
+    return platform.create_tenant(f"t{secrets.token_hex(6)}")
+
+
+@pytest.fixture
+def other_tenant(platform: PlatformUnderTest) -> TestTenant:
+    """A second one, to attack the first from."""
+    return platform.create_tenant(f"o{secrets.token_hex(6)}")
+
+
+@pytest.fixture
+def as_user(platform: PlatformUnderTest, tenant: TestTenant) -> Iterator[AsUser]:
+    """`as_user({"example.note.read"})`: a client signed in with exactly these permissions; `tenant=` for another."""
+    with ExitStack() as stack:
+
+        def make(
+            permissions: Iterable[str] = (), *, tenant: TestTenant = tenant, locale: str | None = None
+        ) -> ApiClient:
+            user = platform.create_user(tenant, permissions, locale=locale)
+            return stack.enter_context(ApiClient(platform, user))
+
+        yield make
+
+
+@pytest.fixture
+def client(platform: PlatformUnderTest, as_user: AsUser) -> ApiClient:
+    """A client signed in to `tenant` with every permission there is."""
+    return as_user(platform.permissions)
+
+
+@pytest.fixture
+def anonymous(platform: PlatformUnderTest) -> Iterator[ApiClient]:
+    """A client that is not signed in."""
+    with ApiClient(platform) as made:
+        yield made
+
+
+@pytest.fixture
+def mailbox(platform: PlatformUnderTest) -> Iterator[Mailbox]:
+    """A real SMTP server on a port of its own."""
+    made = Mailbox(platform)
+    platform.run(made.server.start())
+    yield made
+    platform.run(made.server.stop())
+
+
+@pytest.fixture
+def engine(platform: PlatformUnderTest) -> EngineControl:
+    """The embedded engine; `engine.advance(days=3)` lets three days pass at once."""
+    return EngineControl(platform)
