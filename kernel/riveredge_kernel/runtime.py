@@ -34,8 +34,10 @@ class KernelRuntime:
         self._cursor_key = hashlib.sha256(b"riveredge cursors" + cursor_key).digest()
         self.on_published: Callable[[Sequence[PublishedEvent]], None] = lambda _events: None
 
-    def open_unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        return self.database.unit_of_work(before_commit=self.outbox.write, after_commit=self.on_published)
+    def open_unit_of_work(self, *, read_only: bool = False) -> AbstractAsyncContextManager[UnitOfWork]:
+        return self.database.unit_of_work(
+            before_commit=self.outbox.write, after_commit=self.on_published, read_only=read_only
+        )
 
     def open_read_session(self) -> AbstractAsyncContextManager[AsyncSession]:
         return self.database.read_session()

@@ -29,6 +29,7 @@ from riveredge_sdk.ports import Port, Service, find_service, get_service
 from riveredge_sdk.problems import Problem
 from riveredge_sdk.runtime import contributions
 from riveredge_sdk.settings import PluginSettings, TenantSettings, plugin_settings, tenant_settings
+from riveredge_sdk.tenancy import TenantWallError, raw_sql_reviewed
 from riveredge_sdk.uow import publish, read_session, session, unit_of_work
 
 # The version of this contract. The first number grows when something that was promised changes or goes.
@@ -67,6 +68,7 @@ __all__ = [
     "StaticApp",
     "TenantModel",
     "TenantSettings",
+    "TenantWallError",
     "contributions",
     "current_context",
     "current_principal",
@@ -76,6 +78,7 @@ __all__ = [
     "plugin_registry",
     "plugin_settings",
     "publish",
+    "raw_sql_reviewed",
     "read_session",
     "session",
     "tenant_fk",

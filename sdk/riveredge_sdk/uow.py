@@ -45,12 +45,13 @@ current_unit_of_work: ContextVar[UnitOfWork | None] = ContextVar("riveredge_unit
 
 
 @asynccontextmanager
-async def unit_of_work(*, independent: bool = False) -> AsyncIterator[AsyncSession]:
+async def unit_of_work(*, independent: bool = False, read_only: bool = False) -> AsyncIterator[AsyncSession]:
     """Open a transaction for the current tenant; usable as a block and as a decorator of an async function.
 
     Args:
         independent: open a second transaction although one is running, for what must last even if the surrounding
             one is rolled back (a failed login's counter, an attempt row before the I/O).
+        read_only: writing and publishing are refused; on SQLite it waits for nobody.
 
     Raises:
         RuntimeError: one is open already and `independent` is not set.
@@ -58,7 +59,7 @@ async def unit_of_work(*, independent: bool = False) -> AsyncIterator[AsyncSessi
     """
     if current_unit_of_work.get() is not None and not independent:
         raise RuntimeError("a unit of work is open already: use session(), or unit_of_work(independent=True)")
-    async with current_context().runtime.open_unit_of_work() as unit:
+    async with current_context().runtime.open_unit_of_work(read_only=read_only) as unit:
         token = current_unit_of_work.set(unit)
         try:
             yield unit.session

@@ -105,7 +105,9 @@ def _welcome(platform: Platform, users: list[DemoUser], mail_dir: Path | None, s
     if users:
         out.print("\n  Demo tenant [bold]demo[/bold]:")
         for user in users:
-            out.print(f"    {user.email:<22} {user.password or '(password as printed at the first start)'}  {user.title}")
+            out.print(
+                f"    {user.email:<22} {user.password or '(password as printed at the first start)'}  {user.title}"
+            )
         _curl_lines(base, users[0])
     out.print("\nCtrl-C stops all of it.")
 

@@ -42,7 +42,7 @@ class Plan:
         token = _version.set(version)
         try:
             with use_context(context):
-                async with unit_of_work() as session:
+                async with unit_of_work(read_only=self.route.method == "GET") as session:
                     key = idempotency.key_of(request) if self.route.method == "POST" else None
                     principal = context.principal
                     if key and principal and context.tenant_id:

@@ -68,9 +68,7 @@ def _platforms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[D
 
 
 @pytest.fixture
-def platform(
-    _platforms: Callable[[DatabaseKind], PlatformUnderTest], database_kind: DatabaseKind
-) -> PlatformUnderTest:
+def platform(_platforms: Callable[[DatabaseKind], PlatformUnderTest], database_kind: DatabaseKind) -> PlatformUnderTest:
     """A running platform with every installed plugin: real HTTP, a real database, the embedded engine."""
     return _platforms(database_kind)
 

@@ -1,0 +1,175 @@
+"""The database: its engines, and the three ways to open a session on it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+from sqlalchemy import event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from riveredge_kernel.db.scope import Scope, scope_info
+from riveredge_kernel.db.wall import TenantSession, guard, seal
+from riveredge_kernel.metrics import SYSTEM_SESSIONS
+from riveredge_kernel.settings import Settings
+from riveredge_sdk.context import Context, current_context, find_context, use_context
+from riveredge_sdk.events import PublishedEvent
+from riveredge_sdk.runtime import Runtime
+from riveredge_sdk.tenancy import TenantWallError
+
+log = structlog.get_logger(__name__)
+
+BeforeCommit = Callable[[AsyncSession, Sequence[PublishedEvent]], Awaitable[None]]
+AfterCommit = Callable[[Sequence[PublishedEvent]], None]
+
+# How long a SQLite writer waits for the one before it.
+_BUSY_MS = 10_000
+_BEGIN = "riveredge_begin"
+
+
+class UnsafeRoleError(RuntimeError):
+    """The database role could see past tenants."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """Implements `riveredge_sdk.uow.UnitOfWork`."""
+
+    session: AsyncSession
+    read_only: bool = False
+    events: list[PublishedEvent] = field(default_factory=list)
+
+    def add_event(self, event: PublishedEvent) -> None:
+        if self.read_only:
+            raise TenantWallError("this unit of work is for reading only; nothing can be published in it")
+        self.events.append(event)
+
+
+class Database:
+    """Engines for serving (guarded), for reading, and for the kernel's own cross-tenant work."""
+
+    def __init__(self, settings: Settings) -> None:
+        url = make_url(settings.database_url)
+        self.kind = url.get_backend_name()
+        self._production = settings.environment == "production"
+        size = settings.database.pool_size
+        self.app = _engine(url, size)
+        event.listen(self.app.sync_engine, "before_cursor_execute", guard)
+        self.system_engine = _engine(make_url(settings.database.system_url or url), min(size, 5))
+        self.replica: AsyncEngine | None = None
+        if settings.database.read_url:
+            self.replica = _engine(make_url(settings.database.read_url), size)
+            event.listen(self.replica.sync_engine, "before_cursor_execute", guard)
+        # SQLite lets one writer in at a time. Taking the lock at the start means waiting; taking it half-way means
+        # failing when somebody else wrote meanwhile.
+        self._writing = self.app.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        self._system_writing = self.system_engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+    @asynccontextmanager
+    async def unit_of_work(
+        self, *, before_commit: BeforeCommit, after_commit: AfterCommit, read_only: bool = False
+    ) -> AsyncIterator[Transaction]:
+        """One transaction of the current context's tenant. The database is not touched before the first statement."""
+        context = current_context()
+        system = context.system_reason is not None
+        scope = Scope(tenant_id=context.tenant_id, read_only=read_only, system=system)
+        if system:
+            SYSTEM_SESSIONS.labels("function").inc()
+        writing = self._system_writing if system else self._writing
+        async with _session(self.app if read_only and not system else writing, scope) as session:
+            unit = Transaction(session, read_only)
+            yield unit
+            if unit.events:
+                await before_commit(session, unit.events)
+            await session.commit()
+        if unit.events:
+            after_commit(unit.events)
+
+    @asynccontextmanager
+    async def read_session(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading only, on the replica if there is one."""
+        scope = Scope(tenant_id=current_context().tenant_id, read_only=True)
+        async with _session(self.replica or self.app, scope) as session:
+            yield session
+
+    @asynccontextmanager
+    async def system(self, reason: str, runtime: Runtime, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
+        """The kernel's hatch: one transaction across tenants, committed at the end. Logged and counted.
+
+        Args:
+            reason: a fixed phrase, also a metric's label.
+        """
+        log.debug("system_session", reason=reason)
+        SYSTEM_SESSIONS.labels(reason).inc()
+        engine = self.system_engine if read_only else self._system_writing
+        with use_context(_system_context(runtime, reason)):
+            async with _session(engine, Scope(read_only=read_only, system=True)) as session:
+                yield session
+                await session.commit()
+
+    async def check_role(self) -> None:
+        """See that the database answers and that its role cannot see past tenants.
+
+        Raises:
+            UnsafeRoleError: in production, the serving role is a superuser or bypasses row-level security.
+        """
+        async with self.app.connect() as connection:
+            sealed = await connection.execution_options(**seal())
+            if self.kind != "postgresql":
+                await sealed.execute(text("SELECT 1"))
+                return
+            query = text(
+                "SELECT rolname, rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = current_user"
+            )
+            role = (await sealed.execute(query)).one()
+        if role.bypasses:
+            message = f"the role {role.rolname!r} is not bound by row-level security; serve with one that is"
+            if self._production:
+                raise UnsafeRoleError(message)
+            log.warning("unsafe_role", detail=message)
+
+    async def dispose(self) -> None:
+        """Close all connections."""
+        for engine in (self.app, self.system_engine, self.replica):
+            if engine is not None:
+                await engine.dispose()
+
+
+def _system_context(runtime: Runtime, reason: str) -> Context:
+    context = find_context()
+    if context is None:
+        return Context(runtime=runtime, system_reason=reason)
+    return replace(context, tenant_id=None, system_reason=reason)
+
+
+@asynccontextmanager
+async def _session(engine: AsyncEngine, scope: Scope) -> AsyncIterator[AsyncSession]:
+    session = AsyncSession(engine, sync_session_class=TenantSession, expire_on_commit=False, info=scope_info(scope))
+    async with session:
+        yield session
+
+
+def _engine(url: URL, pool_size: int) -> AsyncEngine:
+    if url.get_backend_name() == "sqlite":
+        made = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+        event.listen(made.sync_engine, "connect", _prepare_sqlite)
+        event.listen(made.sync_engine, "begin", _begin_sqlite)
+        return made
+    return create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver would begin transactions by its own rules; ours are begun below.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    begin = connection.get_execution_options().get(_BEGIN, "BEGIN")
+    connection.exec_driver_sql(begin, execution_options=seal())

@@ -1,0 +1,169 @@
+"""The first wall between tenants: a session that filters, stamps and refuses. It fails closed, on every database."""
+
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import structlog
+from sqlalchemy import Connection, Delete, Insert, Update, Uuid, bindparam, event, inspect
+from sqlalchemy.orm import Mapper, ORMExecuteState, SessionTransaction, with_loader_criteria
+from sqlalchemy.sql.elements import TextClause
+from sqlmodel import Session
+
+from riveredge_kernel.db.scope import scope_of
+from riveredge_kernel.db.statements import (
+    check_change,
+    check_insert,
+    is_tenant,
+    mappers_of,
+    refuse,
+    reviewed,
+    stamp_rows,
+)
+from riveredge_kernel.metrics import RAW_STATEMENTS
+from riveredge_sdk.context import current_tenant
+from riveredge_sdk.models import TenantModel, tenant_models
+from riveredge_sdk.tenancy import REVIEWED, TenantWallError
+
+log = structlog.get_logger(__name__)
+
+# Statements that the wall has looked at carry this object; the engine refuses all others.
+CHECKED = "riveredge_checked"
+_SEAL = object()
+_SESSION = "riveredge_session"
+
+_criteria: dict[Mapper[Any], Any] = {}
+
+
+def seal() -> dict[str, object]:
+    """The execution options of a statement of the kernel's own."""
+    return {CHECKED: _SEAL}
+
+
+class TenantSession(Session):
+    """A session that serves one tenant."""
+
+    in_flush = False
+
+    def flush(self, objects: Any = None) -> None:
+        """Flush; the engine lets the unit of work's own INSERTs and UPDATEs through only meanwhile."""
+        self.in_flush = True
+        try:
+            super().flush(objects)
+        finally:
+            self.in_flush = False
+
+    def bulk_save_objects(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse("bulk_save_objects()", "Use add_all().")
+
+    def bulk_insert_mappings(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse("bulk_insert_mappings()", "Use session.exec(insert(Model), params=rows).")
+
+    def bulk_update_mappings(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse("bulk_update_mappings()", "Load the rows and change them, or use update() with a where().")
+
+
+def _criterion(mapper: Mapper[Any]) -> Any:
+    made = _criteria.get(mapper)
+    if made is None:
+        cls: Any = mapper.class_
+        value = bindparam(None, callable_=current_tenant, type_=Uuid(), unique=True)
+        made = _criteria[mapper] = with_loader_criteria(cls, cls.tenant_id == value, include_aliases=True)
+    return made
+
+
+def _filters(statement: Any, mappers: Iterable[Mapper[Any]]) -> list[Any]:
+    """The tenant filters for `statement`: of what it names, and of everything if it also loads what it does not name."""
+    named = list(mappers)
+    if getattr(statement, "_with_options", ()) or any(m.relationships for m in named):
+        named = [inspect(cls) for cls in tenant_models()]
+    return [_criterion(m) for m in sorted(named, key=lambda m: m.class_.__name__) if is_tenant(m)]
+
+
+@event.listens_for(TenantSession, "do_orm_execute")
+def _on_execute(state: ORMExecuteState) -> Any:
+    scope = scope_of(state.session)
+    state.update_execution_options(**seal())
+    if scope.system:
+        return None
+    statement: Any = state.statement
+    reason = state.execution_options.get(REVIEWED)
+    if reason is not None and isinstance(statement, TextClause):
+        log.info("raw_sql_reviewed", reason=reason)
+        RAW_STATEMENTS.inc()
+        state.statement = reviewed(statement, scope.tenant())
+        return None
+    mappers = mappers_of(statement)
+    tenant_mappers = [m for m in mappers if is_tenant(m)]
+    if isinstance(statement, Insert | Update | Delete):
+        if scope.read_only:
+            raise TenantWallError("this unit of work is for reading only")
+        if state.is_executemany and isinstance(statement, Update):
+            refuse("A bulk UPDATE by primary keys", "Load the rows and change them, or use update() with a where().")
+    if isinstance(statement, Insert):
+        if not tenant_mappers:
+            return None
+        tenant = scope.tenant()
+        stamped = check_insert(statement, tenant)
+        rows = state.parameters
+        stamp_rows(rows, tenant)
+        return state.invoke_statement(stamped) if stamped is not statement else None
+    if isinstance(statement, Update | Delete):
+        check_change(statement)
+    if tenant_mappers:
+        scope.tenant()
+    filters = _filters(statement, mappers)
+    if filters and not state.is_column_load:
+        state.statement = statement.options(*filters)
+    return None
+
+
+@event.listens_for(TenantSession, "before_flush")
+def _on_flush(session: TenantSession, _context: Any, _instances: Any) -> None:
+    scope = scope_of(session)
+    if scope.system:
+        return
+    changed = [*session.new, *(row for row in session.dirty if session.is_modified(row)), *session.deleted]
+    if changed and scope.read_only:
+        raise TenantWallError(f"this unit of work is for reading only; it cannot write {type(changed[0]).__name__}")
+    for row in changed:
+        if not isinstance(row, TenantModel):
+            continue
+        tenant = scope.tenant()
+        if row.tenant_id is None and row in session.new:
+            row.tenant_id = tenant
+        history = inspect(row).attrs.tenant_id.history
+        if row.tenant_id != tenant or history.deleted:
+            raise TenantWallError(f"{type(row).__name__} {row.id} belongs to another tenant than the one being served")
+
+
+@event.listens_for(TenantSession, "after_begin")
+def _on_begin(session: TenantSession, _transaction: SessionTransaction, connection: Connection) -> None:
+    scope = scope_of(session)
+    connection.info[_SESSION] = session
+    if connection.dialect.name == "postgresql" and scope.tenant_id is not None:
+        # The second wall: row-level security compares with this setting, which ends with the transaction.
+        connection.exec_driver_sql(
+            "SELECT set_config('app.tenant_id', $1, true)", (str(scope.tenant_id),), execution_options=seal()
+        )
+
+
+def guard(connection: Connection, _cursor: Any, statement: str, _params: Any, context: Any, _many: bool) -> None:
+    """Listener of an engine's `before_cursor_execute`: refuse what did not pass through the session.
+
+    Raises:
+        TenantWallError: the statement was run on the connection itself.
+    """
+    if context is not None:
+        if context.execution_options.get(CHECKED) is _SEAL:
+            return
+        if context.compiled is not None and context.compiled.statement.__visit_name__ in _SAVEPOINTS:
+            return
+    session = connection.info.get(_SESSION)
+    if session is not None and session.in_flush:
+        return
+    refuse(
+        f"Raw SQL on a connection ({statement[:60]!r})", "Use the session, or raw_sql_reviewed(statement, reason=…)."
+    )
+
+
+_SAVEPOINTS = frozenset({"savepoint", "rollback_to_savepoint", "release_savepoint"})
