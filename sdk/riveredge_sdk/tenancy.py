@@ -10,7 +10,7 @@ REVIEWED = "riveredge_reviewed"
 
 
 class TenantWallError(RuntimeError):
-    """Code tried to do something that could reach another tenant's data. It is a mistake in code, never in a request."""
+    """Code tried to do something that could reach another tenant's data: a mistake in code, never in a request."""
 
 
 def raw_sql_reviewed(statement: TextClause, *, reason: str) -> TextClause:

@@ -4,14 +4,16 @@ Only what the ORM compiles gets the tenant filter, so anything else is refused, 
 """
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from uuid import UUID
 
 from sqlalchemy import (
+    Alias,
     ColumnClause,
     Delete,
     Executable,
     Insert,
+    Select,
     Table,
     TableClause,
     TextClause,
@@ -20,7 +22,6 @@ from sqlalchemy import (
     bindparam,
 )
 from sqlalchemy.orm import Mapper
-from sqlalchemy.sql import visitors
 
 from riveredge_sdk.models import TenantModel
 from riveredge_sdk.tenancy import TenantWallError
@@ -43,32 +44,92 @@ def mappers_of(statement: Any) -> set[Mapper[Any]]:
         TenantWallError: a part of it is no mapped class.
     """
     found: set[Mapper[Any]] = set()
-    # INSERT, UPDATE and DELETE keep their target outside of their children.
-    roots = [statement, statement.table] if isinstance(statement, Insert | Update | Delete) else [statement]
-    for root in roots:
-        for element in visitors.iterate(root):
-            _look(element, found)
+    _look_through(statement, found, {}, frozenset())
     return found
 
 
-def _look(element: Any, found: set[Mapper[Any]]) -> None:
+def _look_through(query: Any, found: set[Mapper[Any]], seen: dict[int, Any], outer: frozenset[str]) -> None:
+    """Look through one SELECT (or INSERT, …), and then through those inside it.
+
+    A plain column, as the ORM writes it into its own loading queries, is fine where its table is read through a mapped
+    class in the same SELECT, or in one outside that it is correlated with: there the filter applies.
+    """
+    named: set[str] = set()
+    plain: list[Any] = []
+    inner: list[Any] = []
+    # UPDATE and DELETE keep their target outside of their children.
+    todo: list[Any] = list(_children(query))
+    if isinstance(query, Insert | Update | Delete):
+        todo.append(query.table)
+    while todo:
+        element = todo.pop()
+        if seen.setdefault(id(element), element) is not element or isinstance(element, Select):
+            if isinstance(element, Select):
+                inner.append(element)
+            continue
+        entity = element._annotations.get("parententity")
+        if entity is not None:
+            found.add(entity.mapper)
+            named.add(entity.mapper.local_table.name)
+            todo.extend(_behind(element, entity))
+        elif isinstance(element, ColumnClause):
+            _refuse_literal(element)
+            if isinstance(element.table, Table):
+                plain.append(element)
+            elif element.table is not None:
+                todo.append(element.table)
+        else:
+            _refuse_unmapped(element)
+            todo.extend(_children(element))
+    for column in plain:
+        if column.table.name not in named and not (column.table.name in outer and _correlates(query, column.table)):
+            _refuse_unmapped(column.table)
+    for select in inner:
+        _look_through(select, found, seen, outer | named)
+
+
+def _children(element: Any) -> Iterable[Any]:
+    if isinstance(element, Select):
+        # Without the FROM list that is derived from the columns: those tables have lost what tells where they came
+        # from. The columns themselves are looked at instead.
+        return cast("Iterable[Any]", super(Select, element).get_children())
     if isinstance(element, TextClause):
         refuse("text()", "Use ORM expressions, or raw_sql_reviewed(statement, reason=…).")
-    entity = element._annotations.get("parententity")
-    if entity is not None:
-        found.add(entity.mapper)
-    elif isinstance(element, TableClause):
-        _look_at_table(element)
-    elif isinstance(element, ColumnClause):
-        if element.is_literal:
-            refuse("literal_column()", "Use literal() for values and mapped attributes for columns.")
-        if isinstance(element.table, TableClause) and "parententity" not in element.table._annotations:
-            _look_at_table(element.table)
+    return cast("Iterable[Any]", element.get_children())
 
 
-def _look_at_table(table: TableClause) -> None:
-    kind = "The bare table" if isinstance(table, Table) else "table()"
-    refuse(f"{kind} {table.name!r}", "Use the mapped class.")
+def _refuse_unmapped(element: Any) -> None:
+    if isinstance(element, TableClause):
+        kind = "The bare table" if isinstance(element, Table) else "table()"
+        refuse(f"{kind} {element.name!r}", "Use the mapped class.")
+
+
+def _refuse_literal(column: ColumnClause[Any]) -> None:
+    # count(*) and EXISTS (SELECT 1 …) are the literals that the ORM itself writes.
+    if column.is_literal and column.name not in {"*", "1"}:
+        refuse("literal_column()", "Use literal() for values and mapped attributes for columns.")
+
+
+def _correlates(query: Any, table: Table) -> bool:
+    """Whether `query` takes the table's row from the SELECT around it."""
+    names = {source.name for source in getattr(query, "_correlate", ()) or () if isinstance(source, TableClause)}
+    if table.name in names:
+        return True
+    but = getattr(query, "_correlate_except", None)
+    return but is not None and all(getattr(source, "name", None) != table.name for source in but)
+
+
+def _behind(element: Any, entity: Any) -> Iterable[Any]:
+    """What a part of a mapped class stands for, if not simply for the class's table."""
+    sources = [entity.selectable]
+    if isinstance(element, ColumnClause) and element.table is not None:
+        sources.append(element.table)
+    return [source for source in sources if not _is_table_of(source, entity.mapper)]
+
+
+def _is_table_of(source: Any, mapper: Mapper[Any]) -> bool:
+    table = source.element if isinstance(source, Alias) else source
+    return isinstance(table, Table) and table.name == mapper.local_table.name  # type: ignore[attr-defined]
 
 
 def reviewed(statement: Executable, tenant_id: UUID) -> Executable:
@@ -88,22 +149,23 @@ def check_change(statement: Update | Delete) -> None:
     """An UPDATE or DELETE may look at further tables only in subqueries, where the filter reaches.
 
     Raises:
-        TenantWallError: it joins another table, or writes tenant_id.
+        TenantWallError: it joins another table, has an alias as its target, or writes tenant_id.
     """
-    for condition in statement._where_criteria:
-        for source in condition._from_objects:
-            if isinstance(source, TableClause) and source.name != statement.table.name:
-                refuse(f"A joined UPDATE or DELETE with {source.name!r}", "Use exists() or in_() with a subquery.")
-    if isinstance(statement, Update):
-        for name in _value_names(statement):
-            if name == "tenant_id":
-                raise TenantWallError("a row stays with its tenant: tenant_id cannot be updated")
+    target: Any = statement.table
+    if not isinstance(target, Table):
+        refuse("An UPDATE or DELETE of an alias", "Name the mapped class itself.")
+    values = (statement._values or {}) if isinstance(statement, Update) else {}
+    for part in [*statement._where_criteria, *values.values()]:
+        for source in part._from_objects:
+            if not (isinstance(source, Table) and source.key == target.key):
+                refuse(f"A joined UPDATE or DELETE with {source}", "Use exists() or in_() with a subquery.")
+    if "tenant_id" in _names(values):
+        raise TenantWallError("a row stays with its tenant: tenant_id cannot be updated")
 
 
-def _value_names(statement: Any) -> Iterable[str]:
-    ordered = [pair[0] for pair in statement._ordered_values or ()]
-    for key in [*(statement._values or {}), *ordered]:
-        yield getattr(key, "key", key)
+def _names(keys: Iterable[Any]) -> set[str]:
+    """Column names, from names, columns or attributes."""
+    return {getattr(key, "key", key) for key in keys}
 
 
 def check_insert(statement: Any, tenant_id: UUID) -> Any:
@@ -120,9 +182,10 @@ def check_insert(statement: Any, tenant_id: UUID) -> Any:
         )
     conflict = statement._post_values_clause
     if conflict is not None:
-        names = {getattr(e, "key", e) for e in getattr(conflict, "inferred_target_elements", None) or ()}
-        if "tenant_id" not in names:
+        if "tenant_id" not in _names(getattr(conflict, "inferred_target_elements", None) or ()):
             refuse("ON CONFLICT without tenant_id among its columns", "Name tenant_id in index_elements.")
+        if "tenant_id" in _names(getattr(conflict, "update_values_to_set", ())):
+            raise TenantWallError("a row stays with its tenant: tenant_id cannot be updated")
     for key, value in (statement._values or {}).items():
         if getattr(key, "key", key) == "tenant_id" and getattr(value, "value", value) != tenant_id:
             raise TenantWallError("an INSERT names another tenant")

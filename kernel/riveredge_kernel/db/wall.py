@@ -6,10 +6,9 @@ from typing import Any, NoReturn
 import structlog
 from sqlalchemy import Connection, Delete, Insert, Update, Uuid, bindparam, event, inspect
 from sqlalchemy.orm import Mapper, ORMExecuteState, SessionTransaction, with_loader_criteria
-from sqlalchemy.sql.elements import TextClause
 from sqlmodel import Session
 
-from riveredge_kernel.db.scope import scope_of
+from riveredge_kernel.db.scope import Scope, scope_of
 from riveredge_kernel.db.statements import (
     check_change,
     check_insert,
@@ -72,7 +71,7 @@ def _criterion(mapper: Mapper[Any]) -> Any:
 
 
 def _filters(statement: Any, mappers: Iterable[Mapper[Any]]) -> list[Any]:
-    """The tenant filters for `statement`: of what it names, and of everything if it also loads what it does not name."""
+    """The tenant filters: of what the statement names, and of all classes if it also loads what it does not name."""
     named = list(mappers)
     if getattr(statement, "_with_options", ()) or any(m.relationships for m in named):
         named = [inspect(cls) for cls in tenant_models()]
@@ -87,34 +86,35 @@ def _on_execute(state: ORMExecuteState) -> Any:
         return None
     statement: Any = state.statement
     reason = state.execution_options.get(REVIEWED)
-    if reason is not None and isinstance(statement, TextClause):
+    if reason is not None:
         log.info("raw_sql_reviewed", reason=reason)
         RAW_STATEMENTS.inc()
         state.statement = reviewed(statement, scope.tenant())
         return None
     mappers = mappers_of(statement)
-    tenant_mappers = [m for m in mappers if is_tenant(m)]
+    if any(is_tenant(mapper) for mapper in mappers):
+        scope.tenant()
     if isinstance(statement, Insert | Update | Delete):
         if scope.read_only:
             raise TenantWallError("this unit of work is for reading only")
-        if state.is_executemany and isinstance(statement, Update):
+        if isinstance(statement, Insert):
+            return _insert(state, statement, scope, mappers)
+        if state.is_executemany:
             refuse("A bulk UPDATE by primary keys", "Load the rows and change them, or use update() with a where().")
-    if isinstance(statement, Insert):
-        if not tenant_mappers:
-            return None
-        tenant = scope.tenant()
-        stamped = check_insert(statement, tenant)
-        rows = state.parameters
-        stamp_rows(rows, tenant)
-        return state.invoke_statement(stamped) if stamped is not statement else None
-    if isinstance(statement, Update | Delete):
         check_change(statement)
-    if tenant_mappers:
-        scope.tenant()
     filters = _filters(statement, mappers)
-    if filters and not state.is_column_load:
+    if filters:
         state.statement = statement.options(*filters)
     return None
+
+
+def _insert(state: ORMExecuteState, statement: Insert, scope: Scope, mappers: set[Mapper[Any]]) -> Any:
+    if not any(is_tenant(mapper) for mapper in mappers):
+        return None
+    tenant = scope.tenant()
+    stamp_rows(state.parameters, tenant)
+    stamped = check_insert(statement, tenant)
+    return state.invoke_statement(stamped) if stamped is not statement else None
 
 
 @event.listens_for(TenantSession, "before_flush")
@@ -129,10 +129,10 @@ def _on_flush(session: TenantSession, _context: Any, _instances: Any) -> None:
         if not isinstance(row, TenantModel):
             continue
         tenant = scope.tenant()
-        if row.tenant_id is None and row in session.new:
-            row.tenant_id = tenant
-        history = inspect(row).attrs.tenant_id.history
-        if row.tenant_id != tenant or history.deleted:
+        if row in session.new:
+            # Not yet stamped: None, whatever the annotation says.
+            row.tenant_id = row.tenant_id or tenant
+        if row.tenant_id != tenant or inspect(row).attrs.tenant_id.history.deleted:
             raise TenantWallError(f"{type(row).__name__} {row.id} belongs to another tenant than the one being served")
 
 
