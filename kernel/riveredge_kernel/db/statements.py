@@ -44,6 +44,7 @@ def mappers_of(statement: Any) -> set[Mapper[Any]]:
         TenantWallError: a part of it is no mapped class.
     """
     found: set[Mapper[Any]] = set()
+    _refuse_unmapped(statement)
     _look_through(statement, found, {}, frozenset())
     return found
 
@@ -57,27 +58,22 @@ def _look_through(query: Any, found: set[Mapper[Any]], seen: dict[int, Any], out
     named: set[str] = set()
     plain: list[Any] = []
     inner: list[Any] = []
-    # UPDATE and DELETE keep their target outside of their children.
     todo: list[Any] = list(_children(query))
-    if isinstance(query, Insert | Update | Delete):
-        todo.append(query.table)
     while todo:
         element = todo.pop()
-        if seen.setdefault(id(element), element) is not element or isinstance(element, Select):
-            if isinstance(element, Select):
-                inner.append(element)
+        if isinstance(element, Select):
+            inner.append(element)
             continue
+        if id(element) in seen:
+            continue
+        seen[id(element)] = element
         entity = element._annotations.get("parententity")
         if entity is not None:
             found.add(entity.mapper)
             named.add(entity.mapper.local_table.name)
             todo.extend(_behind(element, entity))
-        elif isinstance(element, ColumnClause):
-            _refuse_literal(element)
-            if isinstance(element.table, Table):
-                plain.append(element)
-            elif element.table is not None:
-                todo.append(element.table)
+        elif isinstance(element, ColumnClause) and isinstance(element.table, Table):
+            plain.append(element)
         else:
             _refuse_unmapped(element)
             todo.extend(_children(element))
@@ -93,20 +89,21 @@ def _children(element: Any) -> Iterable[Any]:
         # Without the FROM list that is derived from the columns: those tables have lost what tells where they came
         # from. The columns themselves are looked at instead.
         return cast("Iterable[Any]", super(Select, element).get_children())
-    if isinstance(element, TextClause):
-        refuse("text()", "Use ORM expressions, or raw_sql_reviewed(statement, reason=…).")
+    if isinstance(element, ColumnClause):
+        return () if element.table is None else (element.table,)
+    if isinstance(element, Insert | Update | Delete):
+        return (element.table, *element.get_children())
     return cast("Iterable[Any]", element.get_children())
 
 
 def _refuse_unmapped(element: Any) -> None:
+    if isinstance(element, TextClause):
+        refuse("text()", "Use ORM expressions, or raw_sql_reviewed(statement, reason=…).")
     if isinstance(element, TableClause):
         kind = "The bare table" if isinstance(element, Table) else "table()"
         refuse(f"{kind} {element.name!r}", "Use the mapped class.")
-
-
-def _refuse_literal(column: ColumnClause[Any]) -> None:
     # count(*) and EXISTS (SELECT 1 …) are the literals that the ORM itself writes.
-    if column.is_literal and column.name not in {"*", "1"}:
+    if isinstance(element, ColumnClause) and element.is_literal and element.name not in {"*", "1"}:
         refuse("literal_column()", "Use literal() for values and mapped attributes for columns.")
 
 
@@ -154,7 +151,7 @@ def check_change(statement: Update | Delete) -> None:
     target: Any = statement.table
     if not isinstance(target, Table):
         refuse("An UPDATE or DELETE of an alias", "Name the mapped class itself.")
-    values = (statement._values or {}) if isinstance(statement, Update) else {}
+    values: Any = (statement._values or {}) if isinstance(statement, Update) else {}
     for part in [*statement._where_criteria, *values.values()]:
         for source in part._from_objects:
             if not (isinstance(source, Table) and source.key == target.key):

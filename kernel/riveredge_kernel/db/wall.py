@@ -130,9 +130,17 @@ def _on_flush(session: TenantSession, _context: Any, _instances: Any) -> None:
             continue
         tenant = scope.tenant()
         if row in session.new:
-            # Not yet stamped: None, whatever the annotation says.
-            row.tenant_id = row.tenant_id or tenant
+            row.tenant_id = row.__dict__.get("tenant_id") or tenant
         if row.tenant_id != tenant or inspect(row).attrs.tenant_id.history.deleted:
+            raise TenantWallError(f"{type(row).__name__} {row.id} belongs to another tenant than the one being served")
+
+
+@event.listens_for(TenantSession, "before_attach")
+def _on_attach(session: TenantSession, row: Any) -> None:
+    scope = scope_of(session)
+    if isinstance(row, TenantModel) and not scope.system:
+        owner = row.__dict__.get("tenant_id")
+        if owner is not None and owner != scope.tenant_id:
             raise TenantWallError(f"{type(row).__name__} {row.id} belongs to another tenant than the one being served")
 
 

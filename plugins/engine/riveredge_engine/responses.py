@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .clock import parse_iso
+from .clock import RealClock, parse_iso
 from .signing import verify
 from .transport import Reply
 
@@ -35,13 +35,12 @@ class Outcome:
     error: dict[str, Any] | None = None
     retry: bool = True
     retry_at: int | None = None
-    unknown_function: bool = False
     unreachable: bool = field(default=False)
 
 
-def failure(message: str, *, name: str = "Error", status: int = 0, retry: bool = True, unreachable: bool = False) -> Outcome:
+def failure(message: str, *, status: int = 0, retry: bool = True, unreachable: bool = False) -> Outcome:
     """An outcome that is no answer of a function."""
-    error = {"name": name, "message": message, "stack": None}
+    error = {"name": "Error", "message": message, "stack": None}
     return Outcome(status, error=error, retry=retry, unreachable=unreachable)
 
 
@@ -57,6 +56,10 @@ def read_reply(reply: Reply, signing_key: str | None) -> Outcome:
             status, headers, body = _unwrap_stream(body, headers)
         except (ValueError, KeyError, TypeError):
             return failure("the streamed answer ended before its result", status=201)
+    return _read_content(status, headers, body)
+
+
+def _read_content(status: int, headers: dict[str, str], body: bytes) -> Outcome:
     try:
         parsed = json.loads(body or b"null")
     except (ValueError, RecursionError):
@@ -100,8 +103,7 @@ def _read_error(status: int, parsed: Any, headers: dict[str, str]) -> Outcome:
     if code := error.get("code"):
         kept["code"] = code
     return Outcome(
-        status, error=kept, retry=not _no_retry(headers) and status != 400, retry_at=_retry_at(headers),
-        unknown_function=code == "function_not_found",
+        status, error=kept, retry=not _no_retry(headers) and status != 400, retry_at=_retry_at(headers)
     )  # fmt: skip
 
 
@@ -117,6 +119,4 @@ def _retry_at(headers: dict[str, str]) -> int | None:
     try:
         return parse_iso(value)
     except ValueError:
-        from .clock import RealClock
-
         return RealClock().now_ms() + int(value) * 1000 if value.isdigit() else None

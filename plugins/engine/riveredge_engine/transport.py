@@ -25,6 +25,10 @@ class TransportError(Exception):
     """No answer: refused, broken off, timed out, or not HTTP."""
 
 
+class UnreachableError(TransportError):
+    """Nothing was sent: no connection could be made."""
+
+
 class AnswerTooLargeError(TransportError):
     """The answer is larger than allowed."""
 
@@ -42,9 +46,9 @@ class HttpClient(Protocol):
     """How the engine reaches apps."""
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, timeout: float, limit: int
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, seconds: float, limit: int
     ) -> Reply:
-        """One exchange within `timeout` seconds and `limit` bytes of answer. Raises TransportError."""
+        """One exchange within `seconds` and `limit` bytes of answer. Raises TransportError."""
 
     async def aclose(self) -> None:
         """Close what is open."""
@@ -120,7 +124,7 @@ class PooledClient:
         self._tls: ssl.SSLContext | None = None
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, timeout: float, limit: int
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, seconds: float, limit: int
     ) -> Reply:
         try:
             parts = urlsplit(url)
@@ -130,13 +134,13 @@ class PooledClient:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             fields = [("Host", parts.netloc.rpartition("@")[2]), ("Content-Length", str(len(body))), *headers.items()]
             request = h11.Request(method=method, target=target, headers=fields)
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 try:
                     return await self._send(origin, request, body, limit)
                 except _StaleError:
                     return await self._send(origin, request, body, limit, fresh=True)
         except TimeoutError as error:
-            raise TransportError(f"no answer within {timeout:g} s") from error
+            raise TransportError(f"no answer within {seconds:g} s") from error
         except (OSError, ValueError, h11.ProtocolError, asyncio.IncompleteReadError) as error:
             raise TransportError(str(error) or type(error).__name__) from error
 
@@ -167,7 +171,11 @@ class PooledClient:
         scheme, host, port = origin
         if scheme == "https" and self._tls is None:
             self._tls = ssl.create_default_context()
-        return _Connection(*await asyncio.open_connection(host, port, ssl=self._tls if scheme == "https" else None))
+        try:
+            streams = await asyncio.open_connection(host, port, ssl=self._tls if scheme == "https" else None)
+        except OSError as error:
+            raise UnreachableError(str(error)) from error
+        return _Connection(*streams)
 
     async def aclose(self) -> None:
         for idle in self._idle.values():
