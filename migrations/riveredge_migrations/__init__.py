@@ -1,0 +1,1 @@
+"""Migrations: one Alembic version table for each plugin, one environment, one runner."""
