@@ -1,6 +1,6 @@
 """Alembic's environment: one plugin at a time, on the connection and in the transaction of the runner."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
@@ -24,7 +24,7 @@ def include_object(_object: Any, name: str | None, kind: str, _reflected: bool, 
     return include_name(name, kind, None)
 
 
-def render_item(kind: str, item: Any, _autogenerate: AutogenContext) -> str | bool:
+def render_item(kind: str, item: Any, _autogenerate: AutogenContext) -> str | Literal[False]:
     """Plain SQL types, so that a migration does not depend on code that may change after it."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"

@@ -11,6 +11,6 @@ def version_table(plugin: str) -> str:
 
 
 def owner_of(table: str, plugins: Iterable[str]) -> str | None:
-    """The plugin that a table belongs to: the longest id that is its prefix (`crm_mail_box` is crm_mail's, not crm's)."""
+    """The plugin a table belongs to: the longest id that is its prefix (`crm_mail_box` is crm_mail's, not crm's)."""
     owners = [plugin for plugin in plugins if table.startswith(f"{plugin}_")]
     return max(owners, key=len, default=None)

@@ -1,0 +1,93 @@
+"""Finds the installed plugins, each behind its own fence: one that cannot be imported costs itself only."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from riveredge_kernel.plugins.report import PluginReport
+from riveredge_kernel.settings import PluginHostSettings
+from riveredge_sdk import API_VERSION
+from riveredge_sdk.plugin import Plugin
+
+GROUP = "riveredge.plugins"
+KERNEL = "kernel"
+
+_ID = re.compile(r"[a-z][a-z0-9_]{1,40}")
+Found = tuple[PluginReport, Plugin | None]
+
+HOOKS: tuple[str, ...] = tuple(name for name, value in vars(Plugin).items() if inspect.isfunction(value))
+
+
+def discover(settings: PluginHostSettings) -> Iterator[Found]:
+    """The plugins that the entry points name, in a fixed order; those that do not load come without an object."""
+    if settings.safe_mode:
+        return
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
+        report = PluginReport(entry.name)
+        if entry.dist is not None:
+            report.version, report.distribution = entry.dist.version, entry.dist.name
+        if reason := _unwanted(entry.name, settings):
+            report.state, report.reasons = "disabled", [reason]
+            yield report, None
+            continue
+        yield report, _load(entry, report)
+
+
+def _unwanted(plugin: str, settings: PluginHostSettings) -> str:
+    if plugin in settings.deny:
+        return "denied by RIVEREDGE_PLUGINS__DENY"
+    if settings.allow is not None and plugin not in settings.allow:
+        return "not among RIVEREDGE_PLUGINS__ALLOW"
+    return ""
+
+
+def _load(entry: EntryPoint, report: PluginReport) -> Plugin | None:
+    try:
+        loaded = entry.load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  (also SystemExit: a plugin may not end the platform)
+        report.state, report.reasons = "failed: load", [f"{type(error).__name__}: {error}"[:500]]
+        return None
+    if mistakes := check(loaded, entry.name):
+        report.state, report.reasons = "failed: load", list(mistakes)
+        return None
+    report.title = loaded.title
+    plugin: Plugin = loaded
+    return plugin
+
+
+def check(loaded: Any, name: str) -> Sequence[str]:
+    """What is wrong with a plugin's manifest and signatures; empty if nothing is."""
+    if not isinstance(loaded, Plugin):
+        return [f"the entry point gives a {type(loaded).__name__}; it must give an object of a subclass of Plugin"]
+    plugin_id = getattr(loaded, "id", None)
+    if not isinstance(plugin_id, str) or not _ID.fullmatch(plugin_id):
+        return [f"id {plugin_id!r}: expected 2 to 41 lower-case letters, digits and underscores"]
+    if plugin_id != name:
+        return [f"id {plugin_id!r} differs from the entry point's name {name!r}"]
+    if not isinstance(getattr(loaded, "title", None), str):
+        return ["title is missing"]
+    try:
+        if not SpecifierSet(loaded.api).contains(API_VERSION):
+            return [f"made for SDK API {loaded.api}; this is {API_VERSION}"]
+    except (InvalidSpecifier, TypeError):
+        return [f"api {loaded.api!r} is no version specifier such as '>=1,<2'"]
+    return [mistake for hook in HOOKS if (mistake := _wrong_signature(loaded, hook))]
+
+
+def _wrong_signature(plugin: Plugin, hook: str) -> str:
+    declared: Callable[..., Any] = getattr(Plugin, hook)
+    own = getattr(type(plugin), hook)
+    if own is declared:
+        return ""
+    want, have = inspect.signature(declared), inspect.signature(own)
+    if list(have.parameters) != list(want.parameters):
+        return f"{hook}{have} has other arguments than the hook, {hook}{want}"
+    if inspect.iscoroutinefunction(declared) != inspect.iscoroutinefunction(own):
+        return f"{hook} must {'' if inspect.iscoroutinefunction(declared) else 'not '}be a coroutine function"
+    return ""
