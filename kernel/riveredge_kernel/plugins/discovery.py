@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -54,30 +54,36 @@ def _load(entry: EntryPoint, report: PluginReport) -> Plugin | None:
         report.state, report.reasons = "failed: load", [f"{type(error).__name__}: {error}"[:500]]
         return None
     if mistakes := check(loaded, entry.name):
-        report.state, report.reasons = "failed: load", list(mistakes)
+        report.state, report.reasons = "failed: load", mistakes
         return None
     report.title = loaded.title
     plugin: Plugin = loaded
     return plugin
 
 
-def check(loaded: Any, name: str) -> Sequence[str]:
+def check(loaded: Any, name: str) -> list[str]:
     """What is wrong with a plugin's manifest and signatures; empty if nothing is."""
     if not isinstance(loaded, Plugin):
         return [f"the entry point gives a {type(loaded).__name__}; it must give an object of a subclass of Plugin"]
-    plugin_id = getattr(loaded, "id", None)
+    return [
+        *_wrong_manifest(loaded, name),
+        *(mistake for hook in HOOKS if (mistake := _wrong_signature(loaded, hook))),
+    ]
+
+
+def _wrong_manifest(plugin: Plugin, name: str) -> Iterator[str]:
+    plugin_id = getattr(plugin, "id", None)
     if not isinstance(plugin_id, str) or not _ID.fullmatch(plugin_id):
-        return [f"id {plugin_id!r}: expected 2 to 41 lower-case letters, digits and underscores"]
-    if plugin_id != name:
-        return [f"id {plugin_id!r} differs from the entry point's name {name!r}"]
-    if not isinstance(getattr(loaded, "title", None), str):
-        return ["title is missing"]
+        yield f"id {plugin_id!r}: expected 2 to 41 lower-case letters, digits and underscores"
+    elif plugin_id != name:
+        yield f"id {plugin_id!r} differs from the entry point's name {name!r}"
+    if not isinstance(getattr(plugin, "title", None), str):
+        yield "title is missing"
     try:
-        if not SpecifierSet(loaded.api).contains(API_VERSION):
-            return [f"made for SDK API {loaded.api}; this is {API_VERSION}"]
+        if not SpecifierSet(plugin.api).contains(API_VERSION):
+            yield f"made for SDK API {plugin.api}; this is {API_VERSION}"
     except (InvalidSpecifier, TypeError):
-        return [f"api {loaded.api!r} is no version specifier such as '>=1,<2'"]
-    return [mistake for hook in HOOKS if (mistake := _wrong_signature(loaded, hook))]
+        yield f"api {plugin.api!r} is no version specifier such as '>=1,<2'"
 
 
 def _wrong_signature(plugin: Plugin, hook: str) -> str:

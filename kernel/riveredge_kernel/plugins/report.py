@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 # `partial`: it serves, but something it offers was left out; the reason says what.
-State = Literal["active", "partial", "disabled", "failed: load", "failed: requires", "failed: hook", "failed: schema"]
+State = Literal["active", "partial", "disabled", "failed: load", "failed: requires", "failed: schema"]
 
 
 @dataclass(slots=True)
