@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlmodel import Field
 
 from riveredge_kernel.db.base import KernelMixedModel
@@ -24,7 +24,10 @@ class Run(KernelMixedModel, table=True):
     """One run of a durable function, as far as this platform has seen it."""
 
     __tablename__ = "kernel_run"
-    __table_args__ = (Index("ix_kernel_run_tenant_id_started_at", "tenant_id", "started_at"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "run_id"),
+        Index("ix_kernel_run_tenant_id_started_at", "tenant_id", "started_at"),
+    )
 
     run_id: str = Field(max_length=64, unique=True, description="Inngest's id of the run.")
     function: str = Field(max_length=200)
@@ -43,9 +46,14 @@ class RunStep(KernelMixedModel, table=True):
     """One step of a run, with its last attempt."""
 
     __tablename__ = "kernel_run_step"
-    __table_args__ = (UniqueConstraint("run_id", "step"),)
+    __table_args__ = (
+        UniqueConstraint("run_id", "step"),
+        ForeignKeyConstraint(
+            ["tenant_id", "run_id"], ["kernel_run.tenant_id", "kernel_run.run_id"], ondelete="CASCADE"
+        ),
+    )
 
-    run_id: str = Field(max_length=64, foreign_key="kernel_run.run_id", ondelete="CASCADE")
+    run_id: str = Field(max_length=64)
     step: str = Field(max_length=500)
     status: str = Field(default=RunStatus.RUNNING, max_length=20)
     attempt: int = 0
