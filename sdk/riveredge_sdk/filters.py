@@ -1,0 +1,234 @@
+"""The filter grammar: one JSON form for lists, approval branches and print rules.
+
+    {"match": "all" | "any" | "none", "conditions": [{"field": "title", "op": "contains", "value": "Milk"}, …]}
+
+A condition is a comparison or another filter. It is checked against typed fields first (`FilterSet.parse`), then turned
+into SQL (`Filter.sql`) or tried on plain values (`Filter.matches`); both give the same answer. There is no third truth
+value: a comparison with an absent value is false, and `ne` and `not_in` are exactly the opposites of `eq` and `in`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, cast
+
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, true
+
+from riveredge_sdk.filter_fields import OPERATORS, FieldType, FilterField, fold
+from riveredge_sdk.problems import FieldError, Invalid
+
+Match = Literal["all", "any", "none"]
+
+MAX_DEPTH = 5
+MAX_CONDITIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`value` is of the field's type already: a datetime, a UUID, a tuple of them for `in` and `between`."""
+
+    field: FilterField
+    op: str
+    value: Any
+
+    def sql(self) -> ColumnElement[bool]:
+        """The SQL of a positive comparison is false or NULL where the value is absent."""
+        column: Any = self.field.expression
+        match self.op:
+            case "is_null":
+                return cast("ColumnElement[bool]", column.is_(None) if self.value else column.is_not(None))
+            case "ne":
+                return or_(column != self.value, column.is_(None))
+            case "not_in":
+                return or_(column.not_in(self.value), column.is_(None))
+            case "in":
+                return cast("ColumnElement[bool]", column.in_(self.value))
+            case "between":
+                return cast("ColumnElement[bool]", column.between(*self.value))
+            case "contains" | "starts_with" | "ends_with":
+                # lower() knows ASCII only on SQLite; the "C" collation makes it so on PostgreSQL, and fold() here.
+                lowered = func.lower(func.riveredge_c(column))
+                search = {
+                    "contains": lowered.contains,
+                    "starts_with": lowered.startswith,
+                    "ends_with": lowered.endswith,
+                }
+                return cast("ColumnElement[bool]", search[self.op](fold(self.value), autoescape=True))
+            case _:
+                compare = {"eq": "__eq__", "lt": "__lt__", "lte": "__le__", "gt": "__gt__", "gte": "__ge__"}[self.op]
+                return cast("ColumnElement[bool]", getattr(column, compare)(self.value))
+
+    def matches(self, values: Mapping[str, Any]) -> bool:
+        found = values.get(self.field.name)
+        match self.op:
+            case "is_null":
+                return (found is None) == self.value
+            case "ne":
+                return bool(found != self.value)
+            case "not_in":
+                return found not in self.value
+        if found is None:
+            return False
+        return _holds(found, self.op, self.value)
+
+
+def _holds(found: Any, op: str, value: Any) -> bool:
+    match op:
+        case "eq":
+            return bool(found == value)
+        case "in":
+            return found in value
+        case "lt":
+            return bool(found < value)
+        case "lte":
+            return bool(found <= value)
+        case "gt":
+            return bool(found > value)
+        case "gte":
+            return bool(found >= value)
+        case "between":
+            return bool(value[0] <= found <= value[1])
+        case "contains":
+            return fold(value) in fold(found)
+        case "starts_with":
+            return fold(found).startswith(fold(value))
+        case _:
+            return fold(found).endswith(fold(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A checked filter. An empty one lets everything through, also under `any`."""
+
+    match: Match = "all"
+    conditions: tuple["Comparison | Filter", ...] = ()
+
+    def sql(self) -> ColumnElement[bool]:
+        """As a WHERE condition over the fields' expressions."""
+        if not self.conditions:
+            return true()
+        parts = [condition.sql() for condition in self.conditions]
+        if self.match == "all":
+            return and_(*parts)
+        if self.match == "any":
+            return or_(*parts)
+        # NOT NULL is NULL again: an unknown part has to become false before it is turned round.
+        return not_(func.coalesce(or_(*parts), false()))
+
+    def matches(self, values: Mapping[str, Any]) -> bool:
+        """Whether `values` (by field name, of the fields' types) pass."""
+        if not self.conditions:
+            return True
+        found = (condition.matches(values) for condition in self.conditions)
+        return all(found) if self.match == "all" else any(found) == (self.match == "any")
+
+
+Source: TypeAlias = str | Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class FilterSet:
+    """The fields that filters of one list (or of one kind of rule) may name."""
+
+    fields: Sequence[FilterField] = ()
+    _by_name: dict[str, FilterField] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._by_name.update({f.name: f for f in self.fields})
+
+    def get(self, name: str) -> FilterField | None:
+        """The field of this name."""
+        return self._by_name.get(name)
+
+    def parse(self, source: Source, *, where: str = "filter") -> Filter:
+        """Check a filter, given as JSON text or as what it parses to.
+
+        Args:
+            where: how error messages call the place, for example `query.filter`.
+
+        Raises:
+            Invalid: every mistake with its path, such as `query.filter.conditions.0.op`.
+        """
+        if source is None or source == "":
+            return Filter()
+        if isinstance(source, str):
+            try:
+                source = json.loads(source)
+            except (ValueError, RecursionError):
+                raise Invalid(
+                    "The filter is not JSON.", errors=[FieldError(where, "This is not JSON.", "json")]
+                ) from None
+        reader = _Reader(self)
+        read = reader.filter(source, where, 1)
+        if reader.errors:
+            raise Invalid(f"{len(reader.errors)} mistake(s) in the filter.", errors=reader.errors)
+        return read
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The fields for a client that offers them to people: name, title, type, operators."""
+        return [
+            {"field": f.name, "title": f.title or f.name, "type": f.type, "ops": sorted(OPERATORS[f.type])}
+            for f in self.fields
+        ]
+
+
+class _Reader:
+    def __init__(self, fields: FilterSet) -> None:
+        self.fields = fields
+        self.errors: list[FieldError] = []
+        self.count = 0
+
+    def wrong(self, where: str, message: str, code: str = "filter") -> None:
+        self.errors.append(FieldError(where, message, code))
+
+    def filter(self, source: Any, where: str, depth: int) -> Filter:
+        if depth > MAX_DEPTH:
+            self.wrong(where, f"Filters nest at most {MAX_DEPTH} deep.", "too_deep")
+            return Filter()
+        if not isinstance(source, Mapping) or set(source) - {"match", "conditions"}:
+            self.wrong(where, 'Expected {"match": "all"|"any"|"none", "conditions": […]}.')
+            return Filter()
+        match = source.get("match", "all")
+        if match not in ("all", "any", "none"):
+            self.wrong(f"{where}.match", "Expected all, any or none.")
+            match = "all"
+        given = source.get("conditions", [])
+        if not isinstance(given, list):
+            self.wrong(f"{where}.conditions", "Expected a list.")
+            return Filter()
+        conditions: list[Comparison | Filter] = []
+        for index, item in enumerate(given):
+            self.count += 1
+            if self.count > MAX_CONDITIONS:
+                self.wrong(where, f"A filter has at most {MAX_CONDITIONS} conditions.", "too_many")
+                break
+            place = f"{where}.conditions.{index}"
+            is_nested = isinstance(item, Mapping) and "conditions" in item
+            read = self.filter(item, place, depth + 1) if is_nested else self.comparison(item, place)
+            if read is not None:
+                conditions.append(read)
+        return Filter(match, tuple(conditions))
+
+    def comparison(self, source: Any, where: str) -> Comparison | None:
+        if not isinstance(source, Mapping) or set(source) != {"field", "op", "value"}:
+            self.wrong(where, 'Expected {"field": …, "op": …, "value": …} or a nested filter.')
+            return None
+        name = source["field"]
+        found = self.fields.get(name) if isinstance(name, str) else None
+        if found is None:
+            names = ", ".join(f.name for f in self.fields.fields)
+            self.wrong(f"{where}.field", f"There is no such field; there are: {names}.", "unknown_field")
+            return None
+        op = source["op"]
+        if op not in OPERATORS[found.type]:
+            ops = ", ".join(sorted(OPERATORS[found.type]))
+            self.wrong(f"{where}.op", f"A {found.type} field takes: {ops}.", "unknown_op")
+            return None
+        try:
+            return Comparison(found, op, found.read(op, source["value"]))
+        except ValueError as error:
+            self.wrong(f"{where}.value", str(error), "value")
+            return None
+
+
+__all__ = ["MAX_CONDITIONS", "MAX_DEPTH", "Comparison", "FieldType", "Filter", "FilterField", "FilterSet"]
