@@ -13,6 +13,7 @@ from riveredge_sdk.contributions import (
     StaticApp,
 )
 from riveredge_sdk.events import EventType
+from riveredge_sdk.filters import Filter, FilterField, FilterSet
 from riveredge_sdk.functions import Cron, CronTick, FunctionContext, FunctionSpec, PerTenant
 from riveredge_sdk.http import Body, ExpectedVersion, ListQuery, Page, Resource, Router
 from riveredge_sdk.models import (
@@ -27,6 +28,7 @@ from riveredge_sdk.models import (
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Port, Service, find_service, get_service
 from riveredge_sdk.problems import Problem
+from riveredge_sdk.repository import Repository
 from riveredge_sdk.runtime import contributions
 from riveredge_sdk.settings import PluginSettings, TenantSettings, plugin_settings, tenant_settings
 from riveredge_sdk.tenancy import TenantWallError, raw_sql_reviewed
@@ -45,6 +47,9 @@ __all__ = [
     "CronTick",
     "EventType",
     "ExpectedVersion",
+    "Filter",
+    "FilterField",
+    "FilterSet",
     "FunctionContext",
     "FunctionSpec",
     "Health",
@@ -61,6 +66,7 @@ __all__ = [
     "Port",
     "Principal",
     "Problem",
+    "Repository",
     "Resource",
     "Role",
     "Router",

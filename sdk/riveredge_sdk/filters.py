@@ -8,9 +8,10 @@ value: a comparison with an absent value is false, and `ne` and `not_in` are exa
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, and_, false, func, not_, or_, true
 
@@ -32,68 +33,53 @@ class Comparison:
     value: Any
 
     def sql(self) -> ColumnElement[bool]:
-        """The SQL of a positive comparison is false or NULL where the value is absent."""
+        """The SQL; a positive comparison is false or NULL where the value is absent."""
         column: Any = self.field.expression
-        match self.op:
-            case "is_null":
-                return cast("ColumnElement[bool]", column.is_(None) if self.value else column.is_not(None))
-            case "ne":
-                return or_(column != self.value, column.is_(None))
-            case "not_in":
-                return or_(column.not_in(self.value), column.is_(None))
-            case "in":
-                return cast("ColumnElement[bool]", column.in_(self.value))
-            case "between":
-                return cast("ColumnElement[bool]", column.between(*self.value))
-            case "contains" | "starts_with" | "ends_with":
-                # lower() knows ASCII only on SQLite; the "C" collation makes it so on PostgreSQL, and fold() here.
-                lowered = func.lower(func.riveredge_c(column))
-                search = {
-                    "contains": lowered.contains,
-                    "starts_with": lowered.startswith,
-                    "ends_with": lowered.endswith,
-                }
-                return cast("ColumnElement[bool]", search[self.op](fold(self.value), autoescape=True))
-            case _:
-                compare = {"eq": "__eq__", "lt": "__lt__", "lte": "__le__", "gt": "__gt__", "gte": "__ge__"}[self.op]
-                return cast("ColumnElement[bool]", getattr(column, compare)(self.value))
+        if self.op in _OPPOSITES:
+            return or_(not_(_SQL[_OPPOSITES[self.op]](column, self.value)), column.is_(None))
+        made: ColumnElement[bool] = _SQL[self.op](column, self.value)
+        return made
 
     def matches(self, values: Mapping[str, Any]) -> bool:
+        """The same for plain values; a field that is missing is absent."""
         found = values.get(self.field.name)
-        match self.op:
-            case "is_null":
-                return (found is None) == self.value
-            case "ne":
-                return bool(found != self.value)
-            case "not_in":
-                return found not in self.value
-        if found is None:
-            return False
-        return _holds(found, self.op, self.value)
+        if self.op == "is_null":
+            return bool((found is None) == self.value)
+        if self.op in _OPPOSITES:
+            return found is None or not _PLAIN[_OPPOSITES[self.op]](found, self.value)
+        return found is not None and bool(_PLAIN[self.op](found, self.value))
 
 
-def _holds(found: Any, op: str, value: Any) -> bool:
-    match op:
-        case "eq":
-            return bool(found == value)
-        case "in":
-            return found in value
-        case "lt":
-            return bool(found < value)
-        case "lte":
-            return bool(found <= value)
-        case "gt":
-            return bool(found > value)
-        case "gte":
-            return bool(found >= value)
-        case "between":
-            return bool(value[0] <= found <= value[1])
-        case "contains":
-            return fold(value) in fold(found)
-        case "starts_with":
-            return fold(found).startswith(fold(value))
-        case _:
-            return fold(found).endswith(fold(value))
+def _lowered(column: Any) -> Any:
+    # lower() knows ASCII letters only on SQLite; the "C" collation makes it so on PostgreSQL, and fold() here.
+    return func.lower(func.riveredge_c(column))
+
+
+_OPPOSITES = {"ne": "eq", "not_in": "in"}
+_ORDER: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": operator.eq,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "gt": operator.gt,
+    "gte": operator.ge,
+}
+_SQL: dict[str, Callable[[Any, Any], Any]] = {
+    **_ORDER,
+    "in": lambda column, value: column.in_(value),
+    "between": lambda column, value: column.between(*value),
+    "is_null": lambda column, value: column.is_(None) if value else column.is_not(None),
+    "contains": lambda column, value: _lowered(column).contains(fold(value), autoescape=True),
+    "starts_with": lambda column, value: _lowered(column).startswith(fold(value), autoescape=True),
+    "ends_with": lambda column, value: _lowered(column).endswith(fold(value), autoescape=True),
+}
+_PLAIN: dict[str, Callable[[Any, Any], Any]] = {
+    **_ORDER,
+    "in": lambda found, value: found in value,
+    "between": lambda found, value: value[0] <= found <= value[1],
+    "contains": lambda found, value: fold(value) in fold(found),
+    "starts_with": lambda found, value: fold(found).startswith(fold(value)),
+    "ends_with": lambda found, value: fold(found).endswith(fold(value)),
+}
 
 
 @dataclass(frozen=True, slots=True)
