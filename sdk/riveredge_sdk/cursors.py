@@ -1,4 +1,4 @@
-"""Keyset cursors: where a page ended, signed, and good only for the list, the tenant, the sorting and filter it is of."""
+"""Keyset cursors: where a page ended, signed, and good only for one list, tenant, sorting and filter."""
 
 import base64
 import hashlib

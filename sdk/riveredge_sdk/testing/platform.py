@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 import httpx2
+
 from riveredge_sdk.context import Context
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.testing.smtp import MailServer, ReceivedMail

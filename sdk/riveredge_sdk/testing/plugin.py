@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import cast
 
 import pytest
+
 from riveredge_sdk.testing.platform import (
     ApiClient,
     DatabaseKind,
@@ -43,7 +44,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def database_kind(request: pytest.FixtureRequest) -> DatabaseKind:
     """The database of this test. PostgreSQL is skipped where there is none, but not in CI."""
-    kind = cast(DatabaseKind, getattr(request, "param", "sqlite"))
+    kind = cast("DatabaseKind", getattr(request, "param", "sqlite"))
     if kind == "postgresql":
         from riveredge_sdk.testing.postgres import find_postgres
 

@@ -1,0 +1,89 @@
+"""What a user may do in a tenant: memberships and roles, cached for a few seconds."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
+from riveredge_kernel.auth.permissions import ADMINISTRATOR
+from riveredge_kernel.db.database import Database
+from riveredge_kernel.plugins.host import PluginHost
+from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.runtime import Runtime
+
+# Other processes learn of a change after this time; this one at once.
+CACHE_SECONDS = 5.0
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """`permissions` is None for somebody who is no member. `active` is the user's own state."""
+
+    name: str
+    active: bool
+    permissions: frozenset[str] | None
+
+
+class Grants:
+    """Looks up what users may do."""
+
+    def __init__(self, database: Database, runtime: Runtime, plugins: PluginHost) -> None:
+        self._database = database
+        self._runtime = runtime
+        self._plugins = plugins
+        self._known: dict[tuple[UUID, UUID | None], tuple[float, Grant | None]] = {}
+
+    async def get(self, user_id: UUID, tenant_id: UUID | None) -> Grant | None:
+        """The user's grant in the tenant; None if there is no such user."""
+        key = (user_id, tenant_id)
+        found = self._known.get(key)
+        if found is not None and time.monotonic() - found[0] < CACHE_SECONDS:
+            return found[1]
+        grant = await self._load(user_id, tenant_id)
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[key] = (time.monotonic(), grant)
+        return grant
+
+    def invalidate(self) -> None:
+        """Read everything anew: a role or a membership has changed."""
+        self._known.clear()
+
+    def everything(self) -> frozenset[str]:
+        """Every permission that there is."""
+        return frozenset(c.item.id for c in self._plugins.collect(Plugin.permissions))
+
+    async def _load(self, user_id: UUID, tenant_id: UUID | None) -> Grant | None:
+        async with self._database.system("grants", self._runtime, read_only=True) as session:
+            user = await session.get(User, user_id)
+            if user is None:
+                return None
+            if tenant_id is None:
+                return Grant(user.name, user.active, None)
+            membership = (
+                await session.exec(
+                    select(Membership).where(
+                        col(Membership.tenant_id) == tenant_id,
+                        col(Membership.user_id) == user_id,
+                        col(Membership.active).is_(True),
+                    )
+                )
+            ).one_or_none()
+            if membership is None:
+                return Grant(user.name, user.active, None)
+            roles = await session.exec(
+                select(RoleRow)
+                .join(MembershipRole, col(MembershipRole.role_id) == col(RoleRow.id))
+                .where(col(MembershipRole.tenant_id) == tenant_id, col(MembershipRole.membership_id) == membership.id)
+            )
+            return Grant(user.name, user.active, self._permissions(roles.all()))
+
+    def _permissions(self, roles: Iterable[RoleRow]) -> frozenset[str]:
+        held: set[str] = set()
+        for role in roles:
+            held |= self.everything() if role.key == ADMINISTRATOR else set(role.permissions)
+        return frozenset(held)

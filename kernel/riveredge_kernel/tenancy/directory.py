@@ -1,0 +1,71 @@
+"""The tenants, as every request needs them: cached for a few seconds, so that a switch takes effect soon everywhere."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement
+from sqlmodel import col, select
+
+from riveredge_kernel.db.database import Database
+from riveredge_kernel.tenancy.models import Tenant, TenantPlugin
+from riveredge_sdk.runtime import Runtime
+
+# Other processes learn of a change after this time; this one at once.
+CACHE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TenantInfo:
+    """A tenant. `switches` are its own settings of plugins, by plugin id."""
+
+    id: UUID
+    slug: str
+    name: str
+    status: str
+    locale: str
+    timezone: str
+    switches: Mapping[str, bool]
+
+
+class TenantDirectory:
+    """Finds tenants."""
+
+    def __init__(self, database: Database, runtime: Runtime) -> None:
+        self._database = database
+        self._runtime = runtime
+        self._known: dict[UUID, tuple[float, TenantInfo]] = {}
+
+    async def get(self, tenant_id: UUID) -> TenantInfo | None:
+        """The tenant, or None."""
+        found = self._known.get(tenant_id)
+        if found is not None and time.monotonic() - found[0] < CACHE_SECONDS:
+            return found[1]
+        return await self._load(col(Tenant.id) == tenant_id)
+
+    async def by_slug(self, slug: str) -> TenantInfo | None:
+        """The tenant of this name, or None."""
+        return await self._load(col(Tenant.slug) == slug)
+
+    def peek(self, tenant_id: UUID) -> TenantInfo | None:
+        """What was last known of a tenant; the one being served is always known."""
+        found = self._known.get(tenant_id)
+        return found[1] if found else None
+
+    def invalidate(self, tenant_id: UUID) -> None:
+        """Read it anew the next time."""
+        found = self._known.get(tenant_id)
+        if found is not None:
+            self._known[tenant_id] = (float("-inf"), found[1])
+
+    async def _load(self, condition: ColumnElement[bool]) -> TenantInfo | None:
+        async with self._database.system("tenant directory", self._runtime, read_only=True) as session:
+            row = (await session.exec(select(Tenant).where(condition))).one_or_none()
+            if row is None:
+                return None
+            query = select(TenantPlugin).where(col(TenantPlugin.tenant_id) == row.id)
+            switches = {switch.plugin: switch.enabled for switch in await session.exec(query)}
+        info = TenantInfo(row.id, row.slug, row.name, row.status, row.locale, row.timezone, switches)
+        self._known[info.id] = (time.monotonic(), info)
+        return info
