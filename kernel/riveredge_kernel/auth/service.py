@@ -1,0 +1,136 @@
+"""Signing in, and creating users."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from riveredge_kernel.auth.grants import Grants
+from riveredge_kernel.auth.models import Membership, User
+from riveredge_kernel.auth.passwords import hash_password, verify_password
+from riveredge_kernel.auth.tokens import TokenService
+from riveredge_kernel.db.database import Database
+from riveredge_kernel.settings import AuthSettings
+from riveredge_kernel.tenancy.models import Tenant
+from riveredge_sdk.models import utcnow
+from riveredge_sdk.problems import Forbidden, TooManyRequests, Unauthorized
+from riveredge_sdk.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """`tenant` is the one the token is for; None if the user has to choose among `tenants`."""
+
+    access_token: str
+    expires_in: int
+    user: User
+    tenant: Tenant | None
+    tenants: list[Tenant]
+
+
+def normalized(email: str) -> str:
+    """An address as it is kept and compared."""
+    return email.strip().lower()
+
+
+class AuthService:
+    """What the sign-in routes and the command line do."""
+
+    def __init__(
+        self, database: Database, runtime: Runtime, tokens: TokenService, grants: Grants, settings: AuthSettings
+    ) -> None:
+        self._database = database
+        self._runtime = runtime
+        self._tokens = tokens
+        self._grants = grants
+        self._settings = settings
+
+    async def login(self, email: str, password: str, slug: str | None = None) -> SignedIn:
+        """Sign in with a password.
+
+        Args:
+            slug: the tenant to act in; by default the user's only one.
+
+        Raises:
+            Unauthorized: address or password are wrong; which of them is not told.
+            TooManyRequests: too many wrong passwords in a row.
+            Forbidden: the user is no member of the tenant.
+        """
+        async with self._database.system("sign-in", self._runtime, read_only=True) as session:
+            user = (await session.exec(select(User).where(col(User.email) == normalized(email)))).one_or_none()
+        now = utcnow()
+        if user is not None and user.locked_until is not None and user.locked_until > now:
+            seconds = int((user.locked_until - now).total_seconds()) + 1
+            raise TooManyRequests(
+                "Too many wrong passwords. Wait before the next try.", headers={"Retry-After": str(seconds)}
+            )
+        fits = await verify_password(password, user.password_hash if user else None)
+        if user is None or not fits or not user.active:
+            if user is not None and not fits:
+                await self._count_failure(user.id)
+            raise Unauthorized("E-mail address or password are wrong.")
+        if user.failed_logins:
+            await self._set_failures(user.id, 0)
+        return await self._sign_in(user, slug)
+
+    async def switch(self, user_id: UUID, slug: str) -> SignedIn:
+        """A token for another of the user's tenants.
+
+        Raises:
+            Forbidden: the user is no member of it.
+        """
+        async with self._database.system("sign-in", self._runtime, read_only=True) as session:
+            user = (await session.exec(select(User).where(col(User.id) == user_id))).one()
+        return await self._sign_in(user, slug)
+
+    async def me(self, user_id: UUID) -> tuple[User, list[Tenant]]:
+        """The user, and the tenants they are a member of."""
+        async with self._database.system("sign-in", self._runtime, read_only=True) as session:
+            user = (await session.exec(select(User).where(col(User.id) == user_id))).one()
+        return user, await self._tenants_of(user_id)
+
+    async def _sign_in(self, user: User, slug: str | None) -> SignedIn:
+        tenants = await self._tenants_of(user.id)
+        tenant = tenants[0] if len(tenants) == 1 else None
+        if slug is not None:
+            tenant = next((t for t in tenants if t.slug == slug), None)
+            if tenant is None:
+                raise Forbidden(f"You are no member of an organisation {slug!r}.")
+        token = self._tokens.issue(user.id, tenant_id=tenant.id if tenant else None)
+        return SignedIn(token, self._tokens.seconds, user, tenant, tenants)
+
+    async def _tenants_of(self, user_id: UUID) -> list[Tenant]:
+        async with self._database.system("sign-in", self._runtime, read_only=True) as session:
+            query = (
+                select(Tenant)
+                .join(Membership, col(Membership.tenant_id) == col(Tenant.id))
+                .where(col(Membership.user_id) == user_id, col(Membership.active).is_(True))
+                .order_by(col(Tenant.slug))
+            )
+            return list((await session.exec(query)).all())
+
+    async def _count_failure(self, user_id: UUID) -> None:
+        """Count up in the database, so that simultaneous tries all count; the last one allowed locks."""
+        async with self._database.system("sign-in failed", self._runtime) as session:
+            row = (await session.exec(select(User).where(col(User.id) == user_id).with_for_update())).one()
+            row.failed_logins += 1
+            if row.failed_logins >= self._settings.max_failed_logins:
+                row.failed_logins = 0
+                row.locked_until = utcnow() + timedelta(minutes=self._settings.lock_minutes)
+
+    async def _set_failures(self, user_id: UUID, count: int) -> None:
+        async with self._database.system("sign-in", self._runtime) as session:
+            await session.exec(update(User).where(col(User.id) == user_id).values(failed_logins=count))
+
+    async def set_password(self, user_id: UUID, password: str) -> None:
+        """Set a password, and lift a lock.
+
+        Raises:
+            Invalid: it is too short or too long.
+        """
+        hashed = await hash_password(password)
+        async with self._database.system("set password", self._runtime) as session:
+            values = {"password_hash": hashed, "failed_logins": 0, "locked_until": None}
+            await session.exec(update(User).where(col(User.id) == user_id).values(**values))

@@ -1,0 +1,142 @@
+"""Creates tenants and their members, across tenants: for the command line, the demo and tests."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
+from riveredge_kernel.auth.passwords import hash_password
+from riveredge_kernel.auth.permissions import ADMINISTRATOR
+from riveredge_kernel.auth.service import normalized
+from riveredge_kernel.db.database import Database
+from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.tenancy.models import Tenant
+from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.problems import Conflict, NotFound, invalid_field
+from riveredge_sdk.runtime import Runtime
+
+_SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user in a tenant."""
+
+    user_id: UUID
+    membership_id: UUID
+
+
+def checked_email(email: str, *, field: str = "email") -> str:
+    """The address in its kept form.
+
+    Raises:
+        Invalid: it is none.
+    """
+    kept = normalized(email)
+    if not _EMAIL.fullmatch(kept):
+        raise invalid_field(field, "Expected an e-mail address, for example ada@example.com.", "email")
+    return kept
+
+
+class Provisioning:
+    """Works inside the kernel's cross-tenant hatch."""
+
+    def __init__(self, database: Database, runtime: Runtime, plugins: PluginHost) -> None:
+        self._database = database
+        self._runtime = runtime
+        self._plugins = plugins
+
+    async def create_tenant(self, slug: str, name: str, *, locale: str = "en", timezone: str = "UTC") -> UUID:
+        """A tenant with the roles that the plugins suggest.
+
+        Raises:
+            Invalid: the slug is no DNS label.
+            Conflict: it is taken.
+        """
+        if not _SLUG.fullmatch(slug):
+            raise invalid_field("slug", "Expected 1 to 63 lower-case letters, digits and hyphens.", "slug")
+        try:
+            async with self._database.system("create tenant", self._runtime) as session:
+                tenant = Tenant(slug=slug, name=name, locale=locale, timezone=timezone)
+                session.add(tenant)
+                await session.flush()
+                session.add(RoleRow(tenant_id=tenant.id, key=ADMINISTRATOR, title="Administrator", permissions=[]))
+                for contributed in self._plugins.collect(Plugin.roles):
+                    role = contributed.item
+                    session.add(
+                        RoleRow(
+                            tenant_id=tenant.id, key=role.id, title=role.title, permissions=sorted(role.permissions)
+                        )
+                    )
+                return tenant.id
+        except IntegrityError:
+            raise Conflict(f"There is an organisation {slug!r} already.") from None
+
+    async def find_tenant(self, slug: str) -> Tenant:
+        """The tenant of this name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._database.system("find tenant", self._runtime, read_only=True) as session:
+            found = (await session.exec(select(Tenant).where(col(Tenant.slug) == slug))).one_or_none()
+        if found is None:
+            raise NotFound(f"There is no organisation {slug!r}.")
+        return found
+
+    async def add_member(
+        self,
+        tenant_id: UUID,
+        email: str,
+        *,
+        name: str = "",
+        password: str | None = None,
+        roles: Sequence[str] = (),
+        locale: str | None = None,
+    ) -> Member:
+        """Make the user of this address, created if need be, a member with these roles (keys) besides those it has.
+
+        A password is set for a new user only.
+
+        Raises:
+            Invalid: the address is none, a role is unknown, or the password is too short.
+        """
+        kept = checked_email(email)
+        hashed = await hash_password(password) if password is not None else None
+        async with self._database.system("add member", self._runtime) as session:
+            user = (await session.exec(select(User).where(col(User.email) == kept))).one_or_none()
+            if user is None:
+                user = User(email=kept, name=name or kept.partition("@")[0], password_hash=hashed, locale=locale)
+                session.add(user)
+                await session.flush()
+            membership = await _membership(session, tenant_id, user.id)
+            for key in roles:
+                await _give(session, membership, key)
+            return Member(user.id, membership.id)
+
+
+async def _membership(session: AsyncSession, tenant_id: UUID, user_id: UUID) -> Membership:
+    query = select(Membership).where(col(Membership.tenant_id) == tenant_id, col(Membership.user_id) == user_id)
+    found = (await session.exec(query)).one_or_none() or Membership(tenant_id=tenant_id, user_id=user_id)
+    found.active = True
+    session.add(found)
+    await session.flush()
+    return found
+
+
+async def _give(session: AsyncSession, membership: Membership, key: str) -> None:
+    in_tenant = col(RoleRow.tenant_id) == membership.tenant_id
+    role = (await session.exec(select(RoleRow).where(in_tenant, col(RoleRow.key) == key))).one_or_none()
+    if role is None:
+        raise invalid_field("roles", f"There is no role {key!r} in this organisation.", "unknown_role")
+    held = select(MembershipRole).where(
+        col(MembershipRole.membership_id) == membership.id, col(MembershipRole.role_id) == role.id
+    )
+    if (await session.exec(held)).one_or_none() is None:
+        session.add(MembershipRole(tenant_id=membership.tenant_id, membership_id=membership.id, role_id=role.id))
