@@ -1,0 +1,173 @@
+"""The doorway to Inngest: sends what lies in the outbox, and again what was acknowledged but never seen to run.
+
+A loop of this process, because it is what makes sure that Inngest learns of anything at all: it cannot be a function of
+the engine it speaks to. Everything behind the doorway is Inngest's.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col, or_, select
+
+from riveredge_kernel.db.database import Database
+from riveredge_kernel.events.models import OutboxEvent, OutboxState
+from riveredge_kernel.metrics import OUTBOX_OPEN, OUTBOX_SENT
+from riveredge_sdk.events import PublishedEvent
+from riveredge_sdk.models import utcnow
+from riveredge_sdk.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 1.0
+BATCH = 100
+LEASE = timedelta(seconds=30)
+MAX_BACKOFF = 60
+# After an acknowledgement a run is expected within this time; each further time is twice as long, up to an hour.
+CONFIRM_WITHIN = 15
+MAX_CONFIRM = 3600
+
+
+class Sends(Protocol):
+    """The Inngest client, as far as the relay needs it."""
+
+    async def send_events(self, events: Sequence[OutboxEvent]) -> None: ...
+
+
+class EventRelay:
+    """Sends events. `nudge` after a commit; `start` and `stop` with the platform."""
+
+    def __init__(
+        self, database: Database, runtime: Runtime, sender: Sends, *, confirm_within: float = CONFIRM_WITHIN
+    ) -> None:
+        self._database = database
+        self._runtime = runtime
+        self._sender = sender
+        self._confirm_within = confirm_within
+        self._fresh: list[UUID] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.last_error = ""
+
+    def nudge(self, events: Sequence[PublishedEvent]) -> None:
+        """These have just been committed by this process."""
+        self._fresh.extend(event.id for event in events)
+        self._wake.set()
+
+    async def start(self) -> None:
+        """Begin to send."""
+        self._task = asyncio.create_task(self._run(), name="event relay")
+
+    async def stop(self) -> None:
+        """End; what is not sent stays in the outbox."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _run(self) -> None:
+        swept = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                while self._fresh:
+                    await self._send_fresh()
+                if loop.time() - swept >= SWEEP_SECONDS:
+                    swept = loop.time()
+                    while await self._sweep() == BATCH:
+                        pass
+            except (SQLAlchemyError, OSError) as error:
+                # The database is away; the rows will still be there when it is back.
+                self.last_error = f"{type(error).__name__}: {error}"[:300]
+                log.warning("relay_database_error", error=self.last_error)
+                await asyncio.sleep(SWEEP_SECONDS)
+            self._wake.clear()
+            if not self._fresh:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), SWEEP_SECONDS)
+
+    async def _send_fresh(self) -> None:
+        ids, self._fresh = self._fresh[:BATCH], self._fresh[BATCH:]
+        async with self._database.system("outbox", self._runtime, read_only=True) as session:
+            rows = (await session.exec(select(OutboxEvent).where(col(OutboxEvent.id).in_(ids)))).all()
+        await self._send([row for row in rows if row.state == OutboxState.PENDING])
+
+    async def _sweep(self) -> int:
+        """Claim rows that are due and send them; how many there were."""
+        now = utcnow()
+        due = (
+            select(OutboxEvent)
+            .where(col(OutboxEvent.state) != OutboxState.CONFIRMED, col(OutboxEvent.next_attempt_at) <= now)
+            .order_by(col(OutboxEvent.next_attempt_at))
+            .limit(BATCH)
+        )
+        async with self._database.system("outbox", self._runtime, read_only=True) as session:
+            if (await session.exec(due.limit(1))).first() is None:
+                return 0
+        async with self._database.system("outbox", self._runtime) as session:
+            rows = (await session.exec(due.with_for_update(skip_locked=True))).all()
+            for row in rows:
+                row.next_attempt_at = now + LEASE
+        await self._send(rows)
+        return len(rows)
+
+    async def _send(self, rows: Sequence[OutboxEvent]) -> None:
+        if not rows:
+            return
+        # A row that failed before goes alone, so that one the engine will never take does not hold up the others.
+        fresh = [row for row in rows if row.attempts == 0 or row.state == OutboxState.SENT]
+        failed_before = [[row] for row in rows if row not in fresh]
+        for group in [fresh, *failed_before] if fresh else failed_before:
+            try:
+                await self._sender.send_events(group)
+            except Exception as error:  # noqa: BLE001  (whatever goes wrong in sending means: again later)
+                self.last_error = f"{type(error).__name__}: {error}"[:300]
+                OUTBOX_SENT.labels("failed").inc(len(group))
+                await self._note_failure(group, self.last_error)
+            else:
+                self.last_error = ""
+                OUTBOX_SENT.labels("sent").inc(len(group))
+                await self._note_sent(group)
+
+    async def _note_sent(self, rows: Sequence[OutboxEvent]) -> None:
+        now = utcnow()
+        async with self._database.system("outbox", self._runtime) as session:
+            for row in rows:
+                values: dict[str, Any] = {"sent_at": now, "error": None, "attempts": row.attempts + 1}
+                if row.consumed:
+                    values |= {"state": OutboxState.SENT, "next_attempt_at": self._confirm_by(row, now)}
+                else:
+                    values |= {"state": OutboxState.CONFIRMED, "confirmed_at": now}
+                # The run may have been seen already, while we were on the way here.
+                still_open = col(OutboxEvent.state) != OutboxState.CONFIRMED
+                await session.exec(
+                    update(OutboxEvent).where(col(OutboxEvent.id) == row.id, still_open).values(**values)
+                )
+
+    def _confirm_by(self, row: OutboxEvent, now: datetime) -> datetime:
+        start = max(now, row.due_at) if row.due_at else now
+        return start + timedelta(seconds=min(self._confirm_within * 2 ** min(row.attempts, 10), MAX_CONFIRM))
+
+    async def _note_failure(self, rows: Sequence[OutboxEvent], error: str) -> None:
+        log.warning("events_not_sent", count=len(rows), error=error)
+        now = utcnow()
+        async with self._database.system("outbox", self._runtime) as session:
+            for row in rows:
+                delay = timedelta(seconds=min(2**row.attempts, MAX_BACKOFF))
+                values = {"attempts": row.attempts + 1, "error": error, "next_attempt_at": now + delay}
+                await session.exec(update(OutboxEvent).where(col(OutboxEvent.id) == row.id).values(**values))
+
+    async def count_open(self) -> int:
+        """How many events are not yet confirmed."""
+        unconfirmed = or_(col(OutboxEvent.state) == OutboxState.PENDING, col(OutboxEvent.state) == OutboxState.SENT)
+        async with self._database.system("outbox", self._runtime, read_only=True) as session:
+            count = len((await session.exec(select(OutboxEvent.id).where(unconfirmed).limit(10_000))).all())
+        OUTBOX_OPEN.set(count)
+        return count
