@@ -1,0 +1,148 @@
+"""The mirror of runs in the database: what a tenant sees of its durable functions, and proof that an event arrived."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from riveredge_kernel.events.models import OutboxEvent, OutboxState
+from riveredge_kernel.functions.models import Run, RunStatus, RunStep
+from riveredge_kernel.http.models import IdempotencyRecord
+from riveredge_kernel.metrics import RUNS
+from riveredge_sdk.context import current_context
+from riveredge_sdk.models import utcnow
+from riveredge_sdk.uow import unit_of_work
+
+log = structlog.get_logger(__name__)
+
+_OPEN = (RunStatus.RUNNING,)
+KEEP_RUNS = timedelta(days=90)
+KEEP_EVENTS = timedelta(days=7)
+_MAX_ERROR = 4000
+
+
+class RunMirror:
+    """Writes down what runs do. Every method runs under the run's own context: tenant, run id, request id."""
+
+    async def started(
+        self, run_id: str, function: str, event_ids: Iterable[UUID], event_name: str, expected: frozenset[str]
+    ) -> bool:
+        """Note that a run began, and confirm its events once every function that they start was seen.
+
+        Args:
+            expected: the functions that each such event starts for certain.
+
+        Returns:
+            False if the same event has been dealt with by an earlier run of this function: an engine that forgot what
+            it knew starts it again.
+        """
+        ids = list(event_ids)
+        context = current_context()
+        try:
+            async with unit_of_work(independent=True) as session:
+                if await _find(session, run_id) is not None:
+                    return True
+                repeated = await self._is_repeated(session, function, ids)
+                run = Run(
+                    run_id=run_id,
+                    tenant_id=context.tenant_id,
+                    function=function,
+                    event_id=ids[0] if ids else None,
+                    event_name=event_name,
+                    request_id=context.request_id,
+                    started_at=utcnow(),
+                )
+                if repeated:
+                    run.status, run.ended_at = RunStatus.CANCELLED, utcnow()
+                    run.error = "The event has been dealt with by an earlier run."
+                session.add(run)
+                await session.flush()
+                await self._confirm(session, ids, expected)
+                return not repeated
+        except IntegrityError:
+            # A simultaneous call of the same run was faster.
+            return True
+
+    async def _is_repeated(self, session: AsyncSession, function: str, event_ids: list[UUID]) -> bool:
+        if len(event_ids) != 1:
+            return False
+        earlier = (
+            await session.exec(
+                select(Run).where(col(Run.event_id) == event_ids[0], col(Run.function) == function).limit(10)
+            )
+        ).all()
+        for run in earlier:
+            if run.status in _OPEN:
+                run.status, run.ended_at = RunStatus.CANCELLED, utcnow()
+                run.error = "The engine lost this run and started another for the same event."
+        return any(run.status in {RunStatus.COMPLETED, RunStatus.FAILED} for run in earlier)
+
+    async def _confirm(self, session: AsyncSession, event_ids: list[UUID], expected: frozenset[str]) -> None:
+        for event_id in event_ids:
+            if len(expected) > 1:
+                seen = set((await session.exec(select(Run.function).where(col(Run.event_id) == event_id))).all())
+                if not expected <= seen:
+                    continue
+            await session.exec(
+                update(OutboxEvent)
+                .where(col(OutboxEvent.id) == event_id, col(OutboxEvent.state) != OutboxState.CONFIRMED)
+                .values(state=OutboxState.CONFIRMED, confirmed_at=utcnow())
+            )
+
+    async def step(self, run_id: str, name: str, *, attempt: int, error: str | None, waiting: bool) -> None:
+        """Note a step's end, or that the run now waits at it."""
+        now = utcnow()
+        status = RunStatus.FAILED if error else RunStatus.RUNNING if waiting else RunStatus.COMPLETED
+        async with unit_of_work(independent=True) as session:
+            query = select(RunStep).where(col(RunStep.run_id) == run_id, col(RunStep.step) == name[:500])
+            row = (await session.exec(query)).one_or_none()
+            if row is None:
+                tenant = current_context().tenant_id
+                row = RunStep(run_id=run_id, tenant_id=tenant, step=name[:500], started_at=now)
+                session.add(row)
+            row.status, row.attempt, row.error = status, attempt, error and error[:_MAX_ERROR]
+            row.ended_at = None if waiting else now
+            run = await _find(session, run_id)
+            if run is not None:
+                run.step, run.attempt, run.error = name[:500], attempt, row.error
+
+    async def attempt_failed(self, run_id: str, *, attempt: int, error: str) -> None:
+        """Note that the function itself raised; whether that was the last attempt, Inngest tells later."""
+        async with unit_of_work(independent=True) as session:
+            run = await _find(session, run_id)
+            if run is not None:
+                run.attempt, run.error = attempt, error[:_MAX_ERROR]
+
+    async def ended(self, run_id: str, status: RunStatus, *, error: str | None = None) -> None:
+        """Note the run's end. A run that has ended stays as it is."""
+        async with unit_of_work(independent=True) as session:
+            run = await _find(session, run_id)
+            if run is None or run.status not in _OPEN:
+                return
+            now = utcnow()
+            run.status, run.ended_at, run.error = status, now, (error and error[:_MAX_ERROR]) or None
+            waiting = (col(RunStep.run_id) == run_id, col(RunStep.status) == RunStatus.RUNNING)
+            await session.exec(update(RunStep).where(*waiting).values(status=status, ended_at=now))
+            RUNS.labels(run.function, status).inc()
+
+    async def prune(self) -> dict[str, int]:
+        """Delete what nobody asks for any more, across tenants; the numbers of rows. Needs a system context."""
+        now = utcnow()
+        async with unit_of_work(independent=True) as session:
+            old = select(Run.run_id).where(col(Run.ended_at) < now - KEEP_RUNS)
+            removals = {
+                "steps": delete(RunStep).where(col(RunStep.run_id).in_(old)),
+                "runs": delete(Run).where(col(Run.ended_at) < now - KEEP_RUNS),
+                "events": delete(OutboxEvent).where(col(OutboxEvent.confirmed_at) < now - KEEP_EVENTS),
+                "answers": delete(IdempotencyRecord).where(col(IdempotencyRecord.expires_at) < now),
+            }
+            return {name: (await session.exec(statement)).rowcount for name, statement in removals.items()}
+
+
+async def _find(session: AsyncSession, run_id: str) -> Run | None:
+    return (await session.exec(select(Run).where(col(Run.run_id) == run_id))).one_or_none()

@@ -1,0 +1,192 @@
+"""From a plugin's FunctionSpec to an Inngest function that runs in the tenant of its event."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import inngest
+from pydantic import BaseModel, ValidationError
+
+from riveredge_kernel.functions.mirror import RunMirror
+from riveredge_kernel.functions.models import RunStatus
+from riveredge_kernel.plugins.activation import is_on
+from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.tenancy.directory import TenantDirectory
+from riveredge_kernel.tenancy.models import TenantStatus
+from riveredge_sdk.context import Context, use_context
+from riveredge_sdk.events import RESERVED_KEYS
+from riveredge_sdk.functions import Cron, CronTick, FunctionSpec
+from riveredge_sdk.runtime import Runtime
+
+
+class NotHereError(Exception):
+    """The function is not to run for this tenant; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What running functions need of the platform."""
+
+    runtime: Runtime
+    tenants: TenantDirectory
+    plugins: PluginHost
+    mirror: RunMirror
+
+    async def context(self, spec: FunctionSpec[Any], plugin: str, data: Mapping[str, Any], run_id: str) -> Context:
+        """The context that a run is served under.
+
+        Raises:
+            NonRetriableError: the event names no tenant, or one that is not there.
+            NotHereError: the tenant is suspended, or has switched the plugin off.
+        """
+        meta = data.get("riveredge")
+        request_id = str(meta.get("request_id", "")) if isinstance(meta, Mapping) else ""
+        if spec.system:
+            reason = f"function {spec.id}"
+            return Context(runtime=self.runtime, request_id=request_id, system_reason=reason, run_id=run_id)
+        try:
+            tenant = await self.tenants.get(UUID(str(data.get("tenant_id"))))
+        except ValueError:
+            tenant = None
+        if tenant is None:
+            raise inngest.NonRetriableError("the event names no tenant of this platform")
+        context = Context(
+            runtime=self.runtime,
+            tenant_id=tenant.id,
+            request_id=request_id,
+            locale=tenant.locale,
+            timezone=tenant.timezone,
+            run_id=run_id,
+        )
+        if tenant.status != TenantStatus.ACTIVE:
+            raise NotHereError("The organisation is suspended.")
+        if not is_on(self.plugins, plugin, tenant.switches):
+            raise NotHereError(f"The plugin {plugin!r} is switched off for this organisation.")
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A function as the host registers it. `expected` are the functions that its event starts for certain."""
+
+    spec: FunctionSpec[Any]
+    plugin: str
+    expected: Mapping[str, frozenset[str]]
+    around: Surroundings
+
+    async def __call__(self, ctx: inngest.Context) -> Any:
+        data = ctx.event.data
+        try:
+            context = await self.around.context(self.spec, self.plugin, data, ctx.run_id)
+        except NotHereError as reason:
+            return {"skipped": str(reason)}
+        with use_context(context):
+            if not await self._begin(ctx):
+                return {"skipped": "The event has been dealt with by an earlier run."}
+            return await self.spec.handler(ctx, self._payload(ctx))
+
+    async def _begin(self, ctx: inngest.Context) -> bool:
+        ids = [found for event in ctx.events or [ctx.event] if (found := _uuid(event.id))]
+        name = ctx.event.name
+        return await self.around.mirror.started(
+            ctx.run_id, self.spec.id, ids, name, self.expected.get(name, frozenset())
+        )
+
+    def _payload(self, ctx: inngest.Context) -> BaseModel:
+        if isinstance(self.spec.trigger, Cron):
+            return CronTick()
+        model = next((e.payload for e in self.spec.events if e.name == ctx.event.name), None)
+        if model is None:
+            raise inngest.NonRetriableError(f"no trigger of {self.spec.id} is called {ctx.event.name!r}")
+        try:
+            payload: BaseModel = model.model_validate({k: v for k, v in ctx.event.data.items() if k not in RESERVED_KEYS})
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise inngest.NonRetriableError(f"the event's data does not fit: {where}: {first['msg']}") from None
+        return payload
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def inngest_id(spec_id: str) -> str:
+    """How Inngest sees a function's id."""
+    return spec_id.replace(".", "-")
+
+
+def build(client: inngest.Inngest, wrapped: Wrapped) -> inngest.Function[Any]:
+    """The Inngest function."""
+    spec = wrapped.spec
+    if isinstance(spec.trigger, Cron):
+        triggers: list[Any] = [inngest.TriggerCron(cron=f"TZ={spec.trigger.zone} {spec.trigger.expression}")]
+    else:
+        triggers = [inngest.TriggerEvent(event=e.name, expression=spec.condition) for e in spec.events]
+    limits = [spec.concurrency] if spec.concurrency else []
+    if spec.per_tenant is not None and not spec.system:
+        limits.append(inngest.Concurrency(limit=spec.per_tenant.limit, key="event.data.tenant_id", scope="fn"))
+    create = client.create_function(
+        fn_id=inngest_id(spec.id),
+        name=spec.title,
+        trigger=triggers,
+        retries=spec.retries,
+        concurrency=limits or None,
+        throttle=spec.throttle,
+        rate_limit=spec.rate_limit,
+        debounce=spec.debounce,
+        cancel=list(spec.cancel) or None,
+        priority=spec.priority,
+        singleton=spec.singleton,
+        idempotency=spec.idempotency,
+        timeouts=spec.timeouts,
+    )
+    return create(wrapped)
+
+
+def mirroring(host: Any) -> type[inngest.Middleware]:
+    """The middleware class that tells the mirror what became of steps and runs.
+
+    Args:
+        host: has `find(function id) -> Wrapped | None`, asked when calls come in.
+    """
+
+    class Mirroring(inngest.Middleware):
+        """One object for each call of Inngest."""
+
+        _ctx: inngest.Context | None = None
+        _wrapped: Wrapped | None = None
+
+        async def transform_input(self, ctx: Any, function: Any, steps: Any) -> None:
+            self._ctx, self._wrapped = ctx, host.find(function.local_id)
+
+        async def transform_output(self, result: Any) -> None:
+            if self._ctx is None or self._wrapped is None:
+                return
+            wrapped, ctx = self._wrapped, self._ctx
+            try:
+                context = await wrapped.around.context(wrapped.spec, wrapped.plugin, ctx.event.data, ctx.run_id)
+            except (NotHereError, inngest.NonRetriableError):
+                return
+            with use_context(context):
+                await _note(wrapped.around.mirror, ctx, result)
+
+    return Mirroring
+
+
+async def _note(mirror: RunMirror, ctx: inngest.Context, result: Any) -> None:
+    error = f"{type(result.error).__name__}: {result.error}" if result.error is not None else None
+    if result.step is None:
+        if error is not None:
+            await mirror.attempt_failed(ctx.run_id, attempt=ctx.attempt, error=error)
+        else:
+            await mirror.ended(ctx.run_id, RunStatus.COMPLETED)
+        return
+    op = str(getattr(result.step.op, "value", result.step.op))
+    if op != "StepPlanned":
+        waiting = error is None and op not in {"StepRun", "StepError", "Step"}
+        await mirror.step(ctx.run_id, result.step.id, attempt=ctx.attempt, error=error, waiting=waiting)
