@@ -100,7 +100,9 @@ class Wrapped:
         if model is None:
             raise inngest.NonRetriableError(f"no trigger of {self.spec.id} is called {ctx.event.name!r}")
         try:
-            payload: BaseModel = model.model_validate({k: v for k, v in ctx.event.data.items() if k not in RESERVED_KEYS})
+            payload: BaseModel = model.model_validate(
+                {k: v for k, v in ctx.event.data.items() if k not in RESERVED_KEYS}
+            )
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

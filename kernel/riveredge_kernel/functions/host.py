@@ -1,0 +1,108 @@
+"""The functions of all plugins behind one endpoint, and their registration with Inngest."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import httpx2
+import inngest
+import inngest.fast_api
+import structlog
+from fastapi import FastAPI
+
+from riveredge_kernel.functions.client import PATH, EventSender, make_client
+from riveredge_kernel.functions.mirror import RunMirror
+from riveredge_kernel.functions.wrap import Surroundings, Wrapped, build, inngest_id, mirroring
+from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.settings import Settings
+from riveredge_kernel.tenancy.directory import TenantDirectory
+from riveredge_sdk.contributions import Health
+from riveredge_sdk.functions import Cron, FunctionSpec
+from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+_FIRST_RETRY = 0.1
+_MAX_RETRY = 30.0
+
+
+class FunctionHost:
+    """Serves and registers functions. `mount` after the plugins are loaded, `sync` when the app answers."""
+
+    def __init__(self, settings: Settings, runtime: Runtime, tenants: TenantDirectory, plugins: PluginHost) -> None:
+        self._settings = settings
+        self._plugins = plugins
+        self.mirror = RunMirror()
+        self._around = Surroundings(runtime, tenants, plugins, self.mirror)
+        self._by_id: dict[str, Wrapped] = {}
+        self._client = make_client(settings, mirroring(self))
+        self.sender = EventSender(self._client)
+        self._state = Health("degraded", "the functions are not registered yet")
+
+    def full_id(self, spec_id: str) -> str:
+        """A function's id in Inngest's events: the app's id and its own."""
+        return f"{self._settings.inngest.app_id}-{inngest_id(spec_id)}"
+
+    def find(self, local_id: str) -> Wrapped | None:
+        """The function that Inngest knows under this id within the app."""
+        return self._by_id.get(local_id)
+
+    def find_by_inngest_id(self, full_id: str) -> Wrapped | None:
+        """The function that Inngest's events name."""
+        return self._by_id.get(full_id.removeprefix(f"{self._settings.inngest.app_id}-"))
+
+    def is_consumed(self, event: str) -> bool:
+        """Whether an event of this name is sure to start a function."""
+        return any(event in wrapped.expected for wrapped in self._by_id.values())
+
+    def mount(self, app: FastAPI) -> None:
+        """Wrap the plugins' functions and add the endpoint that Inngest calls."""
+        contributed = self._plugins.collect(Plugin.functions)
+        expected = _expected(c.item for c in contributed)
+        for c in contributed:
+            wrapped = Wrapped(c.item, c.plugin_id, expected, self._around)
+            self._by_id[inngest_id(c.item.id)] = wrapped
+        functions = [build(self._client, wrapped) for wrapped in self._by_id.values()]
+        inngest.fast_api.serve(
+            app, self._client, functions, serve_origin=self._settings.inngest.serve_origin or self._settings.base_url
+        )
+        for route in app.router.routes:
+            if getattr(route, "path", "") == PATH:
+                route.include_in_schema = False  # type: ignore[attr-defined]
+
+    async def sync(self) -> None:
+        """Register the functions, and go on trying until it has worked."""
+        origin = self._settings.inngest.serve_origin or self._settings.base_url
+        delay = _FIRST_RETRY
+        async with httpx2.AsyncClient(timeout=30) as http:
+            while True:
+                try:
+                    answer = await http.put(origin + PATH)
+                    if answer.status_code < 300:
+                        self._state = Health("ok", f"{len(self._by_id)} functions")
+                        log.info("functions_registered", count=len(self._by_id))
+                        return
+                    reason = f"{answer.status_code}: {answer.text[:200]}"
+                except httpx2.HTTPError as error:
+                    reason = f"{type(error).__name__}: {error}"
+                self._state = Health("degraded", f"Inngest has not taken the functions: {reason}")
+                log.log(30 if delay > 1 else 10, "functions_not_registered", reason=reason)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _MAX_RETRY)
+
+    async def health(self) -> Health:
+        """Whether Inngest knows the functions."""
+        return self._state
+
+
+def _expected(specs: Iterable[FunctionSpec[Any]]) -> dict[str, frozenset[str]]:
+    """By event name, the functions that start whatever the event holds."""
+    found: dict[str, set[str]] = {}
+    for spec in specs:
+        # Limits and conditions may keep a run from starting; then it cannot be waited for.
+        certain = not (spec.condition or spec.rate_limit or spec.debounce or spec.singleton or spec.idempotency)
+        if certain and not isinstance(spec.trigger, Cron):
+            for event in spec.events:
+                found.setdefault(event.name, set()).add(spec.id)
+    return {name: frozenset(functions) for name, functions in found.items()}
