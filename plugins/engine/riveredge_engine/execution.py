@@ -1,0 +1,109 @@
+"""One call to an app, from the queue item to the stored outcome."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+
+from . import gateway, requests, runs, steps
+from .core import Core
+from .durations import DAY, MINUTE, SECOND
+from .models import CallRecord, Item, Kind, Run
+from .registry import Function
+from .responses import Outcome, failure, read_reply
+from .store import Tx
+from .store import queue as queue_rows
+from .store import runs as run_rows
+from .transport import AnswerTooLargeError, HttpClient, TransportError, UnreachableError
+
+log = logging.getLogger(__name__)
+
+_RECORDS = 10_000
+_PATIENCE = DAY
+_LONGEST_PAUSE = MINUTE
+
+
+class Executor:
+    """Makes the calls that the dispatcher hands out.
+
+    An app that cannot be reached at all has not been asked: trying again costs no attempt, for up to a day.
+    """
+
+    def __init__(self, core: Core, client: HttpClient) -> None:
+        self._core = core
+        self._client = client
+        self._unreachable: dict[int, tuple[int, int]] = {}
+        self.made = 0
+        self.records: deque[CallRecord] = deque(maxlen=_RECORDS)
+
+    async def perform(self, item: Item) -> None:
+        """Make the call of an item, unless somebody has taken the item back meanwhile."""
+        core = self._core
+        if not queue_rows.exists(core.db, item):
+            return
+        run = run_rows.running(core.db, item.run_id)
+        function = core.registry.functions.get(item.function_id)
+        if run is None:
+            await core.db.write(lambda tx: queue_rows.take(tx, item))
+            return
+        if function is None:
+            await core.db.write(lambda tx: self._fail(tx, item, run))
+            return
+        if item.kind == Kind.GATEWAY:
+            outcome, done = await gateway.call(core, self._client, item), -1
+        else:
+            outcome, done = await self._ask(item, run, function)
+        if outcome.unreachable and (pause := self._pause(item)) is not None:
+            await core.db.write(lambda tx: self._postpone(tx, item, core.now() + pause))
+            return
+        self._unreachable.pop(item.id, None)
+        await self._store(item, outcome, done)
+
+    async def _ask(self, item: Item, run: Run, function: Function) -> tuple[Outcome, int]:
+        options, request = self._core.options, requests.build(self._core, item, run, function)
+        began = time.monotonic()
+        self.made += 1
+        try:
+            reply = await self._client.request(
+                "POST", request.url, headers=request.headers, body=request.body,
+                seconds=options.call_timeout_ms / 1000, limit=options.max_response_bytes,
+            )  # fmt: skip
+            outcome = read_reply(reply, options.signing_key)
+        except AnswerTooLargeError as error:
+            outcome = failure(str(error), retry=False)
+        except TransportError as error:
+            unreachable = isinstance(error, UnreachableError)
+            outcome = failure(f"could not reach the app: {error}", unreachable=unreachable)
+        seconds = time.monotonic() - began
+        step = item.step or requests.DISCOVERY
+        self.records.append(CallRecord(run.id, function.slug, step, item.attempt, outcome.status, seconds))
+        return outcome, request.done
+
+    async def _store(self, item: Item, outcome: Outcome, done: int) -> None:
+        core = self._core
+        try:
+            await core.db.write(lambda tx: steps.apply(core, tx, item, outcome, done))
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            log.warning("the answer for run %s makes no sense: %s", item.run_id, error)
+            unusable = failure(f"the app's answer makes no sense: {error}", status=outcome.status)
+            await core.db.write(lambda tx: steps.apply(core, tx, item, unusable, done))
+
+    def _fail(self, tx: Tx, item: Item, run: Run) -> None:
+        if queue_rows.take(tx, item):
+            runs.fail(self._core, tx, run, {"name": "Error", "message": "the function does not exist any more"})
+
+    def _postpone(self, tx: Tx, item: Item, due: int) -> None:
+        if queue_rows.reschedule(tx, item, due=due, attempt=item.attempt):
+            item.due = due
+            tx.after(lambda: self._core.front.push(item))
+
+    def _pause(self, item: Item) -> int | None:
+        """How long to wait for an app that cannot be reached, in milliseconds; None once patience has ended."""
+        now = self._core.now()
+        first, tries = self._unreachable.get(item.id, (now, 0))
+        if now - first > _PATIENCE:
+            return None
+        self._unreachable[item.id] = (first, tries + 1)
+        shortest = self._core.options.retry_interval_ms or SECOND
+        return int(min(_LONGEST_PAUSE, shortest * 2 ** min(tries, 16)))
