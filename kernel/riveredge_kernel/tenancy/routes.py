@@ -1,0 +1,182 @@
+"""`/api/v1/tenant`, `/api/v1/plugins` and `/api/v1/settings`: an organisation looks after itself."""
+
+from typing import Annotated, Any
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+from sqlmodel import col, select
+
+from riveredge_kernel.http.gate import LOCALES
+from riveredge_kernel.plugins.activation import is_on
+from riveredge_kernel.plugins.discovery import KERNEL
+from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo
+from riveredge_kernel.tenancy.models import Tenant, TenantPlugin
+from riveredge_kernel.tenancy.settings_store import MASK, SettingsStore
+from riveredge_sdk.context import current_tenant
+from riveredge_sdk.http import Body, ExpectedVersion, Resource, Router
+from riveredge_sdk.problems import Conflict, NotFound
+from riveredge_sdk.repository import Repository
+from riveredge_sdk.uow import session
+
+
+class TenantOut(Resource):
+    """The organisation one works in."""
+
+    slug: str
+    name: str
+    status: str
+    locale: str
+    timezone: str
+
+
+class TenantChange(Body):
+    """What an organisation may change about itself."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    locale: Annotated[str, Field(description="One of the languages spoken here: " + ", ".join(LOCALES))] | None = None
+    timezone: Annotated[str, Field(description="An IANA zone, for example Asia/Shanghai.")] | None = None
+
+    @field_validator("locale")
+    @classmethod
+    def _known_locale(cls, value: str | None) -> str | None:
+        if value is not None and value not in LOCALES:
+            raise ValueError(f"expected one of {', '.join(LOCALES)}")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None and value not in available_timezones():
+            raise ValueError("expected an IANA zone, for example Asia/Shanghai")
+        return value
+
+
+class PluginOut(BaseModel):
+    """A plugin, as one organisation sees it. `enabled` is its switch, `on` whether it works with all it requires."""
+
+    id: str
+    title: str
+    description: str
+    requires: list[str]
+    enabled: bool
+    on: bool
+
+
+class PluginChange(Body):
+    """The switch."""
+
+    enabled: bool
+
+
+class SettingsOut(BaseModel):
+    """Settings of one plugin. `schema` is their JSON Schema: the form."""
+
+    plugin: str
+    values: dict[str, Any]
+    form: dict[str, Any]
+
+
+class Tenants(Repository[Tenant]):
+    """The platform's table; routes ask for the current one only."""
+
+    model = Tenant
+
+
+def tenancy_routers(plugins: PluginHost, tenants: TenantDirectory, settings: SettingsStore) -> list[Router]:
+    """The routes."""
+    return [_tenant_router(tenants), _plugin_router(plugins, tenants), _settings_router(settings)]
+
+
+def _tenant_router(tenants: TenantDirectory) -> Router:
+    router = Router(prefix="/tenant", tag="Organisation")
+
+    @router.get(require="kernel.tenant.read", summary="The organisation")
+    async def get_tenant() -> TenantOut:
+        return TenantOut.model_validate(await Tenants().get(current_tenant()))
+
+    @router.patch(require="kernel.tenant.write", summary="Change the organisation")
+    async def change_tenant(body: TenantChange, version: ExpectedVersion) -> TenantOut:
+        row = await Tenants().get(current_tenant(), version=version, lock=True)
+        given = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+        changed = TenantOut.model_validate(await Tenants().change(row, given))
+        tenants.invalidate(row.id)
+        return changed
+
+    return router
+
+
+def _plugin_router(plugins: PluginHost, tenants: TenantDirectory) -> Router:
+    router = Router(prefix="/plugins", tag="Plugins")
+
+    async def current() -> TenantInfo:
+        tenant = await tenants.get(current_tenant())
+        assert tenant is not None  # noqa: S101  (it is being served)
+        return tenant
+
+    def out(plugin_id: str, switches: dict[str, bool]) -> PluginOut:
+        plugin = plugins.get(plugin_id)
+        if plugin is None or plugin_id == KERNEL:
+            raise NotFound(f"There is no plugin {plugin_id[:63]!r} here.")
+        return PluginOut(
+            id=plugin.id,
+            title=plugin.title,
+            description=plugin.description,
+            requires=list(plugin.requires),
+            enabled=switches.get(plugin.id, plugin.default_enabled),
+            on=is_on(plugins, plugin.id, switches),
+        )
+
+    @router.get(require="kernel.tenant.read", summary="The plugins and their switches")
+    async def list_plugins() -> list[PluginOut]:
+        switches = dict((await current()).switches)
+        return [out(plugin.id, switches) for plugin in plugins.active if plugin.id != KERNEL]
+
+    @router.put("/{plugin_id}", require="kernel.tenant.write", summary="Switch a plugin on or off")
+    async def switch_plugin(plugin_id: str, body: PluginChange) -> PluginOut:
+        switches = dict((await current()).switches)
+        before = out(plugin_id, switches)
+        if body.enabled:
+            off = [other for other in before.requires if not is_on(plugins, other, switches)]
+            if off:
+                raise Conflict(f"Switch on {', '.join(off)} first: {plugin_id!r} requires it.")
+        query = select(TenantPlugin).where(col(TenantPlugin.plugin) == plugin_id)
+        row = (await session().exec(query)).one_or_none() or TenantPlugin(plugin=plugin_id, enabled=body.enabled)
+        row.enabled = body.enabled
+        session().add(row)
+        await session().flush()
+        if body.enabled != before.enabled:
+            plugin = plugins.get(plugin_id)
+            assert plugin is not None  # noqa: S101
+            await (plugin.tenant_enabled() if body.enabled else plugin.tenant_disabled())
+        tenants.invalidate(current_tenant())
+        return out(plugin_id, {**switches, plugin_id: body.enabled})
+
+    return router
+
+
+def _settings_router(settings: SettingsStore) -> Router:
+    router = Router(prefix="/settings", tag="Settings")
+
+    def model_of(plugin: str) -> type[BaseModel]:
+        model = settings.model_of(plugin)
+        if model is None:
+            raise NotFound(f"The plugin {plugin[:63]!r} has no settings.")
+        return model
+
+    def out(plugin: str, values: BaseModel) -> SettingsOut:
+        shown = {
+            name: (MASK if isinstance(value, SecretStr) else dumped)
+            for (name, value), dumped in zip(values, values.model_dump(mode="json").values(), strict=True)
+        }
+        return SettingsOut(plugin=plugin, values=shown, form=type(values).model_json_schema())
+
+    @router.get("/{plugin}", require="kernel.tenant.read", summary="The organisation's settings of a plugin")
+    async def get_settings(plugin: str) -> SettingsOut:
+        return out(plugin, await settings.load(model_of(plugin)))
+
+    @router.put("/{plugin}", require="kernel.tenant.write", summary="Replace the organisation's settings of a plugin")
+    async def put_settings(plugin: str, body: dict[str, Any]) -> SettingsOut:
+        return out(plugin, await settings.save(plugin, model_of(plugin), body))
+
+    return router

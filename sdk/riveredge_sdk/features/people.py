@@ -1,0 +1,34 @@
+"""People of the current tenant, as other plugins see them. The kernel provides the port.
+
+person = (await get_service(PEOPLE).find([user_id])).get(user_id)
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from riveredge_sdk.ports import Port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A member. `locale` is a BCP 47 tag and `timezone` an IANA name; the tenant's where the person has none."""
+
+    id: UUID
+    name: str
+    email: str
+    locale: str
+    timezone: str
+    active: bool = True
+
+
+class People(Protocol):
+    """The port's interface."""
+
+    async def find(self, user_ids: Sequence[UUID]) -> Mapping[UUID, Person]:
+        """Those of the users who are members of the current tenant, by id."""
+        ...
+
+
+PEOPLE: Port[People] = Port("kernel.people", version=1)
