@@ -2,10 +2,14 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from fastapi import FastAPI
-from riveredge_kernel import health, logging
+
+from riveredge_kernel import __version__, health, static
 from riveredge_kernel.auth.authenticate import Authenticator
+from riveredge_kernel.auth.grants import Grants
+from riveredge_kernel.auth.members import members_routers
 from riveredge_kernel.auth.routes import auth_router
 from riveredge_kernel.auth.service import AuthService
 from riveredge_kernel.auth.tokens import TokenService
@@ -13,19 +17,140 @@ from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.outbox import Outbox
 from riveredge_kernel.events.relay import EventRelay
 from riveredge_kernel.functions.host import FunctionHost
+from riveredge_kernel.functions.own import own_functions
 from riveredge_kernel.functions.routes import runs_router
 from riveredge_kernel.http import openapi, problems, routing
 from riveredge_kernel.http.gate import Gate
 from riveredge_kernel.http.middleware import RequestMiddleware
 from riveredge_kernel.kernel_plugin import KernelPlugin
 from riveredge_kernel.platform import Platform
+from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.schema import fail_outdated
+from riveredge_kernel.secrets import token_key, vault
 from riveredge_kernel.settings import Settings
-from riveredge_kernel.tenancy.directory import TenantDirectory
+from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo
+from riveredge_kernel.tenancy.people import KernelPeople
+from riveredge_kernel.tenancy.provisioning import Provisioning
 from riveredge_kernel.tenancy.routes import tenancy_routers
 from riveredge_kernel.tenancy.settings_store import SettingsStore
+from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.ports import Service
 
 API = "/api/v1"
+
+
+def create_app(
+    settings: Settings,
+    *,
+    plugins: Sequence[Plugin] = (),
+    check_schema: bool = True,
+    confirm_within: float | None = None,
+) -> FastAPI:
+    """The platform as an ASGI application; its `state.platform` is the `Platform`.
+
+    Args:
+        plugins: further plugins besides the installed ones.
+        check_schema: look whether the database is migrated; without it, no database is needed before start-up.
+        confirm_within: seconds until an acknowledged event that started nothing is sent again.
+
+    Raises:
+        OutdatedSchemaError: the kernel's tables are not migrated.
+        PluginError: in strict mode, a plugin failed.
+    """
+    # 1. The plugins, the kernel's own contributions among them.
+    kernel = KernelPlugin()
+    host = PluginHost.load(settings.plugins, builtin=[kernel], extra=plugins)
+    _check_settings(host)
+    if check_schema:
+        fail_outdated(settings, host)
+
+    # 2. What serves a tenant: database, directory, settings, tokens.
+    key = token_key(settings)
+    runtime = KernelRuntime(cursor_key=key.private_bytes_raw())
+    database = Database(settings)
+    tenants = TenantDirectory(database, runtime)
+    store = SettingsStore(host, vault(settings))
+    tokens = TokenService(key, minutes=settings.auth.access_token_minutes)
+    grants = Grants(database, runtime, host)
+    auth = AuthService(database, runtime, tokens, grants, settings.auth)
+
+    # 3. Events and functions.
+    functions = FunctionHost(settings, runtime, tenants, host)
+    outbox = Outbox(functions.is_consumed)
+    options = {} if confirm_within is None else {"confirm_within": confirm_within}
+    relay = EventRelay(database, runtime, functions.sender, **options)
+    runtime.assemble(
+        plugins=host, database=database, outbox=outbox, tenants=tenants, settings=store, published=relay.nudge
+    )
+    kernel.own_functions = own_functions(functions)
+    kernel.own_services = [Service(PEOPLE, KernelPeople())]
+    health.add_kernel_checks(kernel, database, relay, functions)
+
+    # 4. The platform, and what happens when it starts and stops.
+    platform = Platform(
+        settings=settings,
+        runtime=runtime,
+        plugins=host,
+        database=database,
+        functions=functions,
+        relay=relay,
+        tokens=tokens,
+        auth=auth,
+        provisioning=Provisioning(database, runtime, host),
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await platform.start()
+        try:
+            yield
+        finally:
+            await platform.stop()
+
+    # 5. HTTP: errors, the kernel's routes, the plugins' routes, Inngest's endpoint, front ends.
+    app = FastAPI(title="RiverEdge", version=__version__, lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app.state.platform = platform
+    problems.install(app)
+    app.add_middleware(RequestMiddleware)
+    gate = Gate(settings, runtime, Authenticator(tokens, grants, tenants), tenants, _Switches(host))
+    for name, routers in {
+        "auth": [auth_router(auth)],
+        "members": members_routers(host, grants),
+        "tenancy": tenancy_routers(host, tenants, store),
+        "runs": [runs_router()],
+    }.items():
+        routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)
+    for contributed in host.collect(Plugin.routers):
+        plugin = contributed.plugin_id
+        routing.mount(app, [contributed.item], prefix=f"{API}/{plugin}", name=plugin, plugin=plugin, gate=gate)
+    functions.mount(app)
+    health.mount(app, health.HealthReport(host))
+    static.mount(app, host)
+
+    def document() -> dict[str, Any]:
+        return openapi.document(app)
+
+    app.openapi = document  # type: ignore[method-assign]
+    return app
+
+
+class _Switches:
+    """Answers the gate whether a plugin is on."""
+
+    def __init__(self, plugins: PluginHost) -> None:
+        self._plugins = plugins
+
+    def is_on(self, plugin: str, tenant: TenantInfo) -> bool:
+        return is_on(self._plugins, plugin, tenant.switches)
+
+
+def _check_settings(host: PluginHost) -> None:
+    """A plugin whose installation settings are wrong does not run; the others do."""
+    for contributed in host.collect(Plugin.settings):
+        try:
+            contributed.item()
+        except ValueError as error:
+            host.fail(contributed.plugin_id, "failed: load", f"settings: {error}"[:500])

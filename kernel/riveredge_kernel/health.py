@@ -10,6 +10,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from riveredge_kernel.db.database import Database
+from riveredge_kernel.events.relay import EventRelay
+from riveredge_kernel.functions.host import FunctionHost
+from riveredge_kernel.kernel_plugin import KernelPlugin
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_sdk.contributions import Health, HealthCheck
 from riveredge_sdk.plugin import Plugin
@@ -75,6 +79,22 @@ def _line(check: HealthCheck, health: Health) -> dict[str, Any]:
     if health.detail:
         line["detail"] = health.detail
     return {**line, **({"values": dict(health.values)} if health.values else {})}
+
+
+def add_kernel_checks(kernel: KernelPlugin, database: Database, relay: EventRelay, functions: FunctionHost) -> None:
+    """The checks of the kernel's own parts."""
+
+    async def database_answers() -> Health:
+        await database.ping()
+        return Health("ok", database.kind)
+
+    async def outbox_flows() -> Health:
+        waiting = await relay.count_open()
+        return Health("degraded" if relay.last_error else "ok", relay.last_error, {"open": waiting})
+
+    kernel.add_check("database", "Database", database_answers, critical=True)
+    kernel.add_check("outbox", "Events on their way to Inngest", outbox_flows, critical=False)
+    kernel.add_check("functions", "Functions registered with Inngest", functions.health, critical=False)
 
 
 def mount(app: FastAPI, report: HealthReport) -> None:

@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from riveredge_kernel.auth.authenticate import Authenticator
+
+from riveredge_kernel.auth.service import AuthService
+from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.relay import EventRelay
 from riveredge_kernel.functions.host import FunctionHost
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.settings import Settings
+from riveredge_kernel.tenancy.provisioning import Provisioning
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.plugin import Plugin
 
@@ -28,7 +31,9 @@ class Platform:
     database: Database
     functions: FunctionHost
     relay: EventRelay
-    authenticator: Authenticator
+    tokens: TokenService
+    auth: AuthService
+    provisioning: Provisioning
     engine: Any = None
     _syncing: asyncio.Task[None] | None = field(default=None, init=False)
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.outbox import Outbox
 from riveredge_kernel.plugins.activation import is_on
@@ -16,27 +18,37 @@ from riveredge_sdk.events import PublishedEvent
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Port
 from riveredge_sdk.uow import UnitOfWork
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 T = TypeVar("T")
 
 
 class KernelRuntime:
-    """Implements `riveredge_sdk.runtime.Runtime`. The parts are set while the platform is assembled."""
-
-    plugins: PluginHost
-    database: Database
-    outbox: Outbox
-    tenants: TenantDirectory
-    settings_store: SettingsStore
+    """Implements `riveredge_sdk.runtime.Runtime`. Made first, because the parts need it; they are handed in after."""
 
     def __init__(self, *, cursor_key: bytes) -> None:
         self._cursor_key = hashlib.sha256(b"riveredge cursors" + cursor_key).digest()
-        self.on_published: Callable[[Sequence[PublishedEvent]], None] = lambda _events: None
+
+    def assemble(
+        self,
+        *,
+        plugins: PluginHost,
+        database: Database,
+        outbox: Outbox,
+        tenants: TenantDirectory,
+        settings: SettingsStore,
+        published: Callable[[Sequence[PublishedEvent]], None],
+    ) -> None:
+        """Hand in the parts. `published` is called with the events of each commit."""
+        self.plugins = plugins
+        self.database = database
+        self._outbox = outbox
+        self._tenants = tenants
+        self._settings = settings
+        self._published = published
 
     def open_unit_of_work(self, *, read_only: bool = False) -> AbstractAsyncContextManager[UnitOfWork]:
         return self.database.unit_of_work(
-            before_commit=self.outbox.write, after_commit=self.on_published, read_only=read_only
+            before_commit=self._outbox.write, after_commit=self._published, read_only=read_only
         )
 
     def open_read_session(self) -> AbstractAsyncContextManager[AsyncSession]:
@@ -54,7 +66,7 @@ class KernelRuntime:
         return [c.item for c in self.plugins.collect(hook) if self._is_on(c.plugin_id)]
 
     async def tenant_settings(self, model: type[T]) -> T:
-        return await self.settings_store.load(model)
+        return await self._settings.load(model)
 
     @property
     def cursor_key(self) -> bytes:
@@ -65,5 +77,5 @@ class KernelRuntime:
         context = find_context()
         if context is None or context.tenant_id is None:
             return True
-        tenant = self.tenants.peek(context.tenant_id)
+        tenant = self._tenants.peek(context.tenant_id)
         return tenant is not None and is_on(self.plugins, plugin, tenant.switches)

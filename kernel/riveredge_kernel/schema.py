@@ -1,5 +1,6 @@
 """Whether the database is at the version the code expects; a plugin whose tables are not is left out, the others run."""
 
+from riveredge_kernel.plugins.discovery import KERNEL
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.settings import Settings
 from riveredge_migrations.runner import MigrationRunner
@@ -7,3 +8,23 @@ from riveredge_migrations.runner import MigrationRunner
 
 class OutdatedSchemaError(RuntimeError):
     """The kernel's own tables are not at the version this code expects."""
+
+
+def fail_outdated(settings: Settings, plugins: PluginHost) -> None:
+    """Take down the plugins whose tables are not at their newest revision.
+
+    Raises:
+        OutdatedSchemaError: the kernel's are not.
+    """
+    runner = MigrationRunner(
+        settings.database.owner_url or settings.database_url, order=[plugin.id for plugin in plugins.active]
+    )
+    for status in runner.status():
+        if not status.pending:
+            continue
+        if status.plugin == KERNEL:
+            raise OutdatedSchemaError("The database is not migrated: run `riveredge db upgrade`.")
+        at = f"at revision {status.current}" if status.current else "empty"
+        plugins.fail(
+            status.plugin, "failed: schema", f"its tables are {at}, not at {status.head}: run `riveredge db upgrade`"
+        )

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
+
 from riveredge_kernel.app import create_app
 from riveredge_kernel.platform import Platform
 from riveredge_kernel.settings import Settings
 from riveredge_sdk.plugin import Plugin
-from starlette.types import ASGIApp
 
 log = structlog.get_logger(__name__)
 

@@ -37,7 +37,7 @@ class RoleIn(Body):
 
     key: RoleKey
     title: Annotated[str, Field(min_length=1, max_length=200)]
-    permissions: Annotated[list[str], Field(max_length=1000)] = []
+    permissions: Annotated[list[str], Field(max_length=1000, default_factory=list)]
 
 
 class RoleChange(Body):
@@ -54,7 +54,7 @@ class MemberOut(Resource):
     active: bool
     email: str = ""
     name: str = ""
-    roles: list[str] = []
+    roles: Annotated[list[str], Field(default_factory=list)]
 
 
 class MemberIn(Body):
@@ -62,7 +62,7 @@ class MemberIn(Body):
 
     email: Annotated[str, Field(max_length=254)]
     name: Annotated[str, Field(max_length=200)] = ""
-    roles: Annotated[list[RoleKey], Field(max_length=100)] = []
+    roles: Annotated[list[RoleKey], Field(max_length=100, default_factory=list)]
 
 
 class MemberChange(Body):
@@ -164,60 +164,64 @@ def _role_router(grants: Grants) -> Router:
     return router
 
 
+async def _complete(found: list[MemberOut]) -> list[MemberOut]:
+    """Fill in names and roles."""
+    ids = [member.id for member in found]
+    users = await session().exec(select(User).where(col(User.id).in_([m.user_id for m in found])))
+    by_id = {user.id: user for user in users}
+    held = await session().exec(
+        select(MembershipRole.membership_id, RoleRow.key)
+        .join(RoleRow, col(RoleRow.id) == col(MembershipRole.role_id))
+        .where(col(MembershipRole.membership_id).in_(ids))
+        .order_by(col(RoleRow.key))
+    )
+    keys: dict[UUID, list[str]] = {}
+    for membership_id, key in held:
+        keys.setdefault(membership_id, []).append(key)
+    for member in found:
+        user = by_id[member.user_id]
+        member.email, member.name, member.roles = user.email, user.name, keys.get(member.id, [])
+    return found
+
+
+async def _out(member: Membership) -> MemberOut:
+    return (await _complete([MemberOut.model_validate(member)]))[0]
+
+
+async def _give(member: Membership, keys: list[str]) -> None:
+    found = {role.key: role for role in await Roles().all(col(RoleRow.key).in_(keys))}
+    if unknown := [key for key in keys if key not in found]:
+        raise invalid_field("roles", f"There is no role {unknown[0]!r} here.", "unknown_role")
+    await session().exec(delete(MembershipRole).where(col(MembershipRole.membership_id) == member.id))
+    session().add_all(MembershipRole(membership_id=member.id, role_id=role.id) for role in found.values())
+    await session().flush()
+
+
+async def _keep_an_administrator() -> None:
+    held = (
+        select(Membership.id)
+        .join(MembershipRole, col(MembershipRole.membership_id) == col(Membership.id))
+        .join(RoleRow, col(RoleRow.id) == col(MembershipRole.role_id))
+        .where(col(RoleRow.key) == ADMINISTRATOR, col(Membership.active).is_(True))
+        .limit(1)
+    )
+    if (await session().exec(held)).first() is None:
+        raise Conflict("An organisation keeps at least one active administrator.")
+
+
 def _member_router(grants: Grants) -> Router:
     router = Router(prefix="/members", tag="Members and roles")
     members = Members()
 
-    async def complete(found: list[MemberOut]) -> list[MemberOut]:
-        """Fill in names and roles."""
-        ids = [member.id for member in found]
-        users = await session().exec(select(User).where(col(User.id).in_([m.user_id for m in found])))
-        by_id = {user.id: user for user in users}
-        held = await session().exec(
-            select(MembershipRole.membership_id, RoleRow.key)
-            .join(RoleRow, col(RoleRow.id) == col(MembershipRole.role_id))
-            .where(col(MembershipRole.membership_id).in_(ids))
-            .order_by(col(RoleRow.key))
-        )
-        keys: dict[UUID, list[str]] = {}
-        for membership_id, key in held:
-            keys.setdefault(membership_id, []).append(key)
-        for member in found:
-            user = by_id[member.user_id]
-            member.email, member.name, member.roles = user.email, user.name, keys.get(member.id, [])
-        return found
-
-    async def out(member: Membership) -> MemberOut:
-        return (await complete([MemberOut.model_validate(member)]))[0]
-
-    async def give(member: Membership, keys: list[str]) -> None:
-        found = {role.key: role for role in await Roles().all(col(RoleRow.key).in_(keys))}
-        if unknown := [key for key in keys if key not in found]:
-            raise invalid_field("roles", f"There is no role {unknown[0]!r} here.", "unknown_role")
-        await session().exec(delete(MembershipRole).where(col(MembershipRole.membership_id) == member.id))
-        session().add_all(MembershipRole(membership_id=member.id, role_id=role.id) for role in found.values())
-        await session().flush()
-
-    async def keep_an_administrator() -> None:
-        held = (
-            select(Membership.id)
-            .join(MembershipRole, col(MembershipRole.membership_id) == col(Membership.id))
-            .join(RoleRow, col(RoleRow.id) == col(MembershipRole.role_id))
-            .where(col(RoleRow.key) == ADMINISTRATOR, col(Membership.active).is_(True))
-            .limit(1)
-        )
-        if (await session().exec(held)).first() is None:
-            raise Conflict("An organisation keeps at least one active administrator.")
-
     @router.get(require="kernel.member.read", summary="List members")
     async def list_members(query: Annotated[ListQuery, Query()]) -> Page[MemberOut]:
         page = await members.page(query, into=MemberOut)
-        await complete(page.items)
+        await _complete(page.items)
         return page
 
     @router.get("/{member_id}", require="kernel.member.read", summary="One member")
     async def get_member(member_id: UUID) -> MemberOut:
-        return await out(await members.get(member_id))
+        return await _out(await members.get(member_id))
 
     @router.post(require="kernel.member.write", summary="Add a member")
     async def create_member(body: MemberIn) -> MemberOut:
@@ -230,27 +234,27 @@ def _member_router(grants: Grants) -> Router:
         elif await members.find(col(Membership.user_id) == user.id) is not None:
             raise Conflict(f"{email} is a member already.")
         member = await members.add(Membership(user_id=user.id))
-        await give(member, body.roles)
+        await _give(member, body.roles)
         grants.invalidate()
-        return await out(member)
+        return await _out(member)
 
     @router.patch("/{member_id}", require="kernel.member.write", summary="Change a member's roles or state")
     async def change_member(member_id: UUID, body: MemberChange, version: ExpectedVersion) -> MemberOut:
         member = await members.get(member_id, version=version, lock=True)
         if body.roles is not None:
-            await give(member, body.roles)
+            await _give(member, body.roles)
         if body.active is not None:
             await members.change(member, {"active": body.active})
-        await keep_an_administrator()
+        await _keep_an_administrator()
         grants.invalidate()
-        return await out(member)
+        return await _out(member)
 
     @router.delete("/{member_id}", require="kernel.member.write", summary="Remove a member")
     async def delete_member(member_id: UUID, version: ExpectedVersion) -> None:
         member = await members.get(member_id, version=version, lock=True)
         await session().exec(delete(MembershipRole).where(col(MembershipRole.membership_id) == member.id))
         await members.delete(member)
-        await keep_an_administrator()
+        await _keep_an_administrator()
         grants.invalidate()
 
     return router

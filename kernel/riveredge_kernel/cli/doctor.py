@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Console
+
 from riveredge_kernel.app import create_app
 from riveredge_kernel.cli.db import migration_order
 from riveredge_kernel.health import look
@@ -15,7 +17,6 @@ from riveredge_kernel.settings import Settings
 from riveredge_migrations.runner import MigrationRunner
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.plugin import Plugin
-from rich.console import Console
 
 out = Console(highlight=False)
 

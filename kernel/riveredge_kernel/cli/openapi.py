@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from riveredge_kernel.app import create_app
 from riveredge_kernel.http import openapi
 from riveredge_kernel.settings import Settings

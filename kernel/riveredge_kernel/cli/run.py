@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+
 from riveredge_kernel import logging
 from riveredge_kernel.cli.db import migration_order
 from riveredge_kernel.cli.serve import until_signalled
@@ -18,7 +20,6 @@ from riveredge_kernel.server import EngineMissingError, running
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.tenancy.demo import DemoUser, provision_demo
 from riveredge_migrations.runner import MigrationRunner
-from rich.console import Console
 
 out = Console(highlight=False)
 

@@ -6,6 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
+
 from riveredge_kernel import logging
 from riveredge_kernel.schema import OutdatedSchemaError
 from riveredge_kernel.server import EngineMissingError, running

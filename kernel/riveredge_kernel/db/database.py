@@ -116,20 +116,24 @@ class Database:
         Raises:
             UnsafeRoleError: in production, the serving role is a superuser or bypasses row-level security.
         """
+        await self.ping()
+        if self.kind != "postgresql":
+            return
+        query = "SELECT rolname, rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = current_user"
         async with self.app.connect() as connection:
             sealed = await connection.execution_options(**seal())
-            if self.kind != "postgresql":
-                await sealed.execute(text("SELECT 1"))
-                return
-            query = text(
-                "SELECT rolname, rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = current_user"
-            )
-            role = (await sealed.execute(query)).one()
+            role = (await sealed.execute(text(query))).one()
         if role.bypasses:
             message = f"the role {role.rolname!r} is not bound by row-level security; serve with one that is"
             if self._production:
                 raise UnsafeRoleError(message)
             log.warning("unsafe_role", detail=message)
+
+    async def ping(self) -> None:
+        """Ask something small; raises whatever the driver raises if the database does not answer."""
+        async with self.app.connect() as connection:
+            sealed = await connection.execution_options(**seal())
+            await sealed.execute(text("SELECT 1"))
 
     async def dispose(self) -> None:
         """Close all connections."""
