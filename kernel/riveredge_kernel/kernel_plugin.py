@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
-from riveredge_kernel.auth.permissions import PERMISSIONS
+from riveredge_kernel.auth.permissions import PERMISSIONS, ROLES
 from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.functions.models import Run, RunStep
 from riveredge_kernel.http.models import IdempotencyRecord
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin, TenantSettingsRow
-from riveredge_sdk.contributions import Health, HealthCheck, Permission
+from riveredge_sdk.contributions import Health, HealthCheck, Permission, Role
 from riveredge_sdk.functions import FunctionSpec
 from riveredge_sdk.models import PlatformModel, TenantModel
 from riveredge_sdk.plugin import Plugin
@@ -44,6 +44,9 @@ class KernelPlugin(Plugin):
 
     def permissions(self) -> Iterable[Permission]:
         return PERMISSIONS
+
+    def roles(self) -> Iterable[Role]:
+        return ROLES
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
         return self.own_functions

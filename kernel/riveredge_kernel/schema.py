@@ -1,4 +1,4 @@
-"""Whether the database is at the version the code expects; a plugin whose tables are not is left out, the others run."""
+"""Whether the database is at the version that the code expects; a plugin whose tables are not is left out."""
 
 from riveredge_kernel.plugins.discovery import KERNEL
 from riveredge_kernel.plugins.host import PluginHost
@@ -10,15 +10,24 @@ class OutdatedSchemaError(RuntimeError):
     """The kernel's own tables are not at the version this code expects."""
 
 
+def runner_for(settings: Settings, plugins: PluginHost | None = None) -> MigrationRunner:
+    """The runner for this installation's database, with the plugins in dependency order."""
+    host = plugins or PluginHost.load(settings.plugins)
+    return MigrationRunner(owner_url(settings), order=[plugin.id for plugin in host.active])
+
+
+def owner_url(settings: Settings) -> str:
+    """The address under which migrations run."""
+    return settings.database.owner_url or settings.database_url
+
+
 def fail_outdated(settings: Settings, plugins: PluginHost) -> None:
     """Take down the plugins whose tables are not at their newest revision.
 
     Raises:
         OutdatedSchemaError: the kernel's are not.
     """
-    runner = MigrationRunner(
-        settings.database.owner_url or settings.database_url, order=[plugin.id for plugin in plugins.active]
-    )
+    runner = runner_for(settings, plugins)
     for status in runner.status():
         if not status.pending:
             continue

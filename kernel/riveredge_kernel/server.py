@@ -111,13 +111,18 @@ async def serve_app(app: ASGIApp, sock: socket.socket, *, lifespan: bool, grace:
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, *, plugins: Sequence[Plugin] = (), engine_options: dict[str, Any] | None = None
+    settings: Settings,
+    *,
+    plugins: Sequence[Plugin] = (),
+    engine_options: dict[str, Any] | None = None,
+    confirm_within: float | None = None,
 ) -> AsyncIterator[Platform]:
     """Run the platform, and the embedded engine unless an Inngest is named, for the time of the block.
 
     Args:
         plugins: further plugins besides the installed ones.
         engine_options: arguments of the embedded engine, for tests (`clock`, `retry_interval`).
+        confirm_within: see `create_app`.
     """
     async with contextlib.AsyncExitStack() as stack:
         app_socket = listen(settings.host, settings.port)
@@ -137,7 +142,7 @@ async def running(
             await stack.enter_async_context(serve_app(engine.asgi, engine_socket, lifespan=False))
             address = f"http://{inngest.engine_host}:{engine_socket.getsockname()[1]}"
             changes["inngest"] = inngest.model_copy(update={"base_url": address, "serve_origin": local})
-        app = create_app(settings.model_copy(update=changes), plugins=plugins, embedded=engine is not None)
+        app = create_app(settings.model_copy(update=changes), plugins=plugins, confirm_within=confirm_within)
         platform: Platform = app.state.platform
         platform.engine = engine
         await stack.enter_async_context(serve_app(app, app_socket, lifespan=True))

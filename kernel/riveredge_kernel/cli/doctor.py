@@ -10,11 +10,10 @@ import typer
 from rich.console import Console
 
 from riveredge_kernel.app import create_app
-from riveredge_kernel.cli.db import migration_order
 from riveredge_kernel.health import look
 from riveredge_kernel.platform import Platform
+from riveredge_kernel.schema import runner_for
 from riveredge_kernel.settings import Settings
-from riveredge_migrations.runner import MigrationRunner
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.plugin import Plugin
 
@@ -75,9 +74,8 @@ async def _examine(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _migrations(settings: Settings) -> AsyncIterator[Finding]:
-    url = settings.database.owner_url or settings.database_url
     try:
-        runner = MigrationRunner(url, order=migration_order(settings))
+        runner = runner_for(settings)
         for status in await asyncio.to_thread(runner.status):
             if status.pending:
                 yield Finding("failed", f"schema of {status.plugin}", "run `riveredge db upgrade`")

@@ -7,19 +7,18 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from riveredge_kernel import logging
-from riveredge_kernel.cli.db import migration_order
 from riveredge_kernel.cli.serve import until_signalled
 from riveredge_kernel.platform import Platform
+from riveredge_kernel.schema import runner_for
 from riveredge_kernel.server import EngineMissingError, running
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.tenancy.demo import DemoUser, provision_demo
-from riveredge_migrations.runner import MigrationRunner
 
 out = Console(highlight=False)
 
@@ -30,7 +29,8 @@ def command(
     demo: Annotated[bool, typer.Option(help="Create the demo tenant.")] = True,
 ) -> None:
     """Migrate, start the platform and the embedded engine, create a demo tenant, and keep the mails it sends."""
-    settings = Settings(**({"port": port} if port is not None else {}))
+    given: dict[str, Any] = {} if port is None else {"port": port}
+    settings = Settings(**given)
     settings.var_dir.mkdir(parents=True, exist_ok=True)
     logging.configure(settings.model_copy(update={"log_level": "warning"}))
     started = time.monotonic()
@@ -48,9 +48,7 @@ def command(
 async def _run(settings: Settings, mail_port: int, demo: bool, started: float) -> None:
     async with contextlib.AsyncExitStack() as stack:
         _step(f"database {settings.database_url.split('@')[-1]}")
-        for result in await MigrationRunner(
-            settings.database.owner_url or settings.database_url, order=migration_order(settings)
-        ).upgrade_async():
+        for result in await runner_for(settings).upgrade_async():
             if not result.ok:
                 out.print(f"  [red]{result.plugin}: {result.error}[/red]")
         mail_dir = await stack.enter_async_context(_mail_server(settings.var_dir / "mail", mail_port))
@@ -115,7 +113,7 @@ def _welcome(platform: Platform, users: list[DemoUser], mail_dir: Path | None, s
 
 def _curl_lines(base: str, user: DemoUser) -> None:
     """Three lines that work when pasted into a shell, printed raw so that no wrapping breaks them."""
-    read_token = "python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])'"
+    read_answer = "python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])'"
     password = user.password or "PASSWORD"
     json_type = "-H 'Content-Type: application/json'"
     bearer = '-H "Authorization: Bearer $TOKEN"'
@@ -123,7 +121,7 @@ def _curl_lines(base: str, user: DemoUser) -> None:
     message = f'{{"template": "messaging.welcome", "to": ["{user.id}"], "data": {{"product": "RiverEdge"}}}}'
     out.print("\nTry it: sign in, send a message by mail and in-app, see the run that delivered it:")
     lines = [
-        f"TOKEN=$(curl -s {base}/api/v1/auth/login {json_type} -d '{login}' | {read_token})",
+        f"TOKEN=$(curl -s {base}/api/v1/auth/login {json_type} -d '{login}' | {read_answer})",
         f"curl -s {base}/api/v1/messaging/messages {bearer} {json_type} -d '{message}'",
         f"sleep 1; curl -s '{base}/api/v1/runs?limit=1' {bearer}; curl -s {base}/api/v1/messaging/inbox {bearer}",
     ]

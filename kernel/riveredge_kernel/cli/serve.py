@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,7 +27,7 @@ def command(
     port: Annotated[int | None, typer.Option(help="Port to listen on; RIVEREDGE_PORT.")] = None,
 ) -> None:
     """Serve the platform. The database must be migrated: `riveredge db upgrade`. SIGTERM lets requests finish."""
-    given = {"host": host, "port": port}
+    given: dict[str, Any] = {"host": host, "port": port}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     logging.configure(settings)
 

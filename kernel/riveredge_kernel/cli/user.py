@@ -1,0 +1,118 @@
+"""`riveredge user`: create users, and mend their access."""
+
+import secrets
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from sqlmodel import col, select
+
+from riveredge_kernel.auth.models import Membership, User
+from riveredge_kernel.auth.permissions import ADMINISTRATOR
+from riveredge_kernel.auth.service import normalized
+from riveredge_kernel.cli.common import out, with_platform
+from riveredge_kernel.platform import Platform
+from riveredge_sdk.problems import NotFound
+
+app = typer.Typer(help="Create and manage users.", no_args_is_help=True)
+
+TenantSlug = Annotated[str, typer.Argument(help="The organisation's short name.")]
+Email = Annotated[str, typer.Argument(help="The user's e-mail address.")]
+
+
+def _ask_password(generate: bool) -> str:
+    if generate:
+        return secrets.token_urlsafe(12)
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+async def _find(platform: Platform, email: str) -> User:
+    async with platform.database.system("find user", platform.runtime, read_only=True) as session:
+        user = (await session.exec(select(User).where(col(User.email) == normalized(email)))).one_or_none()
+    if user is None:
+        raise NotFound(f"There is no user {email}.")
+    return user
+
+
+@app.command()
+def add(
+    tenant: TenantSlug,
+    email: Email,
+    name: Annotated[str, typer.Option(help="Full name.")] = "",
+    role: Annotated[list[str] | None, typer.Option(help="A role's key; repeat it for several.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="Give the administrator's role.")] = False,
+    generate: Annotated[bool, typer.Option("--generate", help="Make a password and print it.")] = False,
+) -> None:
+    """Make somebody a member of an organisation; asks for a password if they are new."""
+
+    async def is_new(platform: Platform) -> bool:
+        try:
+            await _find(platform, email)
+        except NotFound:
+            return True
+        return False
+
+    password = _ask_password(generate) if with_platform(is_new) else None
+    roles = [*(role or ()), *([ADMINISTRATOR] if admin else ())]
+
+    async def do(platform: Platform) -> None:
+        found = await platform.provisioning.find_tenant(tenant)
+        await platform.provisioning.add_member(found.id, email, name=name, password=password, roles=roles)
+
+    with_platform(do)
+    out.print(f"{email} is a member of {tenant} now." + (f" Password: {password}" if generate and password else ""))
+
+
+@app.command(name="list")
+def list_users(tenant: TenantSlug) -> None:
+    """The members of an organisation."""
+
+    async def do(platform: Platform) -> None:
+        found = await platform.provisioning.find_tenant(tenant)
+        table = Table("e-mail", "name", "active", "locked until", "id")
+        query = select(User, Membership).join(Membership, col(Membership.user_id) == col(User.id))
+        async with platform.database.system("list users", platform.runtime, read_only=True) as session:
+            rows = await session.exec(query.where(col(Membership.tenant_id) == found.id).order_by(col(User.email)))
+            for user, membership in rows:
+                active = "yes" if user.active and membership.active else "no"
+                table.add_row(user.email, user.name, active, str(user.locked_until or ""), str(user.id))
+        out.print(table)
+
+    with_platform(do)
+
+
+@app.command()
+def password(
+    email: Email,
+    generate: Annotated[bool, typer.Option("--generate", help="Make one and print it.")] = False,
+) -> None:
+    """Set a password, and lift a lock."""
+    chosen = _ask_password(generate)
+
+    async def do(platform: Platform) -> None:
+        await platform.auth.set_password((await _find(platform, email)).id, chosen)
+
+    with_platform(do)
+    out.print(f"Password set.{f' It is {chosen}' if generate else ''}")
+
+
+def _set_active(email: str, active: bool) -> None:
+    async def do(platform: Platform) -> None:
+        found = await _find(platform, email)
+        async with platform.database.system("set user state", platform.runtime) as session:
+            (await session.exec(select(User).where(col(User.id) == found.id))).one().active = active
+
+    with_platform(do)
+    out.print(f"{email} is {'active' if active else 'locked out'} now.")
+
+
+@app.command()
+def deactivate(email: Email) -> None:
+    """Lock somebody out of every organisation; tokens stop working within seconds."""
+    _set_active(email, False)
+
+
+@app.command()
+def activate(email: Email) -> None:
+    """Let them in again."""
+    _set_active(email, True)
