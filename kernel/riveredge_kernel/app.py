@@ -113,6 +113,7 @@ def create_app(
     # 5. HTTP: errors, the kernel's routes, the plugins' routes, Inngest's endpoint, front ends.
     app = FastAPI(title="RiverEdge", version=__version__, lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.state.platform = platform
+    platform.app = app
     problems.install(app)
     app.add_middleware(RequestMiddleware)
     gate = Gate(settings, runtime, Authenticator(tokens, grants, tenants), tenants, _Switches(host))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from fastapi import FastAPI
 
 from riveredge_kernel.auth.service import AuthService
 from riveredge_kernel.auth.tokens import TokenService
@@ -34,6 +35,7 @@ class Platform:
     tokens: TokenService
     auth: AuthService
     provisioning: Provisioning
+    app: FastAPI = field(init=False)
     engine: Any = None
     _syncing: asyncio.Task[None] | None = field(default=None, init=False)
 

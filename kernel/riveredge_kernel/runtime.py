@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.db.database import Database
@@ -20,6 +21,7 @@ from riveredge_sdk.ports import Port
 from riveredge_sdk.uow import UnitOfWork
 
 T = TypeVar("T")
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
 class KernelRuntime:
@@ -65,7 +67,7 @@ class KernelRuntime:
     def contributions(self, hook: Callable[[Any], Iterable[T]]) -> list[T]:
         return [c.item for c in self.plugins.collect(hook) if self._is_on(c.plugin_id)]
 
-    async def tenant_settings(self, model: type[T]) -> T:
+    async def tenant_settings(self, model: type[SettingsT]) -> SettingsT:
         return await self._settings.load(model)
 
     @property

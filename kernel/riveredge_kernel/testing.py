@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import secrets
 import shutil
 import threading
@@ -10,18 +11,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
-from riveredge_kernel.cli.db import migration_order
+from riveredge_kernel.http import openapi
 from riveredge_kernel.platform import Platform
+from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.server import find_engine, running
-from riveredge_kernel.settings import Settings
-from riveredge_kernel.tenancy.models import Tenant
-from riveredge_migrations.runner import MigrationRunner
+from riveredge_kernel.settings import PluginHostSettings, Settings
+from riveredge_migrations.runner import MigrationRunner, Result
 from riveredge_sdk.auth import Principal
 from riveredge_sdk.context import Context
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.testing.platform import DatabaseKind, EngineUnderTest, TestTenant, TestUser
+from riveredge_sdk.testing.postgres import find_postgres
 
 T = TypeVar("T")
+
+# Tests of a forgetful engine need not wait long for what was lost.
+CONFIRM_WITHIN = 2.0
 
 
 class ThreadedPlatform:
@@ -44,8 +49,7 @@ class ThreadedPlatform:
 
     @property
     def openapi(self) -> dict[str, Any]:
-        document: dict[str, Any] = self.platform.openapi()
-        return document
+        return openapi.document(self.platform.app)
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float = 60) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
@@ -55,19 +59,12 @@ class ThreadedPlatform:
         return Context(runtime=self.platform.runtime, tenant_id=tenant.id, principal=principal, request_id="test")
 
     def create_tenant(self, name: str) -> TestTenant:
-        async def create() -> TestTenant:
-            async with self.platform.database.system("test set-up", self.platform.runtime) as session:
-                row = Tenant(slug=name, name=name)
-                session.add(row)
-                await session.flush()
-                return TestTenant(row.id, row.slug)
-
-        return self.run(create())
+        return TestTenant(self.run(self.platform.provisioning.create_tenant(name, name)), name)
 
     def create_user(self, tenant: TestTenant, permissions: Iterable[str], *, locale: str | None = None) -> TestUser:
         async def create() -> TestUser:
             name = f"u{secrets.token_hex(6)}"
-            async with self.platform.database.system("test set-up", self.platform.runtime) as session:
+            async with self.platform.database.system("test user", self.platform.runtime) as session:
                 user = User(email=f"{name}@example.com", name=name, locale=locale)
                 role = RoleRow(tenant_id=tenant.id, key=name, title=name, permissions=sorted(permissions))
                 session.add_all([user, role])
@@ -106,21 +103,61 @@ def start(
         stack.callback(loop.close)
         stack.callback(thread.join)
         stack.callback(loop.call_soon_threadsafe, loop.stop)
-
-        from riveredge_engine_options import options  # type: ignore[import-not-found]
-
-        session = running(wanted, plugins=plugins, engine_options=options())
-        platform = asyncio.run_coroutine_threadsafe(session.__aenter__(), loop).result(60)
+        serving = running(
+            wanted, plugins=plugins, engine_options=_engine_options(directory), confirm_within=CONFIRM_WITHIN
+        )
+        platform = asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result(60)
         try:
             yield ThreadedPlatform(kind, platform, loop)
         finally:
-            asyncio.run_coroutine_threadsafe(session.__aexit__(None, None, None), loop).result(60)
+            asyncio.run_coroutine_threadsafe(serving.__aexit__(None, None, None), loop).result(60)
 
 
-_templates: dict[DatabaseKind, Any] = {}
-_ = (find_engine, shutil, migration_order, MigrationRunner)
+def _engine_options(directory: Path) -> dict[str, Any]:
+    """An engine whose clock tests can move, and that tries again soon."""
+    engine = find_engine()
+    return {"store": directory / "engine.db", "clock": engine.movable_clock(), "retry_interval": 0.1}
+
+
+_templates: dict[DatabaseKind, str] = {}
 
 
 @contextlib.contextmanager
 def _database(kind: DatabaseKind, directory: Path) -> Iterator[dict[str, str]]:
-    yield {}
+    """The database settings of a fresh, migrated database. Migrated once in a process, then copied."""
+    if kind == "sqlite":
+        if kind not in _templates:
+            made = directory / "template.db"
+            migrate(f"sqlite+aiosqlite:///{made}")
+            _templates[kind] = str(made)
+        copy = directory / f"riveredge-{next(_numbers)}.db"
+        shutil.copy(_templates[kind], copy)
+        yield {"url": f"sqlite+aiosqlite:///{copy}"}
+        return
+    server = find_postgres()
+    assert server is not None  # noqa: S101  (the fixture has skipped the test)
+    if kind not in _templates:
+        template = server.create_database()
+        migrate(template.owner)
+        _templates[kind] = template.name
+    database = server.create_database(_templates[kind])
+    try:
+        yield {"url": database.app, "owner_url": database.owner, "system_url": database.system}
+    finally:
+        server.drop_database(database.name)
+
+
+_numbers = itertools.count()
+
+
+def migrate(url: str) -> list[Result]:
+    """Bring a database to the newest revision of every installed plugin.
+
+    Raises:
+        RuntimeError: one of them cannot be migrated.
+    """
+    host = PluginHost.load(PluginHostSettings())
+    results = MigrationRunner(url, order=[plugin.id for plugin in host.active]).upgrade()
+    if failed := [result for result in results if not result.ok]:
+        raise RuntimeError(f"{failed[0].plugin}: {failed[0].error}")
+    return results
