@@ -12,10 +12,6 @@ from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.problems import NotFound
 
 SLUG = "demo"
-_PEOPLE = (
-    ("ada@demo.example", "Ada Admin", "Administrator", (ADMINISTRATOR,), "en"),
-    ("wei@demo.example", "王伟", "Member, in Chinese", ("kernel.viewer", "messaging.sender"), "zh-CN"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +24,21 @@ class DemoUser:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Person:
+    email: str
+    name: str
+    title: str
+    roles: tuple[str, ...]
+    locale: str
+
+
+_PEOPLE = (
+    _Person("ada@demo.example", "Ada Admin", "Administrator", (ADMINISTRATOR,), "en"),
+    _Person("wei@demo.example", "王伟", "Member, in Chinese", ("kernel.viewer", "messaging.sender"), "zh-CN"),
+)
+
+
 async def provision_demo(platform: Platform) -> list[DemoUser]:
     """The demo tenant's users; made at the first start, and known from a file in the var directory afterwards."""
     notes = platform.settings.var_dir / "demo.json"
@@ -35,26 +46,37 @@ async def provision_demo(platform: Platform) -> list[DemoUser]:
         await platform.provisioning.find_tenant(SLUG)
     except NotFound:
         return await _create(platform, notes)
-    return [DemoUser(**line) for line in json.loads(notes.read_text(encoding="utf-8"))] if notes.exists() else []
+    return _read(notes)
 
 
 async def _create(platform: Platform, notes: Path) -> list[DemoUser]:
     tenant_id = await platform.provisioning.create_tenant(SLUG, "Demo")
-    users = [await _add(platform, tenant_id, *person) for person in _PEOPLE]
-    notes.touch(mode=0o600)
-    notes.write_text(json.dumps([asdict(user) for user in users], ensure_ascii=False, indent=1), encoding="utf-8")
+    users = [await _add(platform, tenant_id, person) for person in _PEOPLE]
+    _write(notes, users)
     return users
 
 
-async def _add(
-    platform: Platform, tenant_id: UUID, email: str, name: str, title: str, roles: tuple[str, ...], locale: str
-) -> DemoUser:
+def _read(notes: Path) -> list[DemoUser]:
+    return [DemoUser(**line) for line in json.loads(notes.read_text(encoding="utf-8"))] if notes.exists() else []
+
+
+def _write(notes: Path, users: list[DemoUser]) -> None:
+    notes.touch(mode=0o600)
+    notes.write_text(json.dumps([asdict(user) for user in users], ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+async def _add(platform: Platform, tenant_id: UUID, person: _Person) -> DemoUser:
     password = secrets.token_urlsafe(9)
-    # A plugin that is not installed offers no role.
     member = await platform.provisioning.add_member(
-        tenant_id, email, name=name, password=password, roles=_known(platform, roles), locale=locale
+        tenant_id,
+        person.email,
+        name=person.name,
+        password=password,
+        # A plugin that is not installed offers no role.
+        roles=_known(platform, person.roles),
+        locale=person.locale,
     )
-    return DemoUser(str(member.user_id), email, password, title)
+    return DemoUser(str(member.user_id), person.email, password, person.title)
 
 
 def _known(platform: Platform, roles: tuple[str, ...]) -> list[str]:

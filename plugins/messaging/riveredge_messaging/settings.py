@@ -1,0 +1,51 @@
+"""Settings of e-mail: of the installation, and each tenant's own."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from riveredge_sdk import PluginSettings, TenantSettings, plugin_settings
+
+Tls = Literal["tls", "starttls", "none"]
+
+
+class SmtpSettings(BaseModel):
+    """A mail server. `tls` speaks TLS from the start (port 465), `starttls` switches to it (port 587)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    tls: Tls = "starttls"
+    username: str | None = None
+    password: SecretStr | None = None
+    sender: str = "RiverEdge <no-reply@localhost>"
+
+
+class MessagingSettings(PluginSettings):
+    """The installation's defaults, from RIVEREDGE_MESSAGING__…"""
+
+    model_config = plugin_settings("messaging")
+
+    smtp: SmtpSettings = SmtpSettings()
+    allow_private_smtp: bool = Field(
+        default=False,
+        description="Let tenants name mail servers at private addresses. Not where strangers are tenants.",
+    )
+
+
+class MessagingTenantSettings(TenantSettings):
+    """A tenant's own mail server; without a host the installation's is used."""
+
+    smtp_host: Annotated[
+        str | None, Field(title="Mail server", description="Host name. Empty: the installation's own.", max_length=253)
+    ] = None
+    smtp_port: Annotated[int, Field(title="Port", ge=1, le=65535)] = 587
+    smtp_tls: Annotated[
+        Tls, Field(title="Encryption", description="tls: from the start (465); starttls: switch to it (587).")
+    ] = "starttls"
+    smtp_username: Annotated[str | None, Field(title="User name", max_length=320)] = None
+    smtp_password: Annotated[SecretStr | None, Field(title="Password")] = None
+    sender: Annotated[
+        str | None, Field(title="Sender", description="For example: Acme <no-reply@acme.example>.", max_length=320)
+    ] = None
