@@ -67,7 +67,7 @@ class PreviewIn(Body):
     key: Key | None = None
     texts: Annotated[dict[Locale, TextsIn], Field(min_length=1, max_length=50)] | None = None
     variables: dict[str, Any] | None = None
-    data: dict[str, Any] = {}
+    data: Annotated[dict[str, Any], Field(default_factory=dict)]
     locale: Locale = "en"
 
 
@@ -85,7 +85,7 @@ class MessageIn(Body):
 
     template: Key
     to: Annotated[list[UUID], Field(min_length=1, max_length=1000, description="User ids.")]
-    data: Annotated[dict[str, Any], Field(description="Values of the template's variables.")] = {}
+    data: Annotated[dict[str, Any], Field(default_factory=dict, description="Values of the template's variables.")]
     channels: Annotated[list[str], Field(max_length=20, description="Channel ids; empty: every channel there is.")] = []
     correlation: Annotated[
         str | None, Field(max_length=200, description="What it is about, for example invoices.invoice:0199…")
@@ -118,7 +118,7 @@ class MessageOut(Resource):
 class MessageDetail(MessageOut):
     """A message with its deliveries (the first 1000)."""
 
-    deliveries: list[DeliveryOut] = []
+    deliveries: Annotated[list[DeliveryOut], Field(default_factory=list)]
 
 
 class InboxOut(Resource):

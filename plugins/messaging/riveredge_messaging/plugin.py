@@ -1,0 +1,81 @@
+"""What the messaging plugin contributes."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from riveredge_messaging import inbox, personal, routes
+from riveredge_messaging.channels.in_app import InAppChannel
+from riveredge_messaging.channels.smtp import EmailChannel
+from riveredge_messaging.events import EVENTS
+from riveredge_messaging.functions import DELIVER
+from riveredge_messaging.models import Delivery, InboxItem, Message, Template
+from riveredge_messaging.permissions import INBOX_USE, PERMISSIONS, ROLES
+from riveredge_messaging.service import Messaging
+from riveredge_messaging.settings import MessagingSettings, MessagingTenantSettings
+from riveredge_messaging.templates import WELCOME
+from riveredge_sdk import (
+    EventType,
+    FunctionSpec,
+    NavItem,
+    Permission,
+    PlatformModel,
+    Plugin,
+    PluginSettings,
+    Role,
+    Router,
+    Service,
+    TenantModel,
+    TenantSettings,
+)
+from riveredge_sdk.features.messaging import NOTIFIER, MessageChannel, MessageTemplateSpec
+
+
+class MessagingPlugin(Plugin):
+    """Templates, e-mail and the in-app inbox."""
+
+    id = "messaging"
+    title = "Messaging"
+    description = "Templated messages by e-mail and in-app, delivered by durable functions."
+
+    def routers(self) -> Iterable[Router]:
+        return (routes.templates_router, routes.messages_router, routes.deliveries_router, inbox.router)
+
+    def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
+        return (Template, Message, Delivery, InboxItem)
+
+    def functions(self) -> Iterable[FunctionSpec[Any]]:
+        return (DELIVER,)
+
+    def event_types(self) -> Iterable[EventType[Any]]:
+        return EVENTS
+
+    def permissions(self) -> Iterable[Permission]:
+        return PERMISSIONS
+
+    def roles(self) -> Iterable[Role]:
+        return ROLES
+
+    def settings(self) -> Iterable[type[PluginSettings]]:
+        return (MessagingSettings,)
+
+    def tenant_settings(self) -> Iterable[type[TenantSettings]]:
+        return (MessagingTenantSettings,)
+
+    def services(self) -> Iterable[Service[Any]]:
+        return (Service(NOTIFIER, Messaging()),)
+
+    def navigation(self) -> Iterable[NavItem]:
+        return (NavItem("messaging.inbox", "Inbox", "messaging/inbox", "inbox", permission=INBOX_USE, order=10),)
+
+    def message_channels(self) -> Iterable[MessageChannel]:
+        return (EmailChannel(), InAppChannel())
+
+    def message_templates(self) -> Iterable[MessageTemplateSpec]:
+        return (WELCOME,)
+
+    async def export_personal_data(self, user_id: UUID) -> dict[str, Any]:
+        return await personal.export(user_id)
+
+    async def erase_personal_data(self, user_id: UUID) -> int:
+        return await personal.erase(user_id)

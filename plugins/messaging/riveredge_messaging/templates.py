@@ -1,0 +1,27 @@
+"""The templates this plugin brings."""
+
+from riveredge_sdk.features.messaging import MessageTemplateSpec, TemplateText
+
+WELCOME = MessageTemplateSpec(
+    id="messaging.welcome",
+    title="Welcome",
+    description="Greets somebody, and shows that messages arrive.",
+    variables={
+        "type": "object",
+        "properties": {"product": {"type": "string", "description": "What they are welcomed to."}},
+        "required": ["product"],
+    },
+    texts={
+        "en": TemplateText(
+            subject="Welcome to {{ product }}",
+            text="Hello,\n\nwelcome to {{ product }}. This message came from a durable function.\n",
+            html="<p>Hello,</p><p>welcome to <strong>{{ product }}</strong>. "
+            "This message came from a durable function.</p>",
+        ),
+        "zh-CN": TemplateText(
+            subject="欢迎使用 {{ product }}",
+            text="您好:\n\n欢迎使用 {{ product }}。这条消息由持久化函数发送。\n",
+            html="<p>您好:</p><p>欢迎使用 <strong>{{ product }}</strong>。这条消息由持久化函数发送。</p>",
+        ),
+    },
+)
