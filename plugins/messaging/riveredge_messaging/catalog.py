@@ -1,4 +1,4 @@
-"""The templates and channels of the current tenant: plugins' contributions, and the tenant's own templates over them."""
+"""The templates and channels of the current tenant: contributed ones, and the tenant's own over them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
