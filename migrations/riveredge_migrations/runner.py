@@ -1,5 +1,6 @@
 """Runs migrations, plugin by plugin. Each plugin's are one transaction: they all happen, or none of them."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -41,12 +42,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where one plugin's tables are. `head` is None for a plugin whose tables are there but whose code is not."""
+    """Where one plugin's tables are. `installed` is False if they are there, but its code is not."""
 
     plugin: str
     current: str | None
     head: str | None
     pending: tuple[str, ...] = ()
+    installed: bool = True
 
 
 class MigrationRunner:
@@ -126,7 +128,9 @@ class MigrationRunner:
         def write(connection: Connection) -> Path:
             config = self._config(plugin, connection)
             try:
-                made: Any = command.revision(config, message, autogenerate=autogenerate, rev_id=f"{number:04d}")
+                # Alembic tells of its progress on standard output.
+                with contextlib.redirect_stdout(StringIO()):
+                    made: Any = command.revision(config, message, autogenerate=autogenerate, rev_id=f"{number:04d}")
             except CommandError as error:
                 raise MigrationError(f"{error} Run `riveredge db upgrade` first.") from None
             return Path(made.path)
@@ -209,7 +213,7 @@ class MigrationRunner:
     def _status(self, connection: Connection, plugin: str) -> Status:
         current = _current(connection, plugin)
         if plugin not in self._directories:
-            return Status(plugin, current, None)
+            return Status(plugin, current, None, installed=False)
         script = self._script(plugin)
         head = script.get_current_head()
         try:

@@ -67,7 +67,7 @@ def status() -> None:
     table = Table("plugin", "revision", "newest", "to do")
     try:
         for line in _runner().status():
-            to_do = ", ".join(line.pending) or ("" if line.head else "not installed: purge drops its tables")
+            to_do = ", ".join(line.pending) or ("" if line.installed else "not installed: purge drops its tables")
             table.add_row(line.plugin, line.current or "empty", line.head or "–", to_do)
     except (SQLAlchemyError, OSError) as error:
         fail(f"The database does not answer: {error}"[:300])
@@ -106,7 +106,7 @@ def revision(
         fail(f"The plugin {plugin!r} does not run, so its models are not known{reason}")
     host.collect(Plugin.models)
     try:
-        out.print(f"Wrote {_runner().revision(plugin, message, autogenerate=not empty)}")
+        typer.echo(f"Wrote {_runner().revision(plugin, message, autogenerate=not empty)}")
     except MigrationError as error:
         fail(str(error))
 

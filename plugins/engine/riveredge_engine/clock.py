@@ -32,8 +32,8 @@ class MovableClock:
     """Real time plus an offset that `Engine.advance` moves.
 
     The functions under test go on living in real time. An instant they compute (`step.sleep` sends "real now plus three
-    days") is therefore shifted by the offset, so that it lies three days ahead in engine time too. The `ts` of an event is
-    not shifted: who sets it means engine time.
+    days") is therefore shifted by the offset, so that it lies three days ahead in engine time too. The `ts` of an event
+    is not shifted: who sets it means engine time.
     """
 
     def __init__(self, start: datetime | None = None) -> None:
@@ -75,6 +75,17 @@ class MovableClock:
     @staticmethod
     def _wall_ms() -> int:
         return time.time_ns() // 1_000_000
+
+
+class ManualClock(MovableClock):
+    """A clock that stands still except while `Engine.advance` moves it: not even a retry happens on its own."""
+
+    def __init__(self, start: datetime | None = None) -> None:
+        super().__init__(start)
+        self._frozen_ms = self.now_ms()
+
+    def resume(self) -> None:
+        """Stay where the clock is."""
 
 
 def iso(instant_ms: int) -> str:

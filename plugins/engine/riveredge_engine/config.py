@@ -180,7 +180,7 @@ def _concurrency(raw: Sequence[Mapping[str, Any]]) -> tuple[Concurrency, ...]:
     _demand(len(raw) <= 2, "at most 2 concurrency limits are allowed")
     limits = []
     for item in raw:
-        scope = item.get("scope") or "fn"
+        scope = cast("Literal['fn', 'env', 'account']", item.get("scope") or "fn")
         _demand(scope in {"fn", "env", "account"}, f"unknown concurrency scope {scope!r}")
         _demand(scope == "fn" or bool(item.get("key")), f"a concurrency limit of scope {scope!r} needs a key")
         _demand(int(item["limit"]) >= 1, "a concurrency limit is at least 1")

@@ -1,7 +1,8 @@
 """Schedules: one queued tick for each cron trigger, and each handled tick queues the next.
 
-The next tick is computed from the one handled, so ticks missed during an outage are made up one by one. The id of a tick's
-event is its scheduled time, which makes each tick start a function once.
+The next tick is computed from the one handled. After an outage the tick that was queued is made up for, once, and those
+that were missed behind it are skipped. The id of a tick's event is its scheduled time, so each tick starts a function
+once.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from . import starts
 from .clock import iso
 from .config import CronTrigger
 from .core import Core
+from .durations import MINUTE
 from .models import Event, Item, Kind
 from .registry import Function, Registry
 from .schedule import CronSchedule
 from .store import Tx
 from .store import events as event_rows
 from .store import queue as queue_rows
+
+_OUTAGE = MINUTE
 
 
 def plan(core: Core, tx: Tx, registry: Registry) -> None:
@@ -34,11 +38,11 @@ def tick(core: Core, tx: Tx, item: Item) -> None:
     """Start the function for a due tick and queue the next one."""
     payload = item.payload or {}
     function = core.registry.functions.get(item.function_id)
-    trigger = function and _trigger(function, payload["cron"])
+    trigger = None if function is None else _trigger(function, payload["cron"])
     if function is None or trigger is None or function.archived:
         return
-    scheduled = int(payload["scheduled"])
-    _queue_next(core, tx, function, trigger, after=scheduled)
+    scheduled, now = int(payload["scheduled"]), core.now()
+    _queue_next(core, tx, function, trigger, after=now if now - item.due > _OUTAGE else scheduled)
     event = _event(core, trigger, scheduled, item.due)
     event_rows.insert(tx, event)
     starts.start(core, tx, function, event)
@@ -62,8 +66,7 @@ def _queue_next(core: Core, tx: Tx, function: Function, trigger: CronTrigger, *,
 
 def _event(core: Core, trigger: CronTrigger, scheduled: int, due: int) -> Event:
     data = {"cron": trigger.cron, "scheduledAt": iso(scheduled), "fireAt": iso(due)}
-    event = core.internal_event("inngest/scheduled.timer", data, external_id=f"{iso(scheduled)[:19]}Z")
-    return event
+    return core.internal_event("inngest/scheduled.timer", data, external_id=f"{iso(scheduled)[:19]}Z")
 
 
 def _job(function: Function, trigger: CronTrigger) -> str:

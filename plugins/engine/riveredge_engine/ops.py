@@ -8,7 +8,7 @@ from . import progress, runs, starts
 from .clock import parse_iso
 from .core import Core
 from .durations import DAY, parse_duration
-from .expressions import ExpressionError, compile_expression, equality_term
+from .expressions import compile_expression, equality_term
 from .models import Kind, Pause, Run
 from .responses import Op
 from .store import Tx
@@ -53,24 +53,25 @@ def _finish(core: Core, tx: Tx, run: Run, op: Op) -> bool:
 
 def _begin(core: Core, tx: Tx, run: Run, op: Op) -> None:
     if op.op == "StepPlanned":
-        _queue(core, tx, run, op, Kind.STEP, "", core.now())
+        _queue(core, tx, run, op, kind=Kind.STEP)
     elif op.op == "AIGateway":
-        _queue(core, tx, run, op, Kind.GATEWAY, "", core.now())
+        _queue(core, tx, run, op, kind=Kind.GATEWAY)
     elif op.op == "Sleep":
-        _queue(core, tx, run, op, Kind.SLEEP, "-sleep", _wake_up(core, op))
+        _queue(core, tx, run, op, kind=Kind.SLEEP, suffix="-sleep", due=_wake_up(core, op))
     elif op.op == "WaitForEvent":
-        _wait(core, tx, run, op, op.opts.get("event") or op.name, op.opts.get("if"))
+        _wait(core, tx, run, op, event_name=op.opts.get("event") or op.name, condition=op.opts.get("if"))
     elif op.op == "WaitForSignal":
-        _wait(core, tx, run, op, f"signal:{op.opts['signal']}", None)
+        _wait(core, tx, run, op, event_name=f"signal:{op.opts['signal']}")
     elif op.op == "InvokeFunction":
         _invoke(core, tx, run, op)
     else:
         raise ValueError(f"unknown operation {op.op!r}")
 
 
-def _queue(core: Core, tx: Tx, run: Run, op: Op, kind: str, suffix: str, due: int) -> None:
+def _queue(core: Core, tx: Tx, run: Run, op: Op, *, kind: str, suffix: str = "", due: int | None = None) -> None:
+    """Queue what a step waits for; without `due` it is due now."""
     core.enqueue(
-        tx, kind, f"{run.id}-{op.id}{suffix}", due, run_id=run.id, function_id=run.function_id, step=op.id,
+        tx, kind, f"{run.id}-{op.id}{suffix}", core.now() if due is None else due, run_id=run.id, function_id=run.function_id, step=op.id,
         payload=op.opts if kind == Kind.GATEWAY else None, keys=run.keys,
     )  # fmt: skip
 
@@ -87,7 +88,7 @@ def _wake_up(core: Core, op: Op) -> int:
     return until
 
 
-def _wait(core: Core, tx: Tx, run: Run, op: Op, event_name: str, condition: str | None) -> None:
+def _wait(core: Core, tx: Tx, run: Run, op: Op, *, event_name: str, condition: str | None = None) -> None:
     timeout = parse_duration(op.opts["timeout"]) if op.opts.get("timeout") else _YEAR
     due = core.now() + min(timeout, _YEAR)
     term = None
@@ -103,7 +104,7 @@ def _wait(core: Core, tx: Tx, run: Run, op: Op, event_name: str, condition: str 
             term.path if term else "", term.value if term else "", due,
         ),
     )  # fmt: skip
-    _queue(core, tx, run, op, Kind.WAIT_TIMEOUT, "-timeout", due)
+    _queue(core, tx, run, op, kind=Kind.WAIT_TIMEOUT, suffix="-timeout", due=due)
 
 
 def _invoke(core: Core, tx: Tx, run: Run, op: Op) -> None:
@@ -118,7 +119,8 @@ def _invoke(core: Core, tx: Tx, run: Run, op: Op) -> None:
     if payload.get("v"):
         event.body["v"] = payload["v"]
     if op.opts.get("timeout"):
-        _queue(core, tx, run, op, Kind.INVOKE_TIMEOUT, "-timeout", core.now() + parse_duration(op.opts["timeout"]))
+        due = core.now() + parse_duration(op.opts["timeout"])
+        _queue(core, tx, run, op, kind=Kind.INVOKE_TIMEOUT, suffix="-timeout", due=due)
     event_rows.insert(tx, event)
     if (reason := starts.start(core, tx, function, event)) is not None:
         _fail_step(core, tx, run, op, f"the function {slug!r} did not run: {reason}")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .config import CronTrigger, EventTrigger, FunctionConfig, parse_function
-from .store import Database
+from .store import Database, Tx
 from .store import registry as rows
 
 
@@ -41,7 +41,7 @@ class Registry:
         self._by_slug: dict[str, Function] = {}
         self._by_event: dict[str, list[tuple[Function, EventTrigger]]] = {}
 
-    def load(self, db: Database) -> None:
+    def load(self, db: Database | Tx) -> None:
         """Read everything anew; what stands in the database was valid when it was registered."""
         self.apps = {app.id: app for app in rows.apps(db)}
         self.functions = {row.id: self._function(row) for row in rows.functions(db)}

@@ -68,8 +68,8 @@ def _tell(core: Core, tx: Tx, run: Run, status: RunStatus, output: str | None) -
         "events": bodies,
         "_inngest": {"status": str(status)},
     }
-    value = None if output is None else json.loads(output)
-    if status == RunStatus.FAILED:
+    value: Any = None if output is None else json.loads(output)
+    if status == RunStatus.FAILED and isinstance(value, dict):
         data |= {"error": {"error": str(value.get("name", "Error")), **value}, "result": None}
     else:
         data["result"] = value

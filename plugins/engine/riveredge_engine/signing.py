@@ -35,7 +35,7 @@ def hash_key(key: str) -> str:
 
 def canonical_json(value: Any) -> bytes:
     """RFC 8785: the one form of a JSON value that both sides sign."""
-    import jcs
+    import jcs  # type: ignore[import-untyped]
 
     return bytes(jcs.canonicalize(value))
 

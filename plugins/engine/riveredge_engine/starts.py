@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 
 from . import gcra, progress, runs
@@ -172,7 +173,7 @@ def _priority(expression: str | None, event: Event) -> int:
         value = evaluate(expression, event=event.body)
     except ExpressionError:
         return 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         return 0
     return int(max(-_MAX_PRIORITY, min(_MAX_PRIORITY, value)))
 
@@ -189,4 +190,3 @@ def _listen_for_cancellation(core: Core, tx: Tx, function: Function, run: Run, e
                 term.path if term else "", term.value if term else "", expires_at,
             ),
         )  # fmt: skip
-

@@ -1,7 +1,7 @@
 """What an answer does to its run: steps are stored or planned, calls are retried, the run goes on or ends.
 
-Everything here happens in the transition that takes the call's queue item away. An answer that comes twice, or after the
-run has ended, therefore finds nothing to do.
+Everything here happens in the transition that takes the call's queue item away. An answer that comes twice, or after
+the run has ended, therefore finds nothing to do.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from .store import runs as run_rows
 from .store import steps as step_rows
 
 
+_DISCOVERIES = frozenset({Kind.START, Kind.DISCOVER})
+
+
 def apply(core: Core, tx: Tx, item: Item, outcome: Outcome, done_before: int) -> None:
     """Store the outcome of a call; `done_before` is how many steps the app was told of."""
     run = run_rows.running(tx, item.run_id)
@@ -31,7 +34,7 @@ def apply(core: Core, tx: Tx, item: Item, outcome: Outcome, done_before: int) ->
     if outcome.ops is not None:
         _apply_ops(core, tx, item, run, outcome, done_before)
     elif outcome.error is not None:
-        _apply_error(core, tx, item, run, outcome, outcome.error)
+        _apply_error(core, tx, item, run, outcome)
     elif queue_rows.take(tx, item):
         runs.complete(core, tx, run, outcome.output or "null")
 
@@ -50,8 +53,9 @@ def _note_start(core: Core, tx: Tx, run: Run) -> None:
         )  # fmt: skip
 
 
-def _apply_error(core: Core, tx: Tx, item: Item, run: Run, outcome: Outcome, error: dict[str, Any]) -> None:
+def _apply_error(core: Core, tx: Tx, item: Item, run: Run, outcome: Outcome) -> None:
     """An error of the function as a whole: the call is made again, or the run fails."""
+    error: dict[str, Any] = outcome.error or {}
     if outcome.retry and item.attempt + 1 < max_attempts(core, run):
         if core.retry(tx, item, due=backoff.next_try(core, item.attempt, outcome.retry_at)):
             run.last_error = json.dumps(error)
@@ -68,8 +72,8 @@ def max_attempts(core: Core, run: Run) -> int:
 def _apply_ops(core: Core, tx: Tx, item: Item, run: Run, outcome: Outcome, done_before: int) -> None:
     ops = outcome.ops or []
     if item.kind == Kind.STEP and all(op.id != item.step for op in ops):
-        error = {"name": "Error", "message": f"the app did not report the step {item.step} it was asked for"}
-        _apply_error(core, tx, item, run, outcome, error)
+        outcome.error = {"name": "Error", "message": f"the app did not report the step {item.step} it was asked for"}
+        _apply_error(core, tx, item, run, outcome)
         return
     if _is_retryable(core, item, run, ops, outcome):
         if core.retry(tx, item, due=backoff.next_try(core, item.attempt, outcome.retry_at)):
@@ -78,19 +82,14 @@ def _apply_ops(core: Core, tx: Tx, item: Item, run: Run, outcome: Outcome, done_
         return
     if not queue_rows.take(tx, item):
         return
-    if item.kind != Kind.STEP:
+    if item.kind in _DISCOVERIES:
         run.planned = len(ops) > 1
         run.racing = any(op.opts.get("parallelMode") == "race" for op in ops)
     _store_ops(core, tx, item, run, ops, done_before)
 
 
 def _is_retryable(core: Core, item: Item, run: Run, ops: list[Op], outcome: Outcome) -> bool:
-    return (
-        len(ops) == 1
-        and ops[0].op == "StepError"
-        and outcome.retry
-        and item.attempt + 1 < max_attempts(core, run)
-    )
+    return len(ops) == 1 and ops[0].op == "StepError" and outcome.retry and item.attempt + 1 < max_attempts(core, run)
 
 
 def _store_ops(core: Core, tx: Tx, item: Item, run: Run, ops: list[Op], done_before: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from . import cron, intake, ops, progress, runs, starts
 from .core import Core
 from .models import Item, Kind, Run
@@ -38,7 +40,7 @@ def _end_invoke(core: Core, tx: Tx, run: Run, item: Item) -> None:
     progress.complete_step(core, tx, run, item.step, ops.timeout_memo())
 
 
-def _time_out(core: Core, tx: Tx, run: Run, item: Item) -> None:
+def _time_out(core: Core, tx: Tx, run: Run, _item: Item) -> None:
     runs.cancel(core, tx, run.id)
 
 
@@ -64,11 +66,16 @@ def _match_rest(core: Core, tx: Tx, item: Item) -> None:
     intake.match_rest(core, tx, (item.payload or {})["events"])
 
 
-_OF_RUN = {
+_OF_RUN: dict[str, Callable[[Core, Tx, Run, Item], None]] = {
     Kind.SLEEP: _wake,
     Kind.WAIT_TIMEOUT: _end_wait,
     Kind.INVOKE_TIMEOUT: _end_invoke,
     Kind.START_TIMEOUT: _time_out,
     Kind.FINISH_TIMEOUT: _time_out,
 }
-_ENGINE = {Kind.DEBOUNCE: _end_debounce, Kind.BATCH: _end_batch, Kind.CRON: cron.tick, Kind.INTAKE: _match_rest}
+_ENGINE: dict[str, Callable[[Core, Tx, Item], None]] = {
+    Kind.DEBOUNCE: _end_debounce,
+    Kind.BATCH: _end_batch,
+    Kind.CRON: cron.tick,
+    Kind.INTAKE: _match_rest,
+}

@@ -52,7 +52,12 @@ def page(
 ) -> list[Event]:
     """The newest events first, older than `before_id`, received in [since, until]."""
     conditions, values = ["1 = 1"], list[object]()
-    for condition, value in (("name = ?", name), ("id < ?", before_id), ("received_at >= ?", since), ("received_at <= ?", until)):
+    for condition, value in (
+        ("name = ?", name),
+        ("id < ?", before_id),
+        ("received_at >= ?", since),
+        ("received_at <= ?", until),
+    ):
         if value is not None:
             conditions.append(condition)
             values.append(value)

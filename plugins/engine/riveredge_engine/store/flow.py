@@ -10,7 +10,8 @@ def use_once(tx: Tx, function_id: str, value: str, *, now: int, expires_at: int)
     return bool(
         tx.run(
             "INSERT INTO once_keys (function_id, value, expires_at) VALUES (?, ?, ?)"
-            " ON CONFLICT (function_id, value) DO UPDATE SET expires_at = excluded.expires_at WHERE once_keys.expires_at <= ?",
+            " ON CONFLICT (function_id, value) DO UPDATE SET expires_at = excluded.expires_at"
+            " WHERE once_keys.expires_at <= ?",
             function_id, value, expires_at, now,
         )
     )  # fmt: skip
@@ -18,7 +19,9 @@ def use_once(tx: Tx, function_id: str, value: str, *, now: int, expires_at: int)
 
 def arrival(db: Database | Tx, kind: str, function_id: str, value: str) -> float:
     """The theoretical arrival time of a rate; 0 if it is unused."""
-    rows = db.rows("SELECT arrival FROM rates WHERE kind = ? AND function_id = ? AND value = ?", kind, function_id, value)
+    rows = db.rows(
+        "SELECT arrival FROM rates WHERE kind = ? AND function_id = ? AND value = ?", kind, function_id, value
+    )
     return float(rows[0][0]) if rows else 0.0
 
 
@@ -50,7 +53,9 @@ def end_debounce(tx: Tx, function_id: str, value: str) -> None:
 
 def open_batch(tx: Tx, function_id: str, value: str) -> tuple[str, int] | None:
     """The id of the batch that is being filled and how many events it has."""
-    rows = tx.rows("SELECT id, count(*) FROM batches WHERE function_id = ? AND value = ? GROUP BY id", function_id, value)
+    rows = tx.rows(
+        "SELECT id, count(*) FROM batches WHERE function_id = ? AND value = ? GROUP BY id", function_id, value
+    )
     return (rows[0][0], rows[0][1]) if rows else None
 
 

@@ -36,7 +36,9 @@ def take(tx: Tx, item: Item) -> bool:
 def reschedule(tx: Tx, item: Item, *, due: int, attempt: int) -> bool:
     """Try again later; False if the item is gone or was rescheduled already."""
     return bool(
-        tx.run("UPDATE queue SET due = ?, attempt = ? WHERE id = ? AND attempt = ?", due, attempt, item.id, item.attempt)
+        tx.run(
+            "UPDATE queue SET due = ?, attempt = ? WHERE id = ? AND attempt = ?", due, attempt, item.id, item.attempt
+        )
     )
 
 
@@ -79,7 +81,9 @@ def due_times(db: Database) -> Iterable[tuple[int, int]]:
 
 
 def of_run(db: Database, run_id: str) -> list[Item]:
-    return [_item(row) for row in db.rows(f"SELECT {_COLUMNS} {_FROM} WHERE queue.run_id = ? ORDER BY queue.due", run_id)]
+    return [
+        _item(row) for row in db.rows(f"SELECT {_COLUMNS} {_FROM} WHERE queue.run_id = ? ORDER BY queue.due", run_id)
+    ]
 
 
 def crons(db: Database | Tx) -> dict[str, Item]:
@@ -93,7 +97,8 @@ def last_id(db: Database) -> int:
 
 
 def _item(row: Row) -> Item:
-    item = Item(*row[:8], payload=None if row[8] is None else json.loads(row[8]))
+    payload = None if row[8] is None else json.loads(row[8])
+    item = Item(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], payload)
     if row[9] is not None:
         concurrency, throttle, priority = json.loads(row[9])
         item.keys = RunKeys(tuple(concurrency), throttle, priority)

@@ -39,7 +39,10 @@ def running(db: Database | Tx, run_id: str) -> Run | None:
 
 
 def of_event(db: Database, event_id: str) -> list[Run]:
-    rows = db.rows(f"SELECT {_COLUMNS} FROM runs WHERE id IN (SELECT run_id FROM run_events WHERE event_id = ?) ORDER BY id", event_id)
+    rows = db.rows(
+        f"SELECT {_COLUMNS} FROM runs WHERE id IN (SELECT run_id FROM run_events WHERE event_id = ?) ORDER BY id",
+        event_id,
+    )
     return [_run(row) for row in rows]
 
 
@@ -81,7 +84,7 @@ def end(tx: Tx, run_id: str, status: str, output: str | None, ended_at: int) -> 
 
 
 def counts(db: Database) -> dict[str, int]:
-    return {status: count for status, count in db.rows("SELECT status, count(*) FROM runs GROUP BY status")}
+    return dict(db.rows("SELECT status, count(*) FROM runs GROUP BY status"))
 
 
 def _run(row: Row) -> Run:

@@ -61,7 +61,8 @@ def is_pending(db: Database | Tx, run_id: str, hash_: str) -> bool:
 def of_run(db: Database, run_id: str) -> list[Step]:
     """All steps of a run, finished ones first in their order."""
     rows = db.rows(
-        "SELECT hash, op, name, done, memo, at FROM steps WHERE run_id = ? ORDER BY done DESC, position, at, hash", run_id
+        "SELECT hash, op, name, done, memo, at FROM steps WHERE run_id = ? ORDER BY done DESC, position, at, hash",
+        run_id,
     )
     return [Step(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) for row in rows]
 

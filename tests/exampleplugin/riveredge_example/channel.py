@@ -1,0 +1,43 @@
+"""A message channel of its own: a log line."""
+
+from uuid import UUID
+
+import structlog
+
+from riveredge_sdk.features.messaging import (
+    DeliveryResult,
+    MessageChannel,
+    MessageTemplateSpec,
+    RenderedMessage,
+    TemplateText,
+)
+
+log = structlog.get_logger(__name__)
+
+REMINDER = MessageTemplateSpec(
+    id="example.reminder",
+    title="Reminder of a note",
+    variables={
+        "type": "object",
+        "properties": {"greeting": {"type": "string"}, "title": {"type": "string"}},
+        "required": ["greeting", "title"],
+    },
+    texts={
+        "en": TemplateText(subject="Remember: {{ title }}", text="{{ greeting }}, remember {{ title }}."),
+        "zh-CN": TemplateText(subject="提醒:{{ title }}", text="{{ greeting }},请记得 {{ title }}。"),
+    },
+)
+
+
+class LogChannel(MessageChannel):
+    """Writes messages into the log."""
+
+    id = "example.log"
+    title = "Log"
+
+    async def address_of(self, user_id: UUID) -> str | None:
+        return f"log:{user_id}"
+
+    async def deliver(self, message: RenderedMessage) -> DeliveryResult:
+        log.info("message", subject=message.subject)
+        return DeliveryResult("delivered", reference=str(message.delivery_id))

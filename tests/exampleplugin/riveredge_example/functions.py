@@ -1,0 +1,75 @@
+"""Durable functions."""
+
+from datetime import timedelta
+
+from sqlmodel import col
+
+from riveredge_example.models import Note
+from riveredge_example.schemas import NotePayload
+from riveredge_example.service import NOTE_WRITTEN, REMINDER_DUE, Notes
+from riveredge_example.settings import ExampleTenantSettings
+from riveredge_sdk import (
+    Cron,
+    CronTick,
+    FunctionContext,
+    FunctionSpec,
+    find_service,
+    tenant_settings,
+    unit_of_work,
+)
+from riveredge_sdk.features.messaging import NOTIFIER, Notification
+
+FOLLOW_UP = timedelta(days=3)
+
+
+async def remind(ctx: FunctionContext, event: NotePayload) -> int:
+    """Remind the author, count it, and once more after three days."""
+
+    @unit_of_work()
+    async def notify() -> int:
+        note = await Notes().find(col(Note.id) == event.note_id)
+        if note is None:
+            return 0
+        note.reminders += 1
+        notifier = find_service(NOTIFIER)
+        if notifier is not None and note.author_id is not None:
+            settings = await tenant_settings(ExampleTenantSettings)
+            data = {"greeting": settings.greeting, "title": note.title}
+            await notifier.notify(
+                Notification(
+                    template="example.reminder",
+                    to=[note.author_id],
+                    data=data,
+                    idempotency_key=f"example:{ctx.run_id}:{note.reminders}",
+                )
+            )
+        return note.reminders
+
+    await ctx.step.run("first", notify)
+    await ctx.step.sleep("wait", FOLLOW_UP)
+    return await ctx.step.run("second", notify)
+
+
+async def trim(ctx: FunctionContext, event: NotePayload) -> str:
+    """Take the space off a new note's end: something that every written note sets off."""
+
+    @unit_of_work()
+    async def strip() -> str:
+        note = await Notes().find(col(Note.id) == event.note_id)
+        if note is not None:
+            note.text = note.text.rstrip()
+        return note.title if note is not None else ""
+
+    return await ctx.step.run("strip", strip)
+
+
+async def tick(_ctx: FunctionContext, event: CronTick) -> str:
+    """Housekeeping of the platform: no tenant."""
+    return str(event.scheduled_at or "")
+
+
+FUNCTIONS = (
+    FunctionSpec(id="example.remind", title="Remind of a note", trigger=REMINDER_DUE, handler=remind),
+    FunctionSpec(id="example.trim", title="Tidy a new note", trigger=NOTE_WRITTEN, handler=trim),
+    FunctionSpec(id="example.tick", title="Monthly tick", trigger=Cron("0 4 1 * *"), handler=tick, system=True),
+)

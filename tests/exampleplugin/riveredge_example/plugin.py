@@ -1,0 +1,127 @@
+"""What the plugin contributes: every hook there is."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col
+
+from riveredge_example.channel import REMINDER, LogChannel
+from riveredge_example.contract import NOTE_BOOK, Stamp, StampHooks
+from riveredge_example.functions import FUNCTIONS
+from riveredge_example.models import Note, Tag
+from riveredge_example.routes import READ, WRITE, router
+from riveredge_example.service import NOTE_WRITTEN, REMINDER_DUE, NoteBookService, Notes
+from riveredge_example.settings import ExampleSettings, ExampleTenantSettings
+from riveredge_sdk import (
+    Command,
+    EventType,
+    FunctionSpec,
+    Health,
+    HealthCheck,
+    HookSpecs,
+    NavItem,
+    Permission,
+    PlatformModel,
+    Plugin,
+    PluginSettings,
+    Role,
+    Router,
+    Service,
+    StaticApp,
+    TenantModel,
+    TenantSettings,
+)
+from riveredge_sdk.features.messaging import MessageChannel, MessageTemplateSpec
+
+
+class ExamplePlugin(Plugin):
+    """Notes, to show and to test how plugins are made."""
+
+    id = "example"
+    title = "Example"
+    description = "Notes: what a plugin looks like."
+    after = ("messaging",)
+
+    def __init__(self) -> None:
+        self.started = False
+
+    def routers(self) -> Iterable[Router]:
+        return (router,)
+
+    def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
+        return (Note, Tag)
+
+    def functions(self) -> Iterable[FunctionSpec[Any]]:
+        return FUNCTIONS
+
+    def event_types(self) -> Iterable[EventType[Any]]:
+        return (NOTE_WRITTEN, REMINDER_DUE)
+
+    def permissions(self) -> Iterable[Permission]:
+        return (Permission(READ, "Read notes"), Permission(WRITE, "Write notes"))
+
+    def roles(self) -> Iterable[Role]:
+        return (Role("example.writer", "Writer of notes", frozenset({READ, WRITE})),)
+
+    def settings(self) -> Iterable[type[PluginSettings]]:
+        return (ExampleSettings,)
+
+    def tenant_settings(self) -> Iterable[type[TenantSettings]]:
+        return (ExampleTenantSettings,)
+
+    def services(self) -> Iterable[Service[Any]]:
+        return (Service(NOTE_BOOK, NoteBookService()),)
+
+    def navigation(self) -> Iterable[NavItem]:
+        return (NavItem("example.notes", "Notes", "example/notes", permission=READ),)
+
+    def static_apps(self) -> Iterable[StaticApp]:
+        return (StaticApp("example.panel", "Notes", Path(__file__).parent / "panel", "panel"),)
+
+    def commands(self) -> Iterable[Command]:
+        from riveredge_example.commands import build
+
+        return (Command("example.commands", "Notes.", build),)
+
+    def hookspecs(self) -> Iterable[HookSpecs]:
+        return (HookSpecs("example.stamps", "Marks for new notes", StampHooks),)
+
+    def note_stamps(self) -> Iterable[Stamp]:
+        """Its own extension point, used by itself."""
+        return (Stamp("example.plain", "No mark", ""),)
+
+    def health(self) -> Iterable[HealthCheck]:
+        return (HealthCheck("example.started", "Example has started", self._is_started),)
+
+    def message_channels(self) -> Iterable[MessageChannel]:
+        return (LogChannel(),)
+
+    def message_templates(self) -> Iterable[MessageTemplateSpec]:
+        return (REMINDER,)
+
+    async def startup(self) -> None:
+        self.started = True
+
+    async def shutdown(self) -> None:
+        self.started = False
+
+    async def tenant_enabled(self) -> None:
+        await Notes().add(Note(title="Welcome to notes"))
+
+    async def tenant_disabled(self) -> None:
+        for note in await Notes().all(col(Note.title) == "Welcome to notes"):
+            await Notes().delete(note)
+
+    async def export_personal_data(self, user_id: UUID) -> list[str]:
+        return [note.title for note in await Notes().all(col(Note.author_id) == user_id)]
+
+    async def erase_personal_data(self, user_id: UUID) -> int:
+        written = await Notes().all(col(Note.author_id) == user_id)
+        for note in written:
+            note.author_id = None
+        return len(written)
+
+    async def _is_started(self) -> Health:
+        return Health("ok" if self.started else "failed")

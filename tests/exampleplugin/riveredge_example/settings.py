@@ -1,0 +1,22 @@
+"""Settings of the installation and of tenants."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from riveredge_sdk import PluginSettings, TenantSettings, plugin_settings
+
+
+class ExampleSettings(PluginSettings):
+    """From RIVEREDGE_EXAMPLE__…"""
+
+    model_config = plugin_settings("example")
+
+    max_notes: int = Field(default=100_000, ge=1)
+
+
+class ExampleTenantSettings(TenantSettings):
+    """What an organisation edits."""
+
+    greeting: Annotated[str, Field(title="Greeting", description="Begins each reminder.", max_length=100)] = "Hello"
+    api_token: Annotated[SecretStr | None, Field(title="Token", description="Of some service elsewhere.")] = None
