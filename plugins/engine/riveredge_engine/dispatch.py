@@ -263,7 +263,7 @@ class Dispatcher:
         await self._core.db.write(lambda tx: timers.fire(self._core, tx, item))
 
     def _again_later(self, item: Item) -> None:
-        """Whatever went wrong inside the engine, the item is still queued in the store and must not be lost sight of."""
+        """Whatever went wrong in here, the item is still queued in the store and must not be lost sight of."""
         heapq.heappush(self._later, (self._core.now() + _AFTER_ERROR_MS, item.id))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -37,7 +37,7 @@ class Lane:
         return len(self._items)
 
     def __lt__(self, other: Lane) -> bool:
-        return (self._items[0][:2]) < (other._items[0][:2])  # noqa: SLF001 - of the same class
+        return self._items[0][:2] < other._items[0][:2]
 
     @staticmethod
     def _rank(item: Item) -> int:

@@ -30,7 +30,7 @@ def apply_op(core: Core, tx: Tx, run: Run, op: Op) -> bool:
     """Store one reported step; False if the run knew it already."""
     if finished_at_once(op):
         return _finish(core, tx, run, op)
-    if not step_rows.plan(tx, run.id, op.id, op.op, op.display, core.now()):
+    if not step_rows.plan(tx, run.id, op.id, op=op.op, name=op.display, at=core.now()):
         return False
     try:
         _begin(core, tx, run, op)
@@ -45,7 +45,7 @@ def _finish(core: Core, tx: Tx, run: Run, op: Op) -> bool:
     if len(memo) > core.options.max_step_bytes:
         message = f"the output of the step is larger than {core.options.max_step_bytes} bytes"
         memo = progress.error_memo({"name": "Error", "message": message})
-    if not step_rows.finish(tx, run.id, op.id, op.op, op.display, memo, core.now()):
+    if not step_rows.finish(tx, run.id, op.id, op=op.op, name=op.display, memo=memo, at=core.now()):
         return False
     run.state_size += len(memo)
     return True
@@ -71,7 +71,8 @@ def _begin(core: Core, tx: Tx, run: Run, op: Op) -> None:
 def _queue(core: Core, tx: Tx, run: Run, op: Op, *, kind: str, suffix: str = "", due: int | None = None) -> None:
     """Queue what a step waits for; without `due` it is due now."""
     core.enqueue(
-        tx, kind, f"{run.id}-{op.id}{suffix}", core.now() if due is None else due, run_id=run.id, function_id=run.function_id, step=op.id,
+        tx, kind, f"{run.id}-{op.id}{suffix}", core.now() if due is None else due,
+        run_id=run.id, function_id=run.function_id, step=op.id,
         payload=op.opts if kind == Kind.GATEWAY else None, keys=run.keys,
     )  # fmt: skip
 

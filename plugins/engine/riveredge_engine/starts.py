@@ -105,7 +105,7 @@ def _batch(core: Core, tx: Tx, function: Function, event: Event) -> None:
         return
     value = _key_or_empty(batch.key, event)
     batch_id, size = flow_rows.open_batch(tx, function.id, value) or (core.ulids.new(core.now()), 0)
-    flow_rows.add_to_batch(tx, batch_id, size, function.id, value, event.id)
+    flow_rows.add_to_batch(tx, batch_id, size, function_id=function.id, value=value, event_id=event.id)
     if size == 0:
         due = core.now() + batch.timeout_ms
         payload = {"batch": batch_id}

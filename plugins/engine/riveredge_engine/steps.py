@@ -19,7 +19,6 @@ from .store import queue as queue_rows
 from .store import runs as run_rows
 from .store import steps as step_rows
 
-
 _DISCOVERIES = frozenset({Kind.START, Kind.DISCOVER})
 
 
@@ -32,7 +31,7 @@ def apply(core: Core, tx: Tx, item: Item, outcome: Outcome, done_before: int) ->
     if outcome.error is None:
         _note_start(core, tx, run)
     if outcome.ops is not None:
-        _apply_ops(core, tx, item, run, outcome, done_before)
+        _apply_ops(core, tx, item, run, outcome, done_before=done_before)
     elif outcome.error is not None:
         _apply_error(core, tx, item, run, outcome)
     elif queue_rows.take(tx, item):
@@ -69,7 +68,7 @@ def max_attempts(core: Core, run: Run) -> int:
     return function.max_attempts if function else 1
 
 
-def _apply_ops(core: Core, tx: Tx, item: Item, run: Run, outcome: Outcome, done_before: int) -> None:
+def _apply_ops(core: Core, tx: Tx, item: Item, run: Run, outcome: Outcome, *, done_before: int) -> None:
     ops = outcome.ops or []
     if item.kind == Kind.STEP and all(op.id != item.step for op in ops):
         outcome.error = {"name": "Error", "message": f"the app did not report the step {item.step} it was asked for"}
@@ -85,14 +84,14 @@ def _apply_ops(core: Core, tx: Tx, item: Item, run: Run, outcome: Outcome, done_
     if item.kind in _DISCOVERIES:
         run.planned = len(ops) > 1
         run.racing = any(op.opts.get("parallelMode") == "race" for op in ops)
-    _store_ops(core, tx, item, run, ops, done_before)
+    _store_ops(core, tx, item, run, ops, done_before=done_before)
 
 
 def _is_retryable(core: Core, item: Item, run: Run, ops: list[Op], outcome: Outcome) -> bool:
     return len(ops) == 1 and ops[0].op == "StepError" and outcome.retry and item.attempt + 1 < max_attempts(core, run)
 
 
-def _store_ops(core: Core, tx: Tx, item: Item, run: Run, ops: list[Op], done_before: int) -> None:
+def _store_ops(core: Core, tx: Tx, item: Item, run: Run, ops: list[Op], *, done_before: int) -> None:
     pending, done = step_rows.counts(tx, run.id)
     if pending + done + len(ops) > core.options.max_steps:
         runs.fail(core, tx, run, {"name": "Error", "message": f"a run has at most {core.options.max_steps} steps"})

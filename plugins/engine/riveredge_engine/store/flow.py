@@ -59,7 +59,7 @@ def open_batch(tx: Tx, function_id: str, value: str) -> tuple[str, int] | None:
     return (rows[0][0], rows[0][1]) if rows else None
 
 
-def add_to_batch(tx: Tx, batch_id: str, position: int, function_id: str, value: str, event_id: str) -> None:
+def add_to_batch(tx: Tx, batch_id: str, position: int, *, function_id: str, value: str, event_id: str) -> None:
     tx.run(
         "INSERT INTO batches (id, position, function_id, value, event_id) VALUES (?, ?, ?, ?, ?)",
         batch_id, position, function_id, value, event_id,

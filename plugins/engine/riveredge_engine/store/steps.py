@@ -6,7 +6,7 @@ from ..models import Memo, Step
 from .base import Database, Tx
 
 
-def plan(tx: Tx, run_id: str, hash_: str, op: str, name: str, at: int) -> bool:
+def plan(tx: Tx, run_id: str, hash_: str, *, op: str, name: str, at: int) -> bool:
     """Note a step that will finish later; False if the run knows it already."""
     return bool(
         tx.run(
@@ -17,7 +17,7 @@ def plan(tx: Tx, run_id: str, hash_: str, op: str, name: str, at: int) -> bool:
     )  # fmt: skip
 
 
-def finish(tx: Tx, run_id: str, hash_: str, op: str, name: str, memo: str, at: int) -> bool:
+def finish(tx: Tx, run_id: str, hash_: str, *, op: str, name: str, memo: str, at: int) -> bool:
     """Store a step's memo; False if one is stored already, which is then kept."""
     return bool(
         tx.run(
