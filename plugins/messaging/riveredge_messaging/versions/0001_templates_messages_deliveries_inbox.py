@@ -2,8 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
-from riveredge_migrations.operations import secure
 from sqlalchemy.dialects import postgresql
+
+from riveredge_migrations.operations import secure
 
 revision = '0001'
 down_revision = None
