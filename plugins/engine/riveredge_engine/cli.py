@@ -1,0 +1,59 @@
+"""`riveredge-engine`: the engine as a server of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from .engine import Engine
+
+app = typer.Typer(help="An Inngest-compatible engine, durable in one file.", add_completion=False)
+
+
+@app.callback()
+def group() -> None:
+    """An Inngest-compatible engine, durable in one file."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8288,
+    store: Annotated[str, typer.Option(help="A file, or :memory:.")] = "engine.db",
+    event_key: Annotated[
+        list[str] | None, typer.Option(help="A key that may send events; repeat it. None: any.")
+    ] = None,
+    signing_key: Annotated[
+        str | None, typer.Option(help="Signs calls and guards the API.", envvar="INNGEST_SIGNING_KEY")
+    ] = None,
+    app_url: Annotated[list[str] | None, typer.Option(help="An app to ask to register; repeat it.")] = None,
+    retry_interval: Annotated[float | None, typer.Option(help="Seconds between attempts, for development.")] = None,
+) -> None:
+    """Serve until it is told to stop; what is pending goes on after the next start."""
+
+    engine = Engine(
+        store=store,
+        event_keys=event_key or (),
+        signing_key=signing_key,
+        app_urls=app_url or (),
+        retry_interval=retry_interval,
+    )
+
+    class Server(uvicorn.Server):
+        """Starts and stops the engine with the server."""
+
+        async def serve(self, sockets: object = None) -> None:
+            await engine.start()
+            try:
+                await super().serve(None)
+            finally:
+                await engine.stop()
+
+    Server(uvicorn.Config(engine.asgi, host=host, port=port, lifespan="off", access_log=False)).run()
+
+
+def main() -> None:
+    """Entry point of the script."""
+    app()
