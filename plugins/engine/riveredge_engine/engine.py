@@ -1,50 +1,56 @@
-"""The engine: its parts put together, and the handles that applications and tests have."""
+"""The engine: its parts put together, started and stopped."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 
-import httpx2
 from starlette.types import ASGIApp
 
-from . import cron, intake, runs
+from . import cron, intake
 from .clock import Clock, MovableClock, RealClock
 from .core import Core, Options
 from .dispatch import Dispatcher
-from .errors import EngineError
-from .events import build_events, parse_events
 from .execution import Executor
-from .models import CallRecord, Event
-from .retention import Retention
+from .faults import Faults
+from .housekeeping import Housekeeping, Retention
+from .models import CallRecord
+from .registration import Discovery
 from .signing import check_key
-from .store import Tx, maintenance, open_database, pauses
-from .store import events as event_rows
+from .store import open_database
+from .store import pauses as pause_rows
 from .store import queue as queue_rows
+from .store.wipe import wipe
 from .transport import PooledClient
-from .web.app import build_app
+from .web import create_app
+from .web.state import WebState
+
+log = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 10.0
-_STEP_LIMIT = 1_000_000
 
 
 class Engine:
-    """An Inngest-compatible engine in this process.
+    """An Inngest-compatible engine for one node.
 
-    Serve `asgi` under HTTP and give its address to the Inngest SDK as `api_base_url` and `event_api_base_url`.
+    Start and stop it in one event loop and serve `asgi` in the same loop. Everything it has acknowledged is in `store`.
 
     Args:
-        store: a file, or `:memory:`. One engine at a time uses a file.
-        clock: real time by default; `movable_clock()` for tests.
-        event_keys: the keys that may send events; none: any.
-        signing_key: signs the calls to apps and guards the API; none: nothing is signed (development).
-        app_urls: addresses of apps that are asked to register when the engine starts.
-        retry_interval: seconds between attempts, instead of the protocol's growing intervals; for tests.
+        store: a file, or ":memory:" for a state that ends with the process.
+        clock: where time comes from; a `MovableClock` or `ManualClock` makes `advance` possible.
+        event_keys: keys that may send events; none: every key may (for development).
+        signing_key: the key shared with the apps; None: nothing is signed or checked (for development).
+        app_urls: addresses of apps that are asked for their functions, so that they need not register.
+        retry_interval: seconds between the attempts of a failed call; None: the protocol's table (15 s and more).
+        retention: how long ended runs are kept.
 
     Raises:
-        ValueError: the signing key is not hexadecimal.
+        ValueError: the signing key is not hexadecimal, or there is no store of this kind.
     """
 
     def __init__(
@@ -52,152 +58,121 @@ class Engine:
         *,
         store: str | Path = ":memory:",
         clock: Clock | None = None,
-        event_keys: Iterable[str] = (),
+        event_keys: Sequence[str] = (),
         signing_key: str | None = None,
         app_urls: Sequence[str] = (),
-        retry_interval: float | None = None,
+        retry_interval: float | timedelta | None = None,
+        retention: Retention | None = None,
     ) -> None:
         if signing_key is not None:
             check_key(signing_key)
-        interval = None if retry_interval is None else max(1, int(retry_interval * 1000))
         self.clock: Clock = clock or RealClock()
-        self.core = Core(
-            open_database(str(store)), self.clock, Options(retry_interval_ms=interval, signing_key=signing_key)
-        )
-        self.event_keys = frozenset(event_keys)
-        self._client = PooledClient()
-        self._executor = Executor(self.core, self._client)
-        self._dispatcher = Dispatcher(self.core, self._executor.perform)
-        self._retention = Retention(self.core)
-        self._app_urls = tuple(app_urls)
-        self._asking: asyncio.Task[None] | None = None
-        self.core.front = self._dispatcher
-        self.core.emit = self._emit
-        if isinstance(self.clock, MovableClock):
-            self.clock.on_move = self._dispatcher.schedule
-        self.asgi: ASGIApp = build_app(self)
-
-    @staticmethod
-    def movable_clock() -> MovableClock:
-        """A clock for tests: real time that `advance` can move forward."""
-        return MovableClock()
+        options = Options(retry_interval_ms=_milliseconds(retry_interval), signing_key=signing_key)
+        self._core = Core(db=open_database(str(store)), clock=self.clock, options=options)
+        self.faults = Faults(PooledClient())
+        self._executor = Executor(self._core, self.faults)
+        self._dispatcher = Dispatcher(self._core, self._executor.perform)
+        self._core.front = self._dispatcher
+        self._core.emit = partial(intake.emit, self._core)
+        self._discovery = Discovery(self._core, self.faults, app_urls)
+        self._housekeeping = Housekeeping(self._core, retention or Retention())
+        self._state = WebState(self._core, self.faults, self._dispatcher, frozenset(event_keys))
+        self._moving = asyncio.Lock()
+        self.asgi: ASGIApp = create_app(self._state)
 
     async def start(self) -> None:
-        """Open the store and go on with what it holds."""
-        core = self.core
+        """Open the store and go on where the last process ended. Raises RuntimeError if the store is in use."""
+        core = self._core
         core.db.open()
-        core.item_ids.last = queue_rows.last_id(core.db)
-        core.pause_ids.last = pauses.last_id(core.db)
-        core.awaited_events = pauses.event_names(core.db)
         core.registry.load(core.db)
-        await core.db.write(lambda tx: cron.plan(core, tx, core.registry))
+        core.item_ids.last = queue_rows.last_id(core.db)
+        core.pause_ids.last = pause_rows.last_id(core.db)
+        core.awaited_events = pause_rows.event_names(core.db)
+        if isinstance(self.clock, MovableClock):
+            self.clock.on_move = self._dispatcher.schedule
         self._dispatcher.start()
-        self._retention.start()
-        if self._app_urls:
-            self._asking = asyncio.create_task(self._ask_apps(), name="ask apps to register")
+        await core.db.write(lambda tx: cron.plan(core, tx, core.registry))
+        self._state.open = True
+        self._discovery.start()
+        self._housekeeping.start()
 
-    async def stop(self, grace: float = _GRACE_SECONDS) -> None:
-        """Hand out nothing more, wait up to `grace` seconds for calls under way, close the store."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
-        await self._retention.stop()
-        await self._dispatcher.stop(grace)
-        self.core.changes.close()
-        await self._client.aclose()
-        await self.core.db.close()
+    async def stop(self) -> None:
+        """Take nothing more in, let calls under way end (for up to ten seconds), and close the store.
 
-    # -- what comes in ------------------------------------------------------------------------------------------
-
-    async def send(self, body: bytes, *, seed: str | None = None) -> list[str]:
-        """Take in a request of the event API, whole or not at all; the ids the engine gave its events.
-
-        Raises:
-            EngineError: one of the events breaks a rule.
+        A call that did not end is made again after the next start.
         """
-        raw = parse_events(body)
-        events = build_events(raw, now=self.core.now(), ulids=self.core.ulids, seed=seed)
-        await self.core.db.write(lambda tx: intake.receive(self.core, tx, events))
-        return [event.id for event in events]
+        if not self._state.open:
+            return
+        self._state.open = False
+        await self._housekeeping.stop()
+        await self._discovery.stop()
+        await self._dispatcher.stop(_GRACE_SECONDS)
+        self._core.changes.close()
+        await self.faults.aclose()
+        await self._core.db.close()
+        if isinstance(self.clock, MovableClock):
+            self.clock.on_move = None
 
-    async def cancel(self, run_id: str) -> bool:
-        """Stop a run before its next step; False if it is unknown or has ended."""
-        return await self.core.db.write(lambda tx: runs.cancel(self.core, tx, run_id))
+    async def __aenter__(self) -> Engine:
+        await self.start()
+        return self
 
-    def _emit(self, tx: Tx, event: Event) -> None:
-        if event_rows.insert(tx, event):
-            intake.match(self.core, tx, event)
-
-    # -- for tests and inspection -------------------------------------------------------------------------------
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
 
     @property
     def calls(self) -> int:
-        """How many calls were made to apps."""
+        """How many requests have been made to apps for runs."""
         return self._executor.made
 
     @property
-    def records(self) -> list[CallRecord]:
-        """The last calls to apps, oldest first."""
+    def call_log(self) -> list[CallRecord]:
+        """The last ten thousand calls to apps, oldest first."""
         return list(self._executor.records)
 
-    @property
-    def queued(self) -> int:
-        """How many items wait, about."""
-        return self._dispatcher.queued
-
-    async def run_until_idle(self, timeout: float = 60) -> None:  # noqa: ASYNC109
-        """Return when nothing is under way and nothing more is due.
-
-        Raises:
-            TimeoutError: that took longer than `timeout` seconds.
-        """
+    async def run_until_idle(self, timeout: float = 60) -> None:  # noqa: ASYNC109 - part of the testing kit's contract
+        """Return when nothing is left that can run now. Raises TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             await self._dispatcher.until_quiet()
 
     async def advance(self, delta: timedelta) -> None:
-        """Let time pass: what falls due meanwhile happens in order, each at its own time.
+        """Let time pass: everything that falls due meanwhile happens at its own instant, in order.
 
-        Raises:
-            EngineError: the clock is not one that tests can move.
+        Raises TypeError without a movable clock, ValueError for a negative time.
         """
-        if not isinstance(self.clock, MovableClock):
-            raise EngineError("this engine's clock is real; make it with clock=Engine.movable_clock()")
-        target = self.clock.now_ms() + delta // timedelta(milliseconds=1)
-        self.clock.freeze_at(self.clock.now_ms())
-        try:
-            for _ in range(_STEP_LIMIT):
+        clock = self.clock
+        if not isinstance(clock, MovableClock):
+            raise TypeError("only an engine with a MovableClock or ManualClock can be advanced")
+        if delta < timedelta(0):
+            raise ValueError("time does not go backwards")
+        async with self._moving:
+            target = clock.now_ms() + delta // timedelta(milliseconds=1)
+            try:
+                clock.freeze_at(clock.now_ms())
                 await self._dispatcher.until_quiet()
-                due = self._dispatcher.next_due()
-                if due is None or due > target:
-                    break
-                self.clock.freeze_at(max(due, self.clock.now_ms()))
-            self.clock.freeze_at(target)
-            await self._dispatcher.until_quiet()
-        finally:
-            self.clock.resume()
+                while (due := self._dispatcher.next_due()) is not None and due <= target:
+                    clock.freeze_at(max(due, clock.now_ms()))
+                    await self._dispatcher.until_quiet()
+                clock.freeze_at(target)
+                await self._dispatcher.until_quiet()
+            finally:
+                clock.resume()
 
     async def forget(self) -> None:
-        """Lose all events, runs and pending work, as a killed server without a database does. Functions stay."""
-        core = self.core
-        await core.db.write(maintenance.forget)
+        """Lose all events and runs, as a killed server without a durable queue does. Functions stay registered."""
+        core = self._core
+        await core.db.write(wipe)
         core.awaited_events.clear()
-        await core.db.write(lambda tx: cron.plan(core, tx, core.registry))
         self._dispatcher.reload()
+        await core.db.write(lambda tx: cron.plan(core, tx, core.registry))
 
-    # -- apps ---------------------------------------------------------------------------------------------------
 
-    async def _ask_apps(self) -> None:
-        """Ask each app to register, until it has."""
-        async with httpx2.AsyncClient(timeout=10) as http:
-            await asyncio.gather(*(self._ask(http, url) for url in self._app_urls))
-
-    async def _ask(self, http: httpx2.AsyncClient, url: str) -> None:
-        delay = 0.2
-        while True:
-            try:
-                if (await http.put(url, json={"url": url})).status_code < 300:
-                    return
-            except httpx2.HTTPError:
-                pass
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, 10.0)
+def _milliseconds(interval: float | timedelta | None) -> int | None:
+    if interval is None:
+        return None
+    seconds = interval.total_seconds() if isinstance(interval, timedelta) else interval
+    if seconds < 0:
+        raise ValueError("the retry interval is negative")
+    return int(seconds * 1000)

@@ -1,0 +1,47 @@
+"""What the routes share."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from ..core import Core
+from ..dispatch import Dispatcher
+from ..errors import EngineError
+from ..signing import hash_key
+from ..transport import HttpClient
+
+
+@dataclass(slots=True)
+class WebState:
+    """The engine's parts behind the routes; `open` between start and stop."""
+
+    core: Core
+    client: HttpClient
+    dispatcher: Dispatcher
+    event_keys: frozenset[str]
+    open: bool = False
+
+
+def state_of(request: Request) -> WebState:
+    """The state behind a request. Raises EngineError while the engine is not running."""
+    state: WebState = request.app.state.engine
+    if not state.open:
+        raise EngineError("the engine is not running", 503)
+    return state
+
+
+def authorised(request: Request) -> WebState:
+    """The state, for a caller that has the signing key or its hash as a bearer. Raises EngineError."""
+    state = state_of(request)
+    key = state.core.options.signing_key
+    if key is None:
+        return state
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    given = token.strip().encode()
+    accepted = any(hmac.compare_digest(given, known.encode()) for known in (hash_key(key), key))
+    if scheme.lower() != "bearer" or not accepted:
+        raise EngineError("the signing key is missing or wrong", 401)
+    return state
