@@ -2,6 +2,6 @@
 
 from .clock import ManualClock, MovableClock, RealClock
 from .engine import Engine
-from .housekeeping import Retention
+from .retention import Keep
 
-__all__ = ["Engine", "ManualClock", "MovableClock", "RealClock", "Retention"]
+__all__ = ["Engine", "Keep", "ManualClock", "MovableClock", "RealClock"]

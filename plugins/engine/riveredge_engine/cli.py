@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import Annotated
 
 import typer
@@ -19,6 +21,7 @@ def group() -> None:
 
 @app.command()
 def serve(
+    *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8288,
     store: Annotated[str, typer.Option(help="A file, or :memory:.")] = "engine.db",
@@ -28,30 +31,30 @@ def serve(
     signing_key: Annotated[
         str | None, typer.Option(help="Signs calls and guards the API.", envvar="INNGEST_SIGNING_KEY")
     ] = None,
-    app_url: Annotated[list[str] | None, typer.Option(help="An app to ask to register; repeat it.")] = None,
+    app_url: Annotated[list[str] | None, typer.Option(help="An app to ask for its functions; repeat it.")] = None,
     retry_interval: Annotated[float | None, typer.Option(help="Seconds between attempts, for development.")] = None,
 ) -> None:
     """Serve until it is told to stop; what is pending goes on after the next start."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        engine = Engine(
+            store=store,
+            event_keys=event_key or (),
+            signing_key=signing_key,
+            app_urls=app_url or (),
+            retry_interval=retry_interval,
+        )
+        asyncio.run(_serve(engine, host, port))
+    except (ValueError, RuntimeError) as error:
+        typer.secho(str(error), fg="red", err=True)
+        raise typer.Exit(1) from error
 
-    engine = Engine(
-        store=store,
-        event_keys=event_key or (),
-        signing_key=signing_key,
-        app_urls=app_url or (),
-        retry_interval=retry_interval,
-    )
 
-    class Server(uvicorn.Server):
-        """Starts and stops the engine with the server."""
-
-        async def serve(self, sockets: object = None) -> None:
-            await engine.start()
-            try:
-                await super().serve(None)
-            finally:
-                await engine.stop()
-
-    Server(uvicorn.Config(engine.asgi, host=host, port=port, lifespan="off", access_log=False)).run()
+async def _serve(engine: Engine, host: str, port: int) -> None:
+    """Answer requests only while the engine runs: it starts first and stops last."""
+    config = uvicorn.Config(engine.asgi, host=host, port=port, lifespan="off", access_log=False, log_config=None)
+    async with engine:
+        await uvicorn.Server(config).serve()
 
 
 def main() -> None:

@@ -12,20 +12,20 @@ from types import TracebackType
 
 from starlette.types import ASGIApp
 
-from . import cron, intake
+from . import cron, intake, runs
 from .clock import Clock, MovableClock, RealClock
 from .core import Core, Options
 from .dispatch import Dispatcher
+from .events import build_events, parse_events
 from .execution import Executor
 from .faults import Faults
-from .housekeeping import Housekeeping, Retention
 from .models import CallRecord
 from .registration import Discovery
+from .retention import Keep, Retention
 from .signing import check_key
-from .store import open_database
+from .store import maintenance, open_database
 from .store import pauses as pause_rows
 from .store import queue as queue_rows
-from .store.wipe import wipe
 from .transport import PooledClient
 from .web import create_app
 from .web.state import WebState
@@ -47,7 +47,7 @@ class Engine:
         signing_key: the key shared with the apps; None: nothing is signed or checked (for development).
         app_urls: addresses of apps that are asked for their functions, so that they need not register.
         retry_interval: seconds between the attempts of a failed call; None: the protocol's table (15 s and more).
-        retention: how long ended runs are kept.
+        keep: how long ended runs are kept, and how many.
 
     Raises:
         ValueError: the signing key is not hexadecimal, or there is no store of this kind.
@@ -62,27 +62,27 @@ class Engine:
         signing_key: str | None = None,
         app_urls: Sequence[str] = (),
         retry_interval: float | timedelta | None = None,
-        retention: Retention | None = None,
+        keep: Keep | None = None,
     ) -> None:
         if signing_key is not None:
             check_key(signing_key)
         self.clock: Clock = clock or RealClock()
         options = Options(retry_interval_ms=_milliseconds(retry_interval), signing_key=signing_key)
-        self._core = Core(db=open_database(str(store)), clock=self.clock, options=options)
+        self.core = Core(db=open_database(str(store)), clock=self.clock, options=options)
         self.faults = Faults(PooledClient())
-        self._executor = Executor(self._core, self.faults)
-        self._dispatcher = Dispatcher(self._core, self._executor.perform)
-        self._core.front = self._dispatcher
-        self._core.emit = partial(intake.emit, self._core)
-        self._discovery = Discovery(self._core, self.faults, app_urls)
-        self._housekeeping = Housekeeping(self._core, retention or Retention())
-        self._state = WebState(self._core, self.faults, self._dispatcher, frozenset(event_keys))
+        self._executor = Executor(self.core, self.faults)
+        self._dispatcher = Dispatcher(self.core, self._executor.perform)
+        self.core.front = self._dispatcher
+        self.core.emit = partial(intake.emit, self.core)
+        self._discovery = Discovery(self.core, self.faults, app_urls)
+        self._retention = Retention(self.core, keep or Keep())
+        self._state = WebState(self, frozenset(event_keys))
         self._moving = asyncio.Lock()
         self.asgi: ASGIApp = create_app(self._state)
 
     async def start(self) -> None:
         """Open the store and go on where the last process ended. Raises RuntimeError if the store is in use."""
-        core = self._core
+        core = self.core
         core.db.open()
         core.registry.load(core.db)
         core.item_ids.last = queue_rows.last_id(core.db)
@@ -94,7 +94,7 @@ class Engine:
         await core.db.write(lambda tx: cron.plan(core, tx, core.registry))
         self._state.open = True
         self._discovery.start()
-        self._housekeeping.start()
+        self._retention.start()
 
     async def stop(self) -> None:
         """Take nothing more in, let calls under way end (for up to ten seconds), and close the store.
@@ -104,14 +104,33 @@ class Engine:
         if not self._state.open:
             return
         self._state.open = False
-        await self._housekeeping.stop()
+        await self._retention.stop()
         await self._discovery.stop()
         await self._dispatcher.stop(_GRACE_SECONDS)
-        self._core.changes.close()
+        self.core.changes.close()
         await self.faults.aclose()
-        await self._core.db.close()
+        await self.core.db.close()
         if isinstance(self.clock, MovableClock):
             self.clock.on_move = None
+
+    @staticmethod
+    def movable_clock() -> MovableClock:
+        """A clock for tests: real time that `advance` can move forward."""
+        return MovableClock()
+
+    async def send(self, body: bytes, *, seed: str | None = None) -> list[str]:
+        """Take in a request of the event API, whole or not at all; the ids the engine gave its events.
+
+        Raises EngineError if one of the events breaks a rule.
+        """
+        core = self.core
+        events = build_events(parse_events(body), now=core.now(), ulids=core.ulids, seed=seed)
+        await core.db.write(lambda tx: intake.receive(core, tx, events))
+        return [event.id for event in events]
+
+    async def cancel(self, run_id: str) -> bool:
+        """Stop a run before its next step; False if it is unknown or has ended."""
+        return await self.core.db.write(lambda tx: runs.cancel(self.core, tx, run_id))
 
     async def __aenter__(self) -> Engine:
         await self.start()
@@ -128,7 +147,17 @@ class Engine:
         return self._executor.made
 
     @property
-    def call_log(self) -> list[CallRecord]:
+    def queued(self) -> int:
+        """How many items wait, about."""
+        return self._dispatcher.queued
+
+    @property
+    def under_way(self) -> int:
+        """How many calls to apps have not been answered yet."""
+        return self._dispatcher.calls_under_way
+
+    @property
+    def records(self) -> list[CallRecord]:
         """The last ten thousand calls to apps, oldest first."""
         return list(self._executor.records)
 
@@ -162,8 +191,8 @@ class Engine:
 
     async def forget(self) -> None:
         """Lose all events and runs, as a killed server without a durable queue does. Functions stay registered."""
-        core = self._core
-        await core.db.write(wipe)
+        core = self.core
+        await core.db.write(maintenance.forget)
         core.awaited_events.clear()
         self._dispatcher.reload()
         await core.db.write(lambda tx: cron.plan(core, tx, core.registry))

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
 
 from .core import Core
 from .durations import DAY
-from .store import flow, maintenance
+from .store import Tx, flow, maintenance
 
 log = logging.getLogger(__name__)
 
-# Longer than the day for which ids of events count as seen.
-KEEP_MS = 7 * DAY
 _EVERY_SECONDS = 300.0
 _PAUSE_SECONDS = 0.05
 _PAGES = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long ended runs and their events are kept, and at most how many ended runs."""
+
+    age: timedelta = timedelta(days=7)
+    runs: int = 500_000
+
+
 class Retention:
     """Runs in the background of an engine."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, keep: Keep) -> None:
         self._core = core
+        self._keep = keep
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -32,8 +41,8 @@ class Retention:
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
 
     async def _run(self) -> None:
         while True:
@@ -44,13 +53,21 @@ class Retention:
                 log.exception("old rows could not be removed")
 
     async def sweep(self) -> int:
-        """Remove what is old; how many runs and events."""
-        core, removed = self._core, 0
-        before = core.now() - KEEP_MS
+        """Remove what is old or too much; how many runs and events."""
+        core = self._core
+        before = core.now() - int(self._keep.age.total_seconds() * 1000)
         await core.db.write(lambda tx: flow.expire(tx, core.now()))
-        for drop in (maintenance.drop_ended_runs, maintenance.drop_old_events):
-            while count := await core.db.write(lambda tx, drop=drop: drop(tx, before)):  # type: ignore[misc]
-                removed += count
-                await asyncio.sleep(_PAUSE_SECONDS)
-        core.db.compact(_PAGES)
+        removed = await self._repeat(lambda tx: maintenance.drop_ended_runs(tx, before))
+        removed += await self._repeat(lambda tx: maintenance.drop_surplus_runs(tx, self._keep.runs))
+        # A day longer than their runs: an event's id is how a repeated request is recognised.
+        removed += await self._repeat(lambda tx: maintenance.drop_old_events(tx, before - DAY))
+        if removed:
+            core.db.compact(_PAGES)
+        return removed
+
+    async def _repeat(self, drop: Callable[[Tx], int]) -> int:
+        removed = 0
+        while count := await self._core.db.write(drop):
+            removed += count
+            await asyncio.sleep(_PAUSE_SECONDS)
         return removed

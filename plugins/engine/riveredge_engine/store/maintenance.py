@@ -11,17 +11,22 @@ _CHUNK = 500
 def forget(tx: Tx) -> None:
     """Delete everything but the registrations."""
     for table in _FORGOTTEN:
-        tx.run(f"DELETE FROM {table}")
+        tx.run(f"DELETE FROM {table}")  # noqa: S608 - the names are the constants above
 
 
 def drop_ended_runs(tx: Tx, before: int) -> int:
     """Delete runs that ended before an instant, with their steps; at most a chunk. How many there were."""
-    ids = [
-        row[0]
-        for row in tx.rows(
-            "SELECT id FROM runs WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?", before, _CHUNK
-        )
-    ]
+    sql = "SELECT id FROM runs WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?"
+    return _drop_runs(tx, [row[0] for row in tx.rows(sql, before, _CHUNK)])
+
+
+def drop_surplus_runs(tx: Tx, keep: int) -> int:
+    """Delete the ended runs beyond the newest `keep`; at most a chunk. How many there were."""
+    sql = "SELECT id FROM runs WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ? OFFSET ?"
+    return _drop_runs(tx, [row[0] for row in tx.rows(sql, _CHUNK, keep)])
+
+
+def _drop_runs(tx: Tx, ids: list[str]) -> int:
     for run_id in ids:
         tx.run("DELETE FROM steps WHERE run_id = ?", run_id)
         tx.run("DELETE FROM run_events WHERE run_id = ?", run_id)
@@ -30,10 +35,12 @@ def drop_ended_runs(tx: Tx, before: int) -> int:
 
 
 def drop_old_events(tx: Tx, before: int) -> int:
-    """Delete events received before an instant that no run needs any more; at most a chunk. How many there were."""
+    """Delete events received before an instant that nothing needs any more; at most a chunk. How many there were."""
     return tx.run(
-        "DELETE FROM events WHERE id IN (SELECT events.id FROM events LEFT JOIN run_events ON"
-        " run_events.event_id = events.id WHERE events.received_at < ? AND run_events.run_id IS NULL LIMIT ?)",
+        "DELETE FROM events WHERE id IN (SELECT events.id FROM events WHERE events.received_at < ?"
+        " AND NOT EXISTS (SELECT 1 FROM run_events WHERE run_events.event_id = events.id)"
+        " AND NOT EXISTS (SELECT 1 FROM debounces WHERE debounces.event_id = events.id)"
+        " AND NOT EXISTS (SELECT 1 FROM batches WHERE batches.event_id = events.id) LIMIT ?)",
         before,
         _CHUNK,
     )

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..clock import iso
-from ..config import CronTrigger, EventTrigger
+from ..config import EventTrigger
 from ..errors import EngineError
 from ..registration import ask, register
 from ..registry import Function
@@ -35,7 +35,7 @@ async def sync_app(request: Request) -> Response:
     url = (await json_body(request)).get("url")
     if not isinstance(url, str) or not url:
         raise EngineError("url is a text")
-    await ask(state.core, state.client, url)
+    await ask(state.core, state.engine.faults, url)
     return JSONResponse({"ok": True})
 
 
@@ -72,7 +72,6 @@ def _function(function: Function) -> dict[str, Any]:
         if isinstance(trigger, EventTrigger)
         else {"cron": trigger.cron}
         for trigger in config.triggers
-        if isinstance(trigger, EventTrigger | CronTrigger)
     ]
     return {
         "id": function.id,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -39,13 +41,15 @@ async def create(request: Request) -> Response:
     except (ExpressionError, TypeError) as error:
         raise EngineError(f"invalid expression: {error}") from error
     ids = run_rows.running_of_function(core.db, function.id)
-    count = 0
+    span, count = (since, until), 0
     for start in range(0, len(ids), _AT_ONCE):
         chunk = ids[start : start + _AT_ONCE]
-        count += await core.db.write(
-            lambda tx, chunk=chunk: sum(_cancel(core, tx, run_id, (since, until), condition) for run_id in chunk)
-        )
+        count += await core.db.write(partial(_cancel_all, core, run_ids=chunk, span=span, condition=condition))
     return answers.page({"cancelled": count}, 201)
+
+
+def _cancel_all(core: Core, tx: Tx, *, run_ids: list[str], span: tuple[int, int], condition: str | None) -> int:
+    return sum(_cancel(core, tx, run_id, span, condition) for run_id in run_ids)
 
 
 def _cancel(core: Core, tx: Tx, run_id: str, span: tuple[int, int], condition: str | None) -> bool:

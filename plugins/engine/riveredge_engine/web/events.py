@@ -7,10 +7,9 @@ import hmac
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from .. import intake
 from ..clock import parse_iso
 from ..errors import EngineError
-from ..events import MAX_EVENT_BYTES, MAX_EVENTS, build_events, parse_events
+from ..events import MAX_EVENT_BYTES, MAX_EVENTS
 from ..store import events as event_rows
 from ..store import runs as run_rows
 from . import answers
@@ -26,14 +25,9 @@ async def send(request: Request) -> Response:
     key = request.path_params["key"].encode()
     if state.event_keys and not any(hmac.compare_digest(key, known.encode()) for known in state.event_keys):
         raise EngineError("event key not found", 401)
-    raw = parse_events(await _body(request))
-    if not raw:
-        return JSONResponse({"ids": [""], "status": 200})
-    core = state.core
     seed = request.headers.get("x-inngest-event-id-seed")
-    events = build_events(raw, now=core.now(), ulids=core.ulids, seed=seed)
-    await core.db.write(lambda tx: intake.receive(core, tx, events))
-    return JSONResponse({"ids": [event.id for event in events], "status": 200})
+    ids = await state.engine.send(await _body(request), seed=seed)
+    return JSONResponse({"ids": ids or [""], "status": 200})
 
 
 async def _body(request: Request) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .. import intake, runs
+from .. import intake
 from ..errors import EngineError
 from ..models import Run, RunStatus
 from ..store import events as event_rows
@@ -64,7 +64,7 @@ async def jobs_of_run(request: Request) -> Response:
 async def cancel(request: Request) -> Response:
     """Stop a run before its next step; one that has ended stays as it is."""
     state, run = _run(request)
-    await state.core.db.write(lambda tx: runs.cancel(state.core, tx, run.id))
+    await state.engine.cancel(run.id)
     ended = run_rows.get(state.core.db, run.id) or run
     return answers.page(answers.run(state.core, ended))
 

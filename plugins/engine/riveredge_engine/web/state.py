@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
 from ..core import Core
-from ..dispatch import Dispatcher
 from ..errors import EngineError
 from ..signing import hash_key
-from ..transport import HttpClient
+
+if TYPE_CHECKING:
+    from ..engine import Engine
 
 
 @dataclass(slots=True)
 class WebState:
     """The engine's parts behind the routes; `open` between start and stop."""
 
-    core: Core
-    client: HttpClient
-    dispatcher: Dispatcher
+    engine: Engine
     event_keys: frozenset[str]
     open: bool = False
+
+    @property
+    def core(self) -> Core:
+        return self.engine.core
 
 
 def state_of(request: Request) -> WebState:

@@ -30,9 +30,9 @@ async def metrics(request: Request) -> Response:
         lines.append(f'riveredge_engine_runs{{status="{status.lower()}"}} {count}')
     lines += [
         "# TYPE riveredge_engine_queue_items gauge",
-        f"riveredge_engine_queue_items {state.dispatcher.queued}",
+        f"riveredge_engine_queue_items {state.engine.queued}",
         "# TYPE riveredge_engine_calls_under_way gauge",
-        f"riveredge_engine_calls_under_way {state.dispatcher.calls_under_way}",
+        f"riveredge_engine_calls_under_way {state.engine.under_way}",
         "# TYPE riveredge_engine_functions gauge",
         f"riveredge_engine_functions {len(state.core.registry.live())}",
     ]
