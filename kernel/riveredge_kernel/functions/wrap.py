@@ -75,7 +75,8 @@ class Wrapped:
     expected: Mapping[str, frozenset[str]]
     around: Surroundings
 
-    async def __call__(self, ctx: inngest.Context) -> Any:
+    async def run(self, ctx: inngest.Context) -> Any:
+        """What Inngest calls, once for each step and once more for the end."""
         data = ctx.event.data
         try:
             context = await self.around.context(self.spec, self.plugin, data, ctx.run_id)
@@ -147,7 +148,7 @@ def build(client: inngest.Inngest, wrapped: Wrapped) -> inngest.Function[Any]:
         idempotency=spec.idempotency,
         timeouts=spec.timeouts,
     )
-    return create(wrapped)
+    return create(wrapped.run)
 
 
 def mirroring(host: Any) -> type[inngest.Middleware]:
