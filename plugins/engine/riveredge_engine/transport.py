@@ -115,6 +115,11 @@ class _Connection:
     def close(self) -> None:
         self._writer.close()
 
+    async def closed(self) -> None:
+        """Return when the socket is closed, too."""
+        with contextlib.suppress(OSError, ssl.SSLError):
+            await self._writer.wait_closed()
+
 
 class PooledClient:
     """An `HttpClient` over asyncio streams."""
@@ -180,6 +185,6 @@ class PooledClient:
     async def aclose(self) -> None:
         for idle in self._idle.values():
             for connection in idle:
-                with contextlib.suppress(OSError):
-                    connection.close()
+                connection.close()
+                await connection.closed()
         self._idle.clear()
