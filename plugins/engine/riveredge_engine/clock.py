@@ -33,7 +33,7 @@ class MovableClock:
 
     The functions under test go on living in real time. An instant they compute (`step.sleep` sends "real now plus three
     days") is therefore shifted by the offset, so that it lies three days ahead in engine time too. The `ts` of an event
-    is not shifted: who sets it means engine time.
+    is not shifted: who sets it to more than the real present means engine time.
     """
 
     def __init__(self, start: datetime | None = None) -> None:

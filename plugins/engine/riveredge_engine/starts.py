@@ -142,7 +142,9 @@ def create_run(core: Core, tx: Tx, function: Function, events: Sequence[Event], 
         invoked=any(event.name == runs.INVOKED for event in events), last_error=None,
     )  # fmt: skip
     run_rows.insert(tx, run, events)
-    due = now if batch else max(now, min(first.ts, now + _YEAR))
+    # SDKs set `ts` to their real present, which a moved or standing clock must not take for the future.
+    future = not batch and core.clock.from_wall_ms(first.ts) > now
+    due = max(now, min(first.ts, now + _YEAR)) if future else now
     core.enqueue(
         tx, Kind.START, progress.discovery_job(run.id), due, run_id=run.id, function_id=function.id, keys=run.keys
     )

@@ -49,8 +49,7 @@ async def serving(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     sock = listening_socket(port)
     server = _Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
     task = asyncio.create_task(server.serve(sockets=[sock]))
-    while not server.started:
-        await asyncio.sleep(0.001)
+    await until(lambda: server.started, "the server to start")
     try:
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:
@@ -164,8 +163,7 @@ async def make_world() -> AsyncIterator[MakeWorld]:
             await stack.enter_async_context(engine)
             url = await stack.enter_async_context(serving(engine.asgi))
             http = await stack.enter_async_context(httpx2.AsyncClient(timeout=PATIENCE))
-            world = World(engine, url, http, stack)
-            return world
+            return World(engine, url, http, stack)
 
         yield make
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from typing import Any
 
 import inngest
@@ -263,7 +264,7 @@ async def test_retries_follow_the_table_of_the_protocol(make_world: Any) -> None
     await world.idle()
     await world.engine.advance(datetime.timedelta(hours=1))
     assert (await world.ended(event))["status"] == "Failed"
-    waits = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    waits = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert len(waits) == 4
     for wait, least in zip(waits, (15, 30, 60, 120), strict=True):
         assert least - 1 <= wait <= least + 31
