@@ -46,7 +46,9 @@ def configure(settings: Settings) -> None:
     renderer: list[Any] = (
         [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
         if json_lines
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     structlog.configure(
         processors=[

@@ -60,6 +60,7 @@ class Platform:
             self._syncing.cancel()
             await asyncio.gather(self._syncing, return_exceptions=True)
         await self.relay.stop()
+        await self.functions.sender.close()
         with use_context(Context(runtime=self.runtime)):
             await self.plugins.call(Plugin.shutdown)
         await self.database.dispose()

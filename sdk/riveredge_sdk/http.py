@@ -17,7 +17,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Header
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from riveredge_sdk.problems import BadRequest, PreconditionRequired
 
@@ -115,10 +115,27 @@ class Router:
         return self.route("DELETE", path, **{"status": 204, **options})
 
 
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, Mapping):
+        return any(_has_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_has_nul(part) for part in value)
+
+
 class Body(BaseModel):
     """Base of request bodies: unknown fields are refused, so a misspelt one is told."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_nul(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            for name, value in values.items():
+                if _has_nul(value):
+                    raise ValueError(f"{name} has a NUL character (U+0000), which no database keeps")
+        return values
 
 
 class Resource(BaseModel):

@@ -57,6 +57,10 @@ class EventSender:
         """
         await self._client.send([_event(row) for row in events])
 
+    async def close(self) -> None:
+        """Close the client's connections; the SDK has no public way."""
+        await self._client._http_client._http_client.aclose()
+
 
 def _event(row: OutboxEvent) -> inngest.Event:
     data: dict[str, Any] = {**row.data, "riveredge": {"request_id": row.request_id}}

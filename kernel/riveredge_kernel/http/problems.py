@@ -37,6 +37,13 @@ _BY_STATUS: dict[int, type[Problem]] = {
         problems.Unavailable,
     )
 }
+# PostgreSQL's error codes for values that no column takes (Appendix A, class 22).
+_UNSTORABLE = {
+    "22001": "A text is longer than what can be stored.",
+    "22003": "A number is larger than what can be stored.",
+    "22021": "A text has characters that cannot be stored (NUL).",
+    "22P05": "A text has characters that cannot be stored.",
+}
 _DETAILS = {
     404: "No route has this address. The API's document is at /openapi.json.",
     413: "Send less at a time; the limit is a setting of this installation.",
@@ -121,6 +128,10 @@ async def _on_integrity(request: Request, error: Exception) -> Response:
 
 async def _on_database(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)  # noqa: S101
+    state = str(getattr(error.orig, "sqlstate", "") or "")
+    if state in _UNSTORABLE:
+        log.info("unstorable_value", error=str(error.orig), path=request.url.path)
+        return render(problems.Invalid(_UNSTORABLE[state]), request)
     if error.connection_invalidated or _is_outage(error.orig):
         log.error("database_unavailable", error=str(error.orig), path=request.url.path)
         return render(problems.Unavailable("The database is not reachable.", headers={"Retry-After": "5"}), request)

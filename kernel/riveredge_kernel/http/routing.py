@@ -11,8 +11,10 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message, Receive
 
 from riveredge_kernel.http import idempotency
 from riveredge_kernel.http.gate import Gate
@@ -34,6 +36,7 @@ class Plan:
     plugin: str | None
     operation: str
     gate: Gate
+    max_body_bytes: int
 
     async def answer(self, request: Request, answer: Answer) -> Response:
         request.scope["riveredge.operation"] = self.operation
@@ -73,9 +76,25 @@ class KernelRoute(APIRoute):
         answer = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            return await self.plan.answer(request, answer)
+            limited = Request(request.scope, _limited(request.receive, self.plan.max_body_bytes))
+            return await self.plan.answer(limited, answer)
 
         return handle
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """A body that ends in a 413 once it is larger than `limit` bytes, before it is held in memory."""
+    received = 0
+
+    async def count() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise HTTPException(413)
+        return message
+
+    return count
 
 
 def _noting_version(endpoint: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -95,6 +114,8 @@ def mount(app: FastAPI, routers: Sequence[Router], *, prefix: str, name: str, pl
     for router in routers:
         for route in router.routes:
             operation = f"{name}.{route.endpoint.__name__}"
+            options = dict(route.options)
+            limit = options.pop("max_body_size", gate.settings.max_body_bytes)
             app.router.add_api_route(
                 prefix + route.path,
                 _noting_version(route.endpoint),
@@ -104,8 +125,8 @@ def mount(app: FastAPI, routers: Sequence[Router], *, prefix: str, name: str, pl
                 operation_id=operation,
                 name=operation,
                 route_class_override=KernelRoute,
-                **{"max_body_size": gate.settings.max_body_bytes, **route.options},
+                **options,
             )
             mounted = app.router.routes[-1]
             assert isinstance(mounted, KernelRoute)  # noqa: S101
-            mounted.plan = Plan(route=route, plugin=plugin, operation=operation, gate=gate)
+            mounted.plan = Plan(route, plugin, operation, gate, limit)

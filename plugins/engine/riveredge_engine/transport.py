@@ -19,6 +19,7 @@ import h11
 
 _IDLE_PER_ORIGIN = 64
 _READ = 64 * 1024
+_CLOSE_SECONDS = 1.0
 
 
 class TransportError(Exception):
@@ -114,6 +115,12 @@ class _Connection:
 
     def close(self) -> None:
         self._writer.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until the socket is closed; a peer that does not answer the end of TLS is not waited for long."""
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._writer.wait_closed()
 
     async def closed(self) -> None:
         """Return when the socket is closed, too."""

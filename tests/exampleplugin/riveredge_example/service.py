@@ -49,7 +49,7 @@ class NoteBookService:
 async def write_note(body: NoteIn) -> Note:
     """Add a note with its tags, and publish that it was written."""
     principal = current_context().principal
-    stamps = "".join(f"\n{stamp.text}" for stamp in contributions(StampHooks.note_stamps))
+    stamps = "".join(f"\n{stamp.text}" for stamp in contributions(StampHooks.note_stamps) if stamp.text)
     author = principal.id if principal else None
     note = await Notes().add(Note(title=body.title, text=body.text + stamps, author_id=author))
     if body.tags:

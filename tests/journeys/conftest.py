@@ -1,0 +1,141 @@
+"""Platforms and engines as processes of their own, which tests can kill."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from riveredge_kernel.testing import migrate
+
+BIN = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(check: Callable[[], Any], *, timeout: float = 30, what: str = "it") -> Any:
+    """The first true answer of `check`, which may raise meanwhile."""
+    deadline = time.monotonic() + timeout
+    last: Any = None
+    while time.monotonic() < deadline:
+        try:
+            last = check()
+        except (httpx2.HTTPError, KeyError, IndexError) as error:
+            last = error
+        else:
+            if last:
+                return last
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not happen within {timeout} s; last: {last!r}")
+
+
+@dataclass
+class World:
+    """A platform and its engine, each in a process of its own, over one directory."""
+
+    directory: Path
+    port: int = field(default_factory=free_port)
+    engine_port: int = field(default_factory=free_port)
+    environment: dict[str, str] = field(default_factory=dict)
+    platform: subprocess.Popen[bytes] | None = None
+    engine: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.environment = {
+            **os.environ,
+            "RIVEREDGE_VAR_DIR": str(self.directory),
+            "RIVEREDGE_PORT": str(self.port),
+            "RIVEREDGE_INNGEST__BASE_URL": f"http://127.0.0.1:{self.engine_port}",
+            "RIVEREDGE_LOG_LEVEL": "warning",
+            **self.environment,
+        }
+        migrate(f"sqlite+aiosqlite:///{self.directory / 'riveredge.db'}")
+
+    def run(self, *arguments: str) -> str:
+        """Run a `riveredge` command; its output."""
+        done = subprocess.run(
+            [BIN / "riveredge", *arguments], env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start_platform(self) -> None:
+        """Start it, and wait until it answers."""
+        self.platform = subprocess.Popen([BIN / "riveredge", "serve"], env=self.environment)
+        wait_until(lambda: self.http.get("/health/live").status_code == 200, what="the platform's start")
+
+    def start_engine(self) -> None:
+        """Start it, and wait until the platform has registered."""
+        store = str(self.directory / "engine.db")
+        command = [BIN / "riveredge-engine", "serve", "--port", str(self.engine_port), "--store", store]
+        self.engine = subprocess.Popen([*command, "--retry-interval", "0.2"], env=self.environment)
+        wait_until(self._answers, what="the engine's start")
+
+    def _answers(self) -> bool:
+        return httpx2.get(f"http://127.0.0.1:{self.engine_port}/health").status_code == 200
+
+    @property
+    def http(self) -> httpx2.Client:
+        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
+
+    def sign_in(self) -> httpx2.Client:
+        """A client signed in as a new administrator of a new tenant."""
+        self.run("tenant", "create", "acme")
+        said = self.run("user", "add", "acme", "ada@acme.example", "--admin", "--generate")
+        password = said.split("Password: ")[1].strip()
+        client = self.http
+        answer = client.post("/api/v1/auth/login", json={"email": "ada@acme.example", "password": password})
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return client
+
+    def outbox(self) -> list[tuple[str, str]]:
+        """Name and state of every event."""
+        import sqlite3
+
+        with sqlite3.connect(self.directory / "riveredge.db") as connection:
+            found = connection.execute("SELECT name, state FROM kernel_outbox ORDER BY id").fetchall()
+        connection.close()
+        return found
+
+    @staticmethod
+    def kill(process: subprocess.Popen[bytes] | None) -> None:
+        """As a power cut would."""
+        assert process is not None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def close(self) -> None:
+        for process in (self.platform, self.engine):
+            if process is not None and process.poll() is None:
+                process.terminate()
+                process.wait(20)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A platform and an engine that are not started yet."""
+    with ExitStack() as stack:
+        made = World(tmp_path)
+        stack.callback(made.close)
+        yield made
+
+
+@pytest.fixture
+def wait() -> Callable[..., Any]:
+    """`wait(check)`: the first true answer of `check`."""
+    return wait_until
