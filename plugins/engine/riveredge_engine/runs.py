@@ -54,13 +54,17 @@ def _end(core: Core, tx: Tx, run: Run, status: RunStatus, output: str | None) ->
 
 
 def _tell(core: Core, tx: Tx, run: Run, status: RunStatus, output: str | None) -> None:
-    """Emit the engine's own events about the end. Of those that nobody listens to only failures are kept."""
+    """Emit the engine's own events about the end. Of those that nobody listens to only failures are kept.
+
+    A function that listens to such an event does not emit the same when it ends, or it would start itself for ever.
+    """
     special = _EVENTS.get(status)
     names = [name for name in (special, "inngest/function.finished") if name and _wanted(core, name)]
     if not names:
         return
     function = core.registry.functions.get(run.function_id)
     bodies = [json.loads(body) for body in event_rows.bodies_of_run(tx, run.id)]
+    names = [name for name in names if all(body["name"] != name for body in bodies)]
     data: dict[str, Any] = {
         "function_id": function.slug if function else run.function_id,
         "run_id": run.id,

@@ -69,6 +69,13 @@ async def until(condition: Callable[[], bool] | Callable[[], Awaitable[bool]], w
         await asyncio.sleep(0.005)
 
 
+async def _close(client: inngest.Inngest) -> None:
+    """The SDK keeps its connections until the process ends; a test must not leave any behind."""
+    http = client._http_client
+    http._http_client_sync.close()
+    await http._http_client.aclose()
+
+
 class World:
     """An engine, an SDK client that talks to it, and its apps."""
 
@@ -76,14 +83,16 @@ class World:
         self.engine = engine
         self.url = url
         self.http = http
-        self.client = self.new_client("app")
         self._stack = stack
+        self.client = self.new_client("app")
 
     def new_client(self, app_id: str, **options: Any) -> inngest.Inngest:
         logger = logging.getLogger("sdk-under-test")
         logger.setLevel(logging.CRITICAL)
         defaults = {"is_production": False, "api_base_url": self.url, "event_api_base_url": self.url, "logger": logger}
-        return inngest.Inngest(app_id=app_id, **(defaults | options))
+        client = inngest.Inngest(app_id=app_id, **(defaults | options))
+        self._stack.push_async_callback(_close, client)
+        return client
 
     def on(self, event: str, *, expression: str | None = None, **options: Any) -> Callable[..., Any]:
         """Decorator: an inngest function of the world's client, triggered by an event and named after the handler."""
