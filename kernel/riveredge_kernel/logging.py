@@ -76,9 +76,10 @@ def configure(settings: Settings) -> None:
         "httpcore",
         "httpcore2",
         "aiosqlite",
-        "inngest",
         "uvicorn.access",
         "alembic",
         "mail.log",
     ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # What its SDK reports, the relay, the function host and the run mirror report as well, with its context.
+    logging.getLogger("inngest").setLevel(logging.CRITICAL)

@@ -54,6 +54,7 @@ class World:
     environment: dict[str, str] = field(default_factory=dict)
     platform: subprocess.Popen[bytes] | None = None
     engine: subprocess.Popen[bytes] | None = None
+    http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
         self.environment = {
@@ -64,6 +65,7 @@ class World:
             "RIVEREDGE_LOG_LEVEL": "warning",
             **self.environment,
         }
+        self.http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
         migrate(f"sqlite+aiosqlite:///{self.directory / 'riveredge.db'}")
 
     def run(self, *arguments: str) -> str:
@@ -89,9 +91,6 @@ class World:
     def _answers(self) -> bool:
         return httpx2.get(f"http://127.0.0.1:{self.engine_port}/health").status_code == 200
 
-    @property
-    def http(self) -> httpx2.Client:
-        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
 
     def sign_in(self) -> httpx2.Client:
         """A client signed in as a new administrator of a new tenant."""
@@ -120,6 +119,8 @@ class World:
         process.wait()
 
     def close(self) -> None:
+        """Stop what still runs."""
+        self.http.close()
         for process in (self.platform, self.engine):
             if process is not None and process.poll() is None:
                 process.terminate()
