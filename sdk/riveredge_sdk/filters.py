@@ -206,7 +206,7 @@ class _Reader:
             self.wrong(f"{where}.field", f"There is no such field; there are: {names}.", "unknown_field")
             return None
         op = source["op"]
-        if op not in OPERATORS[found.type]:
+        if not isinstance(op, str) or op not in OPERATORS[found.type]:
             ops = ", ".join(sorted(OPERATORS[found.type]))
             self.wrong(f"{where}.op", f"A {found.type} field takes: {ops}.", "unknown_op")
             return None
