@@ -42,7 +42,9 @@ def tick(core: Core, tx: Tx, item: Item) -> None:
     if function is None or trigger is None or function.archived:
         return
     scheduled, now = int(payload["scheduled"]), core.now()
-    _queue_next(core, tx, function, trigger, after=now if now - item.due > _OUTAGE else scheduled)
+    # Jitter that is longer than the period makes a tick late, too, but never by more than itself.
+    missed = now - item.due > _OUTAGE + trigger.jitter_ms
+    _queue_next(core, tx, function, trigger, after=now if missed else scheduled)
     event = _event(core, trigger, scheduled, item.due)
     event_rows.insert(tx, event)
     starts.start(core, tx, function, event)

@@ -122,11 +122,6 @@ class _Connection:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._writer.wait_closed()
 
-    async def closed(self) -> None:
-        """Return when the socket is closed, too."""
-        with contextlib.suppress(OSError, ssl.SSLError):
-            await self._writer.wait_closed()
-
 
 class PooledClient:
     """An `HttpClient` over asyncio streams."""
