@@ -86,6 +86,8 @@ INSTANTS = [
     datetime(2026, 11, 23, 9, tzinfo=timezone(timedelta(hours=1))),
     datetime(1999, 12, 31, 23, 59, 59, 999999, tzinfo=timezone(timedelta(hours=-12))),
 ]
+# Bounds of naive local times, as hypothesis wants them.
+EARLY, LATE = datetime(1900, 1, 2), datetime(2999, 12, 30)  # noqa: DTZ001
 alphabet = st.characters(codec="utf-8", exclude_characters="\x00")
 PLAIN: dict[str, st.SearchStrategy[Any]] = {
     "text": st.sampled_from(TEXTS) | st.text(alphabet, max_size=6),
@@ -93,8 +95,7 @@ PLAIN: dict[str, st.SearchStrategy[Any]] = {
     "integer": st.integers(-3, 3) | st.sampled_from([-(2**63), 2**63 - 1]),
     "number": st.sampled_from([-1.5, 0.0, -0.0, 0.1, 1e300]) | st.floats(allow_nan=False, allow_infinity=False),
     "boolean": st.booleans(),
-    "datetime": st.sampled_from(INSTANTS)
-    | st.datetimes(datetime(1900, 1, 2), datetime(2999, 12, 30), timezones=st.just(UTC)),
+    "datetime": st.sampled_from(INSTANTS) | st.datetimes(EARLY, LATE, timezones=st.just(UTC)),
     "date": st.sampled_from([date(2026, 2, 28), date(2026, 3, 1)]) | st.dates(date(1, 1, 1), date(9999, 12, 31)),
     "uuid": st.sampled_from([UUID(int=0), UUID(int=1), UUID(int=2**128 - 1)]) | st.uuids(),
 }
