@@ -14,6 +14,7 @@ from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, Us
 from riveredge_kernel.http import openapi
 from riveredge_kernel.platform import Platform
 from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.schema import runner_for
 from riveredge_kernel.server import find_engine, running
 from riveredge_kernel.settings import PluginHostSettings, Settings
 from riveredge_migrations.runner import MigrationRunner, Result
@@ -60,6 +61,17 @@ class ThreadedPlatform:
 
     def create_tenant(self, name: str) -> TestTenant:
         return TestTenant(self.run(self.platform.provisioning.create_tenant(name, name)), name)
+
+    def check_schema(self, plugin: str) -> list[str]:
+        return runner_for(self.platform.settings, self.platform.plugins).check(plugin)
+
+    def settle(self) -> None:
+        async def settle() -> None:
+            for _ in range(3):
+                await self.platform.relay.flush()
+                await self.platform.engine.run_until_idle()
+
+        self.run(settle())
 
     def create_user(self, tenant: TestTenant, permissions: Iterable[str], *, locale: str | None = None) -> TestUser:
         async def create() -> TestUser:

@@ -51,6 +51,8 @@ class EventRelay:
         self._sender = sender
         self._confirm_within = confirm_within
         self._fresh: list[UUID] = []
+        self._sending = False
+        self._sent = asyncio.Event()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.last_error = ""
@@ -71,6 +73,12 @@ class EventRelay:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+
+    async def flush(self) -> None:
+        """Return when what this process has committed so far has been tried."""
+        while self._fresh or self._sending:
+            self._sent.clear()
+            await self._sent.wait()
 
     async def _run(self) -> None:
         swept = 0.0
@@ -95,6 +103,14 @@ class EventRelay:
 
     async def _send_fresh(self) -> None:
         ids, self._fresh = self._fresh[:BATCH], self._fresh[BATCH:]
+        self._sending = True
+        try:
+            await self._send_ids(ids)
+        finally:
+            self._sending = False
+            self._sent.set()
+
+    async def _send_ids(self, ids: list[UUID]) -> None:
         async with self._database.system("outbox", self._runtime, read_only=True) as session:
             rows = (await session.exec(select(OutboxEvent).where(col(OutboxEvent.id).in_(ids)))).all()
         await self._send([row for row in rows if row.state == OutboxState.PENDING])

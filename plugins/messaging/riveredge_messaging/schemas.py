@@ -86,7 +86,10 @@ class MessageIn(Body):
     template: Key
     to: Annotated[list[UUID], Field(min_length=1, max_length=1000, description="User ids.")]
     data: Annotated[dict[str, Any], Field(default_factory=dict, description="Values of the template's variables.")]
-    channels: Annotated[list[str], Field(max_length=20, description="Channel ids; empty: every channel there is.")] = []
+    channels: Annotated[
+        list[str],
+        Field(default_factory=list, max_length=20, description="Channel ids; empty: every channel there is."),
+    ]
     correlation: Annotated[
         str | None, Field(max_length=200, description="What it is about, for example invoices.invoice:0199…")
     ] = None

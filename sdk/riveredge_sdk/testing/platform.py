@@ -74,6 +74,14 @@ class PlatformUnderTest(Protocol):
 
     def create_tenant(self, name: str) -> TestTenant: ...
 
+    def check_schema(self, plugin: str) -> list[str]:
+        """How the plugin's tables differ from its models; empty if they are equal."""
+        ...
+
+    def settle(self) -> None:
+        """Return when every event has been sent and nothing is left that can run now."""
+        ...
+
     def create_user(self, tenant: TestTenant, permissions: Iterable[str], *, locale: str | None = None) -> TestUser: ...
 
     @property

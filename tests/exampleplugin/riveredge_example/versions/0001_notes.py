@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+
 from riveredge_migrations.operations import secure
 
 revision = "0001"

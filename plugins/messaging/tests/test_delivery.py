@@ -1,0 +1,193 @@
+"""Messages arrive, by real SMTP and in the inbox; what goes wrong is visible, and retried where that can help."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import Envelope
+
+from riveredge_sdk.testing.platform import ApiClient, Mailbox, PlatformUnderTest
+from riveredge_sdk.testing.plugin import AsUser
+
+Send = Callable[..., dict[str, Any]]
+Ended = Callable[[dict[str, Any]], list[dict[str, Any]]]
+
+
+@pytest.mark.database
+def test_a_mail_arrives(client: ApiClient, mail_settings: Mailbox, send: Send, ended: Ended) -> None:
+    (delivery,) = ended(send(product="Café 河"))
+    assert (delivery["status"], delivery["attempts"], delivery["error"]) == ("sent", 1, None)
+    (mail,) = mail_settings.wait_for(1)
+    assert client.user is not None
+    assert mail.recipients == (client.user.email,)
+    assert mail.sender == "no-reply@acme.example"
+    message = mail.message
+    assert message["Subject"] == "Welcome to Café 河"
+    assert message["From"] == "Acme <no-reply@acme.example>"
+    assert message["Message-ID"].startswith(f"<{delivery['id']}@")
+    assert "welcome to Café 河." in mail.text()
+    assert "<strong>Café 河</strong>" in mail.text("html")
+
+
+@pytest.mark.database
+def test_a_run_is_shown_as_completed(client: ApiClient, send: Send, ended: Ended, platform: PlatformUnderTest) -> None:
+    ended(send(channels=("messaging.in_app",)))
+    platform.settle()
+    (run,) = client.get("/api/v1/runs").json()["items"]
+    assert (run["function"], run["status"], run["error"]) == ("messaging.deliver", "completed", None)
+    detail = client.get(f"/api/v1/runs/{run['run_id']}").json()
+    assert [(step["step"], step["status"]) for step in detail["steps"]] == [("send", "completed")]
+
+
+def test_everybody_is_written_to_in_their_language(
+    client: ApiClient, as_user: AsUser, mail_settings: Mailbox, send: Send, ended: Ended
+) -> None:
+    wei = as_user((), locale="zh-CN")
+    assert wei.user is not None
+    ended(send(to=[str(wei.user.id)], product="河流"))
+    (mail,) = mail_settings.wait_for(1)
+    assert mail.message["Subject"] == "欢迎使用 河流"
+    assert mail.message["Content-Language"] == "zh-CN"
+    assert "这条消息由持久化函数发送" in mail.text()
+
+
+def test_a_server_that_says_later_is_tried_again(mail_settings: Mailbox, send: Send, ended: Ended) -> None:
+    answers = iter(["451 4.3.0 try later", "421 4.3.2 busy"])
+    mail_settings.server.reply = lambda _envelope: next(answers, None)
+    (delivery,) = ended(send())
+    assert (delivery["status"], delivery["attempts"], delivery["error"]) == ("sent", 3, None)
+    assert len(mail_settings.mails) == 1
+
+
+def test_a_server_that_says_no_is_not_asked_again(
+    client: ApiClient, mail_settings: Mailbox, send: Send, ended: Ended
+) -> None:
+    def refuse(_envelope: Envelope) -> str:
+        return "550 5.7.1 no"
+
+    mail_settings.server.reply = refuse
+    message = send()
+    (delivery,) = ended(message)
+    assert (delivery["status"], delivery["attempts"]) == ("failed", 1)
+    assert "550" in delivery["error"]
+    mail_settings.server.reply = None
+    retried = client.post(f"/api/v1/messaging/deliveries/{delivery['id']}/retry")
+    assert retried.status_code == 202, retried.text
+    (again,) = ended(message)
+    assert (again["status"], again["attempts"], again["error"]) == ("sent", 2, None)
+    conflict = client.post(f"/api/v1/messaging/deliveries/{delivery['id']}/retry")
+    assert conflict.status_code == 409
+
+
+def test_a_server_that_is_down_shows_as_failed_in_the_end(
+    client: ApiClient, mail_settings: Mailbox, send: Send, ended: Ended
+) -> None:
+    client.put("/api/v1/settings/messaging", json={"smtp_host": "127.0.0.1", "smtp_port": 9, "smtp_tls": "none"})
+    (delivery,) = ended(send())
+    assert (delivery["status"], delivery["attempts"]) == ("failed", 9)
+    assert "does not answer" in delivery["error"]
+
+
+def test_without_a_mail_server_the_delivery_says_so(send: Send, ended: Ended) -> None:
+    (delivery,) = ended(send())
+    assert delivery["status"] == "failed"
+    assert "No mail server is set" in delivery["error"]
+
+
+def test_a_tenant_cannot_aim_at_private_addresses(
+    client: ApiClient, mailbox: Mailbox, send: Send, ended: Ended
+) -> None:
+    for host, port in (("127.0.0.1", 25), ("localhost", 587), ("169.254.169.254", 25), ("[::1]", 25), ("10.0.0.1", 22)):
+        client.put(
+            "/api/v1/settings/messaging", json={"smtp_host": host.strip("[]"), "smtp_port": port, "smtp_tls": "none"}
+        )
+        (delivery,) = ended(send())
+        assert delivery["status"] == "failed", host
+        assert "not allowed here" in delivery["error"] or "no mail port" in delivery["error"]
+    assert mailbox.mails == []
+
+
+def test_a_repeated_request_sends_one_message(client: ApiClient, mail_settings: Mailbox, ended: Ended) -> None:
+    assert client.user is not None
+    body = {
+        "template": "messaging.welcome",
+        "to": [str(client.user.id)],
+        "data": {"product": "x"},
+        "channels": ["messaging.email"],
+    }
+    answers = [
+        client.post("/api/v1/messaging/messages", json=body, headers={"Idempotency-Key": "once"}) for _ in range(3)
+    ]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    ended(answers[0].json())
+    assert len(mail_settings.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"template": "custom.unknown"}, "template"),
+        ({"to": ["00000000-0000-0000-0000-000000000007"]}, "to.0"),
+        ({"to": []}, "to"),
+        ({"data": {}}, "data.product"),
+        ({"data": {"product": 7}}, "data.product"),
+        ({"data": {"product": "x", "extra": 1}}, "data.extra"),
+        ({"channels": ["messaging.pigeon"]}, "channels.0"),
+    ],
+)
+def test_a_message_that_is_not_right_is_refused_whole(client: ApiClient, change: dict[str, Any], field: str) -> None:
+    assert client.user is not None
+    body = {"template": "messaging.welcome", "to": [str(client.user.id)], "data": {"product": "x"}}
+    answer = client.post("/api/v1/messaging/messages", json={**body, **change})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert client.get("/api/v1/messaging/messages").json()["items"] == []
+
+
+def test_people_of_other_tenants_cannot_be_written_to(client: ApiClient, as_user: AsUser, other_tenant: Any) -> None:
+    stranger = as_user((), tenant=other_tenant)
+    assert stranger.user is not None
+    body = {"template": "messaging.welcome", "to": [str(stranger.user.id)], "data": {"product": "x"}}
+    assert client.post("/api/v1/messaging/messages", json=body).status_code == 422
+
+
+@pytest.mark.database
+def test_an_inbox_is_its_owner_s(client: ApiClient, as_user: AsUser, send: Send, ended: Ended) -> None:
+    ada, bob = as_user({"messaging.inbox.use"}), as_user({"messaging.inbox.use"})
+    assert ada.user is not None
+    assert bob.user is not None
+    ended(send(to=[str(ada.user.id)], channels=("messaging.in_app",)))
+    ended(send(to=[str(ada.user.id)], channels=("messaging.in_app",), product="more"))
+    page = ada.get("/api/v1/messaging/inbox").json()
+    assert page["unread"] == 2
+    assert [item["subject"] for item in page["items"]] == ["Welcome to more", "Welcome to RiverEdge"]
+    place = f"/api/v1/messaging/inbox/{page['items'][0]['id']}"
+    assert bob.get(place).status_code == 404
+    assert bob.delete(place).status_code == 404
+    assert bob.get("/api/v1/messaging/inbox").json() == {"items": [], "next": None, "unread": 0}
+    assert ada.post(f"{place}/read").json()["read_at"] is not None
+    assert ada.get("/api/v1/messaging/inbox/unread").json() == {"unread": 1}
+    assert ada.post(f"{place}/unread").json()["read_at"] is None
+    assert ada.post("/api/v1/messaging/inbox/read-all").json() == {"unread": 0}
+    assert ada.delete(place).status_code == 204
+    assert len(ada.get("/api/v1/messaging/inbox").json()["items"]) == 1
+
+
+def test_a_plugin_that_is_switched_off_is_gone(client: ApiClient, send: Send) -> None:
+    off = client.put("/api/v1/plugins/messaging", json={"enabled": False})
+    assert off.status_code == 200, off.text
+    answer = client.get("/api/v1/messaging/messages")
+    assert answer.status_code == 404
+    assert answer.json()["plugin"] == "messaging"
+    assert client.put("/api/v1/plugins/messaging", json={"enabled": True}).json()["on"] is True
+    assert client.get("/api/v1/messaging/messages").status_code == 200
+
+
+def test_secrets_are_kept_and_never_told(client: ApiClient, platform: Any) -> None:
+    client.put("/api/v1/settings/messaging", json={"smtp_host": "mail.example", "smtp_password": "hunter22"})
+    shown = client.get("/api/v1/settings/messaging")
+    assert shown.json()["values"]["smtp_password"] == "********"
+    assert "hunter22" not in shown.text
+    client.put("/api/v1/settings/messaging", json={"smtp_host": "mail2.example", "smtp_password": "********"})
+    bad = client.put("/api/v1/settings/messaging", json={"smtp_port": 0})
+    assert [error["field"] for error in bad.json()["errors"]] == ["smtp_port"]
