@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, UniqueConstraint, create_engine, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import StatementError
 from sqlmodel import Field
 
@@ -67,8 +66,12 @@ class Genre(Shared, table=True):
 def _forget_tables() -> Any:
     """METADATA is shared by all that runs in this process."""
     yield
-    for cls in (Song, Album, Genre):
-        models.METADATA.remove(cls.__table__)  # type: ignore[attr-defined]
+    for name in ("sdktest_song", "sdktest_album", "sdktest_genre"):
+        models.METADATA.remove(models.METADATA.tables[name])
+
+
+SQLITE: Any = create_engine("sqlite://").dialect
+POSTGRESQL: Any = create_engine("postgresql+asyncpg://").dialect
 
 
 # -- ids ------------------------------------------------------------------------------------------------------------
@@ -145,20 +148,20 @@ def test_an_instant_comes_back_in_utc(instant: datetime) -> None:
 
 def test_nothing_stays_nothing_and_postgresql_gets_aware_values() -> None:
     kind = UtcDateTime()
-    assert kind.process_bind_param(None, sqlite.dialect()) is None
-    assert kind.process_result_value(None, sqlite.dialect()) is None
-    bound = kind.process_bind_param(datetime(2026, 11, 23, 9, tzinfo=_zone(60)), postgresql.dialect())
+    assert kind.process_bind_param(None, SQLITE) is None
+    assert kind.process_result_value(None, SQLITE) is None
+    bound = kind.process_bind_param(datetime(2026, 11, 23, 9, tzinfo=_zone(60)), POSTGRESQL)
     assert bound == datetime(2026, 11, 23, 8, tzinfo=UTC)
     assert bound is not None
     assert bound.tzinfo is UTC
-    read = kind.process_result_value(datetime(2026, 11, 23, 9, tzinfo=_zone(60)), postgresql.dialect())
+    read = kind.process_result_value(datetime(2026, 11, 23, 9, tzinfo=_zone(60)), POSTGRESQL)
     assert read is not None
     assert read.tzinfo is UTC
 
 
 def test_json_is_jsonb_on_postgresql() -> None:
-    assert JsonType.compile(dialect=postgresql.dialect()) == "JSONB"
-    assert JsonType.compile(dialect=sqlite.dialect()) == "JSON"
+    assert JsonType.compile(dialect=POSTGRESQL) == "JSONB"
+    assert JsonType.compile(dialect=SQLITE) == "JSON"
 
 
 # -- tables ---------------------------------------------------------------------------------------------------------
