@@ -68,6 +68,8 @@ def _compile(source: str, *, html: bool) -> Template:
 def _check(node: nodes.Node, depth: int) -> None:
     if not isinstance(node, _ALLOWED):
         raise RenderError(f"line {node.lineno}: {type(node).__name__.lower()} is not available in messages")
+    if isinstance(node, nodes.Name) and node.name == "self":
+        raise RenderError(f"line {node.lineno}: self is not available in messages")
     if isinstance(node, nodes.Test) and node.name not in _TESTS:
         raise RenderError(f"line {node.lineno}: there is no test {node.name!r}")
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:

@@ -156,8 +156,9 @@ def compose(message: RenderedMessage, sender: str) -> EmailMessage:
     domain = address.rpartition("@")[2] or "localhost"
     mail["Message-ID"] = f"<{message.delivery_id}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
-    mail["Content-Language"] = message.locale
     mail.set_content(message.text)
     if message.html is not None:
         mail.add_alternative(message.html, subtype="html")
+    # Only now: setting the content takes away what was said about it.
+    mail["Content-Language"] = message.locale
     return mail
