@@ -98,7 +98,7 @@ def test_the_next_tick(cron: str, after: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "* * * *", "* * * * * *", "61 * * * *", "TZ=Mars/Base * * * * *", "@daily", "x" * 300]
+    "text", ["", "* * * *", "* * * * * *", "61 * * * *", "0 0 30 2 *", "TZ=Mars/Base * * * * *", "@daily", "x" * 300]
 )
 def test_invalid_schedules(text: str) -> None:
     with pytest.raises(ValueError, match=r"cron|zone|character"):

@@ -19,6 +19,15 @@ from .schema import SCHEMA, SCHEMA_VERSION
 
 T = TypeVar("T")
 _GROUP_SECONDS = 0.02
+_LOCK_SECONDS = 2.0
+_PRAGMAS = (
+    "auto_vacuum = INCREMENTAL",
+    # Held from the first access on, so that a second engine on the same file finds out at once.
+    "locking_mode = EXCLUSIVE",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "cache_size = -8000",
+)
 
 
 class Tx:
@@ -51,21 +60,24 @@ class SqliteDatabase:
         self._scheduled = False
 
     def open(self) -> None:
-        connection = sqlite3.connect(self._path, isolation_level=None, cached_statements=256, timeout=5)
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA cache_size = -8000")
+        connection = sqlite3.connect(self._path, isolation_level=None, cached_statements=256, timeout=_LOCK_SECONDS)
+        try:
+            self._prepare(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise RuntimeError(f"{self._path} cannot be opened; is another engine using it? ({error})") from error
+        except RuntimeError:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version not in {0, SCHEMA_VERSION}:
             raise RuntimeError(f"{self._path} was written by another version of the engine (schema {version})")
-        try:
-            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        except sqlite3.OperationalError as error:
-            connection.close()
-            raise RuntimeError(f"{self._path} cannot be opened; is another engine using it? ({error})") from error
-        self._connection = connection
+        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
     async def close(self) -> None:
         while self._waiting:
