@@ -162,7 +162,7 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE, description="Items a page.")] = 50
-    cursor: Annotated[str | None, Field(max_length=2000, description="`next` of the page before.")] = None
+    cursor: Annotated[str | None, Field(max_length=20_000, description="`next` of the page before.")] = None
     filter: Annotated[
         str | None,
         Field(

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -30,6 +30,8 @@ ModelT = TypeVar("ModelT", bound=TenantModel | PlatformModel)
 OutT = TypeVar("OutT", bound=BaseModel)
 
 MAX_SORT = 4
+# Cursors hold the sort values, and have to fit into an address.
+MAX_SORT_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,17 @@ class _Key:
 
     def after(self, value: Any) -> ColumnElement[bool]:
         column = self.field.expression
-        return cast("ColumnElement[bool]", column < value if self.descending else column > value)
+        # A parameter of its own: SQLAlchemy refuses to compare with a bare True or False.
+        bound = bindparam(None, value, type_=column.type, unique=True)
+        return cast("ColumnElement[bool]", column < bound if self.descending else column > bound)
 
 
 class Repository(Generic[ModelT]):
     """Access to one model's rows. Subclass it with `model` and the `fields` that lists may filter and sort by.
 
     Attributes:
-        fields: filter fields; those over columns that are never null may also be sorted by.
+        fields: filter fields; those over columns that are never null may also be sorted by, texts if their column has
+            at most `MAX_SORT_TEXT` characters.
         default_sort: as in the query parameter `sort`, for example `-created_at`.
     """
 
@@ -71,7 +76,7 @@ class Repository(Generic[ModelT]):
         )
         names = {f.name for f in cls.fields}
         cls._filters = FilterSet([*cls.fields, *(f for f in standard if f.name not in names)])
-        cls._sortable = {f.name: f for f in cls._filters.fields if _never_null(f)}
+        cls._sortable = {f.name: f for f in cls._filters.fields if _is_sortable(f)}
 
     @property
     def session(self) -> AsyncSession:
@@ -141,7 +146,7 @@ class Repository(Generic[ModelT]):
         """
         wanted = self._filters.parse(query.filter, where="query.filter")
         keys = self._keys(query.sort or self.default_sort)
-        scope = f"{self.model.__tablename__}\n{query.sort}\n{query.filter}"
+        scope = f"{self.model.__tablename__}\n{query.sort or self.default_sort}\n{query.filter}"
         statement = select(self.model).where(wanted.sql(), *where).order_by(*(key.order() for key in keys))
         if query.cursor:
             values = cursors.decode(query.cursor, scope=scope)
@@ -182,9 +187,11 @@ def _after(keys: Sequence[_Key], values: Sequence[Any]) -> ColumnElement[bool]:
     return or_(*alternatives)
 
 
-def _never_null(found: FilterField) -> bool:
+def _is_sortable(found: FilterField) -> bool:
     column = getattr(getattr(found.expression, "property", None), "columns", [None])[0]
-    return column is not None and not column.nullable
+    if column is None or column.nullable:
+        return False
+    return found.type != "text" or 0 < (column.type.length or 0) <= MAX_SORT_TEXT
 
 
 def _plain(value: Any) -> Any:
