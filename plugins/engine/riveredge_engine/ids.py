@@ -8,6 +8,7 @@ import secrets
 import uuid
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_SEED_BYTES = 10
 _NAMESPACE = uuid.UUID("6f0f1f0e-3f5b-5b86-9c55-52495645524e")
 
 
@@ -44,10 +45,13 @@ def seeded_ulids(header: str, count: int) -> list[str]:
     """
     millis, _, encoded = header.partition(",")
     try:
-        entropy = int.from_bytes(base64.b64decode(encoded, validate=True), "big")
+        entropy = base64.b64decode(encoded, validate=True)
     except binascii.Error as error:
         raise ValueError("the event id seed is not base64") from error
-    return [encode_ulid(int(millis), entropy + index) for index in range(count)]
+    if len(entropy) != _SEED_BYTES:
+        raise ValueError(f"the event id seed has {len(entropy)} bytes, not {_SEED_BYTES}")
+    first = int.from_bytes(entropy, "big")
+    return [encode_ulid(int(millis), first + index) for index in range(count)]
 
 
 def app_uuid(name: str) -> str:
