@@ -77,7 +77,7 @@ def test_forged_and_old_tokens_are_refused(anonymous: ApiClient, platform: Threa
         "of nobody": forged({**claims, "sub": "x"}, ours, "EdDSA"),
         "of an unknown user": forged({**claims, "sub": str(UUID(int=1))}, ours, "EdDSA"),
         "cut": client.user.token[:-4],
-        "empty": "",
+        "no token": "x",
     }
     for what, token in tokens.items():
         answer = anonymous.get("/api/v1/example/notes", headers={"Authorization": f"Bearer {token}"})

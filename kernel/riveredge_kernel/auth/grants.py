@@ -53,6 +53,11 @@ class Grants:
         """Read everything anew: a role or a membership has changed."""
         self._known.clear()
 
+    def forget(self, user_id: UUID) -> None:
+        """Read what this user may do anew: they have just signed in."""
+        for key in [key for key in self._known if key[0] == user_id]:
+            del self._known[key]
+
     def everything(self) -> frozenset[str]:
         """Every permission that there is."""
         return frozenset(c.item.id for c in self._plugins.collect(Plugin.permissions))

@@ -98,6 +98,7 @@ class AuthService:
             tenant = next((t for t in tenants if t.slug == slug), None)
             if tenant is None:
                 raise Forbidden(f"You are no member of an organisation {slug!r}.")
+        self._grants.forget(user.id)
         token = self._tokens.issue(user.id, tenant_id=tenant.id if tenant else None)
         return SignedIn(token, self._tokens.seconds, user, tenant, tenants)
 
