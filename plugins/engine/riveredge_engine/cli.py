@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
+import signal
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 import uvicorn
 
+from . import dumping
 from .engine import Engine
+from .store import open_database
+
+_GRACE_SECONDS = 5
 
 app = typer.Typer(help="An Inngest-compatible engine, durable in one file.", add_completion=False)
 
@@ -50,11 +58,48 @@ def serve(
         raise typer.Exit(1) from error
 
 
+@app.command()
+def dump(
+    *,
+    store: Annotated[str, typer.Option(help="The engine's file; it may be in use by no engine.")] = "engine.db",
+    run: Annotated[str | None, typer.Option(help="Show only this run, with its events, steps and queue.")] = None,
+    contents: Annotated[bool, typer.Option(help="Show what events, steps and runs contain, too.")] = False,
+) -> None:
+    """Print the state of a store as JSON, one object a line, for a report of a problem."""
+    try:
+        database = open_database(store, create=False)
+        database.open()
+    except (ValueError, RuntimeError) as error:
+        typer.secho(str(error), fg="red", err=True)
+        raise typer.Exit(1) from error
+    for record in dumping.records(database, run_id=run, contents=contents):
+        typer.echo(json.dumps(record))
+    asyncio.run(database.close())
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the engine, which has to stop after the server and before the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 async def _serve(engine: Engine, host: str, port: int) -> None:
     """Answer requests only while the engine runs: it starts first and stops last."""
-    config = uvicorn.Config(engine.asgi, host=host, port=port, lifespan="off", access_log=False, log_config=None)
+    config = uvicorn.Config(
+        engine.asgi, host=host, port=port, lifespan="off", access_log=False, log_config=None,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )  # fmt: skip
+    server = _Server(config)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     async with engine:
-        await uvicorn.Server(config).serve()
+        await server.serve()
 
 
 def main() -> None:
