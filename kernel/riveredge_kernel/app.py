@@ -153,5 +153,5 @@ def _check_settings(host: PluginHost) -> None:
     for contributed in host.collect(Plugin.settings):
         try:
             contributed.item()
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             host.fail(contributed.plugin_id, "failed: load", f"settings: {error}"[:500])

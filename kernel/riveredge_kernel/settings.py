@@ -3,13 +3,13 @@
 For every name, `…_FILE` may name a file that holds the value instead: secrets of containers and systemd credentials.
 """
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from riveredge_sdk.settings import FileValues
 
 PREFIX = "RIVEREDGE_"
 
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Explicit arguments first, then the environment, then `…_FILE`."""
-        return init_settings, env_settings, _FileValues(settings_cls)
+        return init_settings, env_settings, FileValues(settings_cls)
 
     @property
     def database_url(self) -> str:
@@ -127,31 +127,3 @@ class Settings(BaseSettings):
     @property
     def base_url(self) -> str:
         return self.public_url or f"http://{self.host}:{self.port}"
-
-
-class _FileValues(PydanticBaseSettingsSource):
-    """`RIVEREDGE_A__B_FILE=/path` gives a.b the file's content, without the line end."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        return values_from_files(os.environ)
-
-
-def values_from_files(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The nested values that the `…_FILE` variables of `environment` name.
-
-    Raises:
-        OSError: a named file cannot be read.
-    """
-    values: dict[str, Any] = {}
-    for name, path in environment.items():
-        if not (name.startswith(PREFIX) and name.endswith("_FILE") and path):
-            continue
-        *sections, leaf = name.removeprefix(PREFIX).removesuffix("_FILE").lower().split("__")
-        target = values
-        for section in sections:
-            target = target.setdefault(section, {})
-        target[leaf] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    return values

@@ -1,9 +1,12 @@
 """Settings: of the installation (environment) and of a tenant (stored, editable, secrets encrypted)."""
 
-from typing import TypeVar
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from riveredge_sdk.context import current_context
 
@@ -16,6 +19,46 @@ class PluginSettings(BaseSettings):
     Subclass with `model_config = plugin_settings("messaging")` and name the class in `Plugin.settings`. For each
     field, `…_FILE` names a file that holds the value (secrets of containers).
     """
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Explicit arguments first, then the environment, then `…_FILE`."""
+        return init_settings, env_settings, FileValues(settings_cls)
+
+
+class FileValues(PydanticBaseSettingsSource):
+    """`<PREFIX>A__B_FILE=/path` gives a.b the file's content, without the line end."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return values_from_files(os.environ, prefix=self.config["env_prefix"])
+
+
+def values_from_files(environment: Mapping[str, str], *, prefix: str) -> dict[str, Any]:
+    """The nested values that the `<prefix>…_FILE` variables of `environment` name.
+
+    Raises:
+        OSError: a named file cannot be read.
+    """
+    values: dict[str, Any] = {}
+    for name, path in environment.items():
+        if not (name.startswith(prefix) and name.endswith("_FILE") and path):
+            continue
+        *sections, leaf = name.removeprefix(prefix).removesuffix("_FILE").lower().split("__")
+        target = values
+        for section in sections:
+            target = target.setdefault(section, {})
+        target[leaf] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    return values
 
 
 def plugin_settings(plugin: str) -> SettingsConfigDict:
