@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from riveredge_sdk.settings import FileValues
+from riveredge_sdk.settings import reading_files
 
 PREFIX = "RIVEREDGE_"
 
@@ -117,8 +117,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Explicit arguments first, then the environment, then `…_FILE`."""
-        return init_settings, env_settings, FileValues(settings_cls)
+        """Explicit arguments first, then the environment, then the files that it names."""
+        return init_settings, reading_files(env_settings)
 
     @property
     def database_url(self) -> str:

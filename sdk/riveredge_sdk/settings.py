@@ -1,12 +1,11 @@
 """Settings: of the installation (environment) and of a tenant (stored, editable, secrets encrypted)."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from riveredge_sdk.context import current_context
 
@@ -29,36 +28,29 @@ class PluginSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Explicit arguments first, then the environment, then `…_FILE`."""
-        return init_settings, env_settings, FileValues(settings_cls)
+        """Explicit arguments first, then the environment, then the files that it names."""
+        return init_settings, reading_files(env_settings)
 
 
-class FileValues(PydanticBaseSettingsSource):
-    """`<PREFIX>A__B_FILE=/path` gives a.b the file's content, without the line end."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        return values_from_files(os.environ, prefix=self.config["env_prefix"])
-
-
-def values_from_files(environment: Mapping[str, str], *, prefix: str) -> dict[str, Any]:
-    """The nested values that the `<prefix>…_FILE` variables of `environment` name.
+def reading_files(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
+    """The environment, in which `NAME_FILE` stands for `NAME` with the content of that file, without its line end.
 
     Raises:
         OSError: a named file cannot be read.
     """
-    values: dict[str, Any] = {}
-    for name, path in environment.items():
-        if not (name.startswith(prefix) and name.endswith("_FILE") and path):
-            continue
-        *sections, leaf = name.removeprefix(prefix).removesuffix("_FILE").lower().split("__")
-        target = values
-        for section in sections:
-            target = target.setdefault(section, {})
-        target[leaf] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    return values
+    if isinstance(source, EnvSettingsSource):
+        source.env_vars = _with_files(source.env_vars, source.env_prefix.lower())
+    return source
+
+
+def _with_files(environment: Mapping[str, str | None], prefix: str) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name, value in environment.items():
+        if value and name.startswith(prefix) and name.endswith("_file"):
+            found.setdefault(name.removesuffix("_file"), Path(value).read_text(encoding="utf-8").rstrip("\r\n"))
+        else:
+            found[name] = value
+    return found
 
 
 def plugin_settings(plugin: str) -> SettingsConfigDict:

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from riveredge_sdk.settings import PluginSettings, TenantSettings, plugin_settings
 
 
 class Server(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     host: str = "localhost"
     password: SecretStr | None = None
 
@@ -17,6 +19,7 @@ class Paper(PluginSettings):
     model_config = plugin_settings("paper")
 
     trays: int = 1
+    sizes: list[str] = []  # noqa: RUF012
     server: Server = Server()
     key: SecretStr | None = None
 
@@ -55,6 +58,14 @@ def test_the_environment_wins_over_a_file(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert Paper().trays == 5
     monkeypatch.setenv("RIVEREDGE_PAPER__TRAYS", "6")
     assert Paper().trays == 6
+
+
+def test_a_file_holds_what_the_variable_would(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "sizes").write_text('["A4", "A5"]\r\n', encoding="utf-8")
+    monkeypatch.setenv("RIVEREDGE_PAPER__SIZES_FILE", str(tmp_path / "sizes"))
+    monkeypatch.setenv("RIVEREDGE_PAPER__KEY_FILE", "")
+    assert Paper().sizes == ["A4", "A5"]
+    assert Paper().key is None
 
 
 def test_a_file_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
