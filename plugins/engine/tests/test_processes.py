@@ -185,7 +185,9 @@ async def test_a_stored_step_is_never_run_again(app: App, wait_until: Any) -> No
         app.engine.end()
         await app.engine.start()
     await wait_until(lambda: all_completed(app, 1), "the run to complete")
-    assert sorted(app.done) == ["only-left", "only-one", "only-right"]
+    # The other steps may have been under way when the engine was killed; this one's result was on disk.
+    assert app.done.count("only-one") == 1
+    assert set(app.done) == {"only-left", "only-one", "only-right"}
 
 
 async def test_a_terminated_engine_ends_cleanly_and_goes_on(app: App, wait_until: Any) -> None:
