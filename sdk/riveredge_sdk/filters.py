@@ -208,7 +208,7 @@ class _Reader:
         op = source["op"]
         if not isinstance(op, str) or op not in OPERATORS[found.type]:
             ops = ", ".join(sorted(OPERATORS[found.type]))
-            self.wrong(f"{where}.op", f"A {found.type} field takes: {ops}.", "unknown_op")
+            self.wrong(f"{where}.op", f"A field of type {found.type} takes: {ops}.", "unknown_op")
             return None
         try:
             return Comparison(found, op, found.read(op, source["value"]))

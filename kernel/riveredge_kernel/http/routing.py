@@ -43,20 +43,21 @@ class Plan:
         context = await self.gate.admit(request, self.route, self.plugin)
         version: list[int] = []
         token = _version.set(version)
+
+        async def versioned() -> Response:
+            response = await answer(request)
+            return _versioned(request, response, version[0]) if version else response
+
         try:
             with use_context(context):
                 async with unit_of_work(read_only=self.route.method == "GET") as session:
                     key = idempotency.key_of(request) if self.route.method == "POST" else None
                     principal = context.principal
                     if key and principal and context.tenant_id:
-                        response = await idempotency.answer_once(
-                            session, request, principal.id, key, lambda: answer(request)
-                        )
-                    else:
-                        response = await answer(request)
+                        return await idempotency.answer_once(session, request, principal.id, key, versioned)
+                    return await versioned()
         finally:
             _version.reset(token)
-        return _versioned(request, response, version[0]) if version else response
 
 
 def _versioned(request: Request, response: Response, version: int) -> Response:
