@@ -55,7 +55,7 @@ if engine.dialect.name == "sqlite":
     @event.listens_for(engine.sync_engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA synchronous=FULL")
 
 
 @asynccontextmanager
@@ -87,9 +87,7 @@ Session = Annotated[AsyncSession, Depends(session)]
 
 
 @app.get("/notes")
-async def list_notes(
-    tenant_id: Tenant, session: Session, limit: Annotated[int, Query(ge=1, le=200)] = 50
-) -> NotePage:
+async def list_notes(tenant_id: Tenant, session: Session, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> NotePage:
     query = select(Note).where(Note.tenant_id == tenant_id).order_by(col(Note.created_at).desc()).limit(limit)
     rows = (await session.exec(query)).all()
     return NotePage(items=[NoteOut.model_validate(row, from_attributes=True) for row in rows])

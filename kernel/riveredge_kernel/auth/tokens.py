@@ -53,6 +53,10 @@ class TokenService:
             claims["tid"] = str(tenant_id)
         return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self._key_id})
 
+    def public_pem(self) -> str:
+        """The key that verifies tokens, for others that accept them."""
+        return self._public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
     def read(self, token: str) -> TokenClaims:
         """The claims of a good token.
 

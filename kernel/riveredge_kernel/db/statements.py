@@ -4,32 +4,33 @@ Only what the ORM compiles gets the tenant filter, so anything else is refused, 
 """
 
 from collections.abc import Iterable
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
     Alias,
+    ClauseElement,
     ColumnClause,
     Delete,
     Executable,
     Insert,
     Select,
+    SelectBase,
     Table,
     TableClause,
     TextClause,
     Update,
     Uuid,
+    Values,
     bindparam,
 )
 from sqlalchemy.orm import Mapper
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.selectable import ScalarValues
 
+from riveredge_kernel.db.refusals import refuse, refuse_inside, refuse_unmapped, refuse_written
 from riveredge_sdk.models import TenantModel
 from riveredge_sdk.tenancy import TenantWallError
-
-
-def refuse(what: str, instead: str) -> NoReturn:
-    """Raise the wall's error, with a way out."""
-    raise TenantWallError(f"{what} cannot be filtered by tenant. {instead}")
 
 
 def is_tenant(mapper: Mapper[Any]) -> bool:
@@ -44,7 +45,8 @@ def mappers_of(statement: Any) -> set[Mapper[Any]]:
         TenantWallError: a part of it is no mapped class.
     """
     found: set[Mapper[Any]] = set()
-    _refuse_unmapped(statement)
+    refuse_unmapped(statement)
+    refuse_written(statement)
     _look_through(statement, found, {}, frozenset())
     return found
 
@@ -61,6 +63,7 @@ def _look_through(query: Any, found: set[Mapper[Any]], seen: dict[int, Any], out
     todo: list[Any] = list(_children(query))
     while todo:
         element = todo.pop()
+        refuse_inside(element)
         if isinstance(element, Select):
             inner.append(element)
             continue
@@ -75,11 +78,14 @@ def _look_through(query: Any, found: set[Mapper[Any]], seen: dict[int, Any], out
         elif isinstance(element, ColumnClause) and isinstance(element.table, Table):
             plain.append(element)
         else:
-            _refuse_unmapped(element)
+            refuse_unmapped(element)
             todo.extend(_children(element))
+    if inner and isinstance(query, Insert):
+        # Criteria are options of SELECT, UPDATE and DELETE: they would not reach these.
+        refuse("INSERT … SELECT, or a subquery in an INSERT,", "Read the rows, then add them.")
     for column in plain:
         if column.table.name not in named and not (column.table.name in outer and _correlates(query, column.table)):
-            _refuse_unmapped(column.table)
+            refuse_unmapped(column.table)
     for select in inner:
         _look_through(select, found, seen, outer | named)
 
@@ -93,18 +99,24 @@ def _children(element: Any) -> Iterable[Any]:
         return () if element.table is None else (element.table,)
     if isinstance(element, Insert | Update | Delete):
         return (element.table, *element.get_children())
+    if isinstance(element, Values | ScalarValues):
+        cells = (cell for rows in element._data for row in rows for cell in row)
+        return [cell for cell in cells if isinstance(cell, ClauseElement)]
     return cast("Iterable[Any]", element.get_children())
 
 
-def _refuse_unmapped(element: Any) -> None:
-    if isinstance(element, TextClause):
-        refuse("text()", "Use ORM expressions, or raw_sql_reviewed(statement, reason=…).")
-    if isinstance(element, TableClause):
-        kind = "The bare table" if isinstance(element, Table) else "table()"
-        refuse(f"{kind} {element.name!r}", "Use the mapped class.")
-    # count(*) and EXISTS (SELECT 1 …) are the literals that the ORM itself writes.
-    if isinstance(element, ColumnClause) and element.is_literal and element.name not in {"*", "1"}:
-        refuse("literal_column()", "Use literal() for values and mapped attributes for columns.")
+def check_value(value: Any) -> None:
+    """An SQL expression given as a value is written by the flush, where no filter applies: it may not read rows.
+
+    Raises:
+        TenantWallError: it has a subquery, or something that `mappers_of` refuses.
+    """
+    if hasattr(value, "__clause_element__"):
+        value = value.__clause_element__()
+    if isinstance(value, ClauseElement):
+        mappers_of(value)
+        if any(isinstance(part, SelectBase) for part in visitors.iterate(value)):
+            refuse("A subquery as a value", "Read first, then set what was found.")
 
 
 def _correlates(query: Any, table: Table) -> bool:
@@ -169,10 +181,8 @@ def check_insert(statement: Any, tenant_id: UUID) -> Any:
     """The INSERT with the tenant stamped into its values.
 
     Raises:
-        TenantWallError: it copies from a SELECT, names another tenant, or could overwrite another tenant's row.
+        TenantWallError: it holds several rows, names another tenant, or could overwrite another tenant's row.
     """
-    if statement.select is not None:
-        refuse("INSERT … SELECT", "Read the rows, then add them.")
     if statement._multi_values:
         refuse(
             "INSERT with several rows in values()", "Pass the rows as parameters: session.exec(insert(X), params=rows)."
@@ -195,6 +205,17 @@ def stamp_rows(rows: Any, tenant_id: UUID) -> None:
     Raises:
         TenantWallError: a row names another tenant.
     """
-    for row in [rows] if isinstance(rows, dict) else rows or ():
+    for row in _rows(rows):
         if row.setdefault("tenant_id", tenant_id) != tenant_id:
             raise TenantWallError("an INSERT names another tenant")
+
+
+def check_rows(rows: Any) -> None:
+    """`check_value` for the parameter sets of an INSERT."""
+    for row in _rows(rows):
+        for value in row.values():
+            check_value(value)
+
+
+def _rows(rows: Any) -> Iterable[Any]:
+    return [rows] if isinstance(rows, dict) else rows or ()

@@ -8,13 +8,15 @@ from sqlalchemy import Connection, Delete, Insert, Update, Uuid, bindparam, even
 from sqlalchemy.orm import Mapper, ORMExecuteState, SessionTransaction, with_loader_criteria
 from sqlmodel import Session
 
+from riveredge_kernel.db.refusals import check_kind, refuse
 from riveredge_kernel.db.scope import Scope, scope_of
 from riveredge_kernel.db.statements import (
     check_change,
     check_insert,
+    check_rows,
+    check_value,
     is_tenant,
     mappers_of,
-    refuse,
     reviewed,
     stamp_rows,
 )
@@ -91,6 +93,7 @@ def _on_execute(state: ORMExecuteState) -> Any:
         RAW_STATEMENTS.inc()
         state.statement = reviewed(statement, scope.tenant())
         return None
+    check_kind(statement)
     mappers = mappers_of(statement)
     if any(is_tenant(mapper) for mapper in mappers):
         scope.tenant()
@@ -109,6 +112,7 @@ def _on_execute(state: ORMExecuteState) -> Any:
 
 
 def _insert(state: ORMExecuteState, statement: Insert, scope: Scope, mappers: set[Mapper[Any]]) -> Any:
+    check_rows(state.parameters)
     if not any(is_tenant(mapper) for mapper in mappers):
         return None
     tenant = scope.tenant()
@@ -126,6 +130,8 @@ def _on_flush(session: TenantSession, _context: Any, _instances: Any) -> None:
     if changed and scope.read_only:
         raise TenantWallError(f"this unit of work is for reading only; it cannot write {type(changed[0]).__name__}")
     for row in changed:
+        for value in row.__dict__.values():
+            check_value(value)
         if not isinstance(row, TenantModel):
             continue
         tenant = scope.tenant()

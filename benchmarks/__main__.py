@@ -1,0 +1,82 @@
+"""`make bench`: measured side by side in one run, as ratios to what a user would use instead."""
+
+import logging
+import statistics
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import latency, requests, startup
+from benchmarks.load import Result
+from riveredge_kernel import logging as kernel_logging
+from riveredge_kernel.settings import Settings
+from riveredge_sdk.testing.postgres import find_postgres
+
+out = Console(highlight=False, width=110)
+
+LEAST_THROUGHPUT = 0.7
+MOST_STARTUP = 1.5
+
+
+def _verdict(reached: bool) -> str:
+    return "[green]reached[/green]" if reached else "[red]missed[/red]"
+
+
+def _requests() -> None:
+    table = Table("database", "end-point", "", "per second", "p50 ms", "p95 ms", "ratio", "goal ≥ 0.7")
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        sqlite = f"sqlite+aiosqlite:///{directory}"
+        measured = {"SQLite": requests.run(directory, f"{sqlite}/ours.db", f"{sqlite}/hand.db")}
+        postgres = find_postgres()
+        if postgres is not None:
+            ours, hand = postgres.create_database(), postgres.create_database()
+            roles = {"owner_url": ours.owner, "system_url": ours.system}
+            measured["PostgreSQL"] = requests.run(directory, ours.app, hand.owner, **roles)
+            for database in (ours, hand):
+                postgres.drop_database(database.name)
+    for database, pairs in measured.items():
+        for end_point, rounds in pairs.items():
+            ratio = statistics.median(ours.per_second / hand.per_second for ours, hand in rounds)
+            ours, hand = rounds[-1]
+            _row(table, database, end_point, "RiverEdge", ours, f"{ratio:.2f}", _verdict(ratio >= LEAST_THROUGHPUT))
+            _row(table, "", "", "by hand", hand, "", "")
+    out.print(table)
+
+
+def _row(table: Table, database: str, end_point: str, who: str, result: Result, ratio: str, goal: str) -> None:  # noqa: PLR0917
+    numbers = (f"{result.per_second:.0f}", f"{result.quantile(0.5):.1f}", f"{result.quantile(0.95):.1f}")
+    table.add_row(database, end_point, who, *numbers, ratio, goal)
+
+
+def _startup() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        none, fifty = startup.run(Path(name))
+    ratio = fifty / none
+    out.print(
+        f"Start-up: {none:.2f} s without plugins, {fifty:.2f} s with {startup.PLUGINS} more: "
+        f"{ratio:.2f} times (goal under {MOST_STARTUP}: {_verdict(ratio < MOST_STARTUP)})"
+    )
+
+
+def _latency() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        seconds = latency.run(Path(name))
+    p50, p95 = seconds[len(seconds) // 2] * 1000, seconds[int(len(seconds) * 0.95)] * 1000
+    out.print(f"From request to delivered mail: p50 {p50:.0f} ms, p95 {p95:.0f} ms, {len(seconds)} one after another")
+
+
+def main() -> None:
+    """Measure everything."""
+    kernel_logging.configure(Settings(log_level="error"))
+    logging.getLogger("riveredge_engine").setLevel(logging.ERROR)
+    out.print("[bold]Requests[/bold], eight connections, the same rows, side by side with FastAPI + SQLModel by hand")
+    _requests()
+    _startup()
+    _latency()
+
+
+if __name__ == "__main__":
+    main()
