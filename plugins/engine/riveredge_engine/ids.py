@@ -33,10 +33,6 @@ class UlidFactory:
             self._entropy += 1
         return encode_ulid(self._last_ms, self._entropy)
 
-    def restart(self) -> None:
-        """Forget the last instant: after a clock was moved back, ids start from it again."""
-        self._last_ms = 0
-
 
 def seeded_ulids(header: str, count: int) -> list[str]:
     """Ids for the events of one request from `x-inngest-event-id-seed: <ms>,<base64 of 10 bytes>`.

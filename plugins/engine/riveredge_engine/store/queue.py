@@ -60,11 +60,6 @@ def exists(db: Database | Tx, item: Item) -> bool:
     return bool(db.rows("SELECT 1 FROM queue WHERE id = ? AND attempt = ?", item.id, item.attempt))
 
 
-def by_job(db: Database | Tx, job: str) -> Item | None:
-    rows = db.rows(f"SELECT {_COLUMNS} {_FROM} WHERE queue.job = ?", job)
-    return _item(rows[0]) if rows else None
-
-
 def load(db: Database, ids: Sequence[int]) -> list[Item]:
     """The items that are still queued, in the order of their due times."""
     rows: list[Row] = []

@@ -54,10 +54,6 @@ def counts(db: Database | Tx, run_id: str) -> tuple[int, int]:
     return total - done, done
 
 
-def is_pending(db: Database | Tx, run_id: str, hash_: str) -> bool:
-    return bool(db.rows("SELECT 1 FROM steps WHERE run_id = ? AND hash = ? AND done = 0", run_id, hash_))
-
-
 def of_run(db: Database, run_id: str) -> list[Step]:
     """All steps of a run, finished ones first in their order."""
     rows = db.rows(
