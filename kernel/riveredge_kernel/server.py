@@ -5,6 +5,7 @@
 
 import asyncio
 import contextlib
+import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from importlib.metadata import entry_points
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 import uvicorn
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from riveredge_kernel.app import create_app
@@ -58,7 +60,8 @@ def listen(host: str, port: int) -> socket.socket:
         OSError: the port is taken.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, asyncio turns off the delay of small packets; without it, answers wait for 40 ms.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
@@ -134,14 +137,30 @@ async def running(
             engine_socket = listen(inngest.engine_host, inngest.engine_port)
             settings.var_dir.mkdir(parents=True, exist_ok=True)
             local = f"http://{settings.host}:{app_socket.getsockname()[1]}"
+            # Keys of this process alone: nobody else may start functions, neither here nor at the engine.
+            signing_key = inngest.signing_key or SecretStr(secrets.token_hex(32))
+            event_key = inngest.event_key or SecretStr(secrets.token_hex(16))
             engine = find_engine()(
-                **{"store": settings.var_dir / "engine.db", "app_urls": [], **(engine_options or {})},
+                **{
+                    "store": settings.var_dir / "engine.db",
+                    "app_urls": [],
+                    "event_keys": [event_key.get_secret_value()],
+                    "signing_key": signing_key.get_secret_value(),
+                    **(engine_options or {}),
+                },
             )
             await engine.start()
             stack.push_async_callback(engine.stop)
             await stack.enter_async_context(serve_app(engine.asgi, engine_socket, lifespan=False))
             address = f"http://{inngest.engine_host}:{engine_socket.getsockname()[1]}"
-            changes["inngest"] = inngest.model_copy(update={"base_url": address, "serve_origin": local})
+            changes["inngest"] = inngest.model_copy(
+                update={
+                    "base_url": address,
+                    "serve_origin": local,
+                    "signing_key": signing_key,
+                    "event_key": event_key,
+                }
+            )
         app = create_app(settings.model_copy(update=changes), plugins=plugins, confirm_within=confirm_within)
         platform: Platform = app.state.platform
         platform.engine = engine

@@ -176,4 +176,5 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Any) -> None:
     begin = connection.get_execution_options().get(_BEGIN, "BEGIN")
-    connection.exec_driver_sql(begin, execution_options=seal())
+    # Straight to the driver: one exchange with its thread instead of three.
+    connection.connection.dbapi_connection.run_async(lambda driver: driver.execute(begin))

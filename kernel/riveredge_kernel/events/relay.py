@@ -18,6 +18,7 @@ from sqlmodel import col, or_, select
 
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.models import OutboxEvent, OutboxState
+from riveredge_kernel.functions.client import InngestAbsentError
 from riveredge_kernel.metrics import OUTBOX_OPEN, OUTBOX_SENT
 from riveredge_sdk.events import PublishedEvent
 from riveredge_sdk.models import utcnow
@@ -29,6 +30,9 @@ SWEEP_SECONDS = 1.0
 BATCH = 100
 LEASE = timedelta(seconds=30)
 MAX_BACKOFF = 60
+# While Inngest does not answer, it is asked again after half a second, then after twice as long, up to this.
+MAX_ABSENCE = 10.0
+_MAX_ERROR = 300
 # After an acknowledgement a run is expected within this time; each further time is twice as long, up to an hour.
 CONFIRM_WITHIN = 15
 MAX_CONFIRM = 3600
@@ -55,6 +59,8 @@ class EventRelay:
         self._sent = asyncio.Event()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._absences = 0
+        self._silent_until = 0.0
         self.last_error = ""
 
     def nudge(self, events: Sequence[PublishedEvent]) -> None:
@@ -85,11 +91,14 @@ class EventRelay:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                while self._fresh:
+                if loop.time() < self._silent_until:
+                    # What is committed meanwhile lies in the outbox, and is found there.
+                    self._drop_fresh()
+                while self._fresh and loop.time() >= self._silent_until:
                     await self._send_fresh()
-                if loop.time() - swept >= SWEEP_SECONDS:
+                if loop.time() >= self._silent_until and loop.time() - swept >= SWEEP_SECONDS:
                     swept = loop.time()
-                    while await self._sweep() == BATCH:
+                    while await self._sweep() == BATCH and loop.time() >= self._silent_until:
                         pass
             except (SQLAlchemyError, OSError) as error:
                 # The database is away; the rows will still be there when it is back.
@@ -100,6 +109,10 @@ class EventRelay:
             if not self._fresh:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), SWEEP_SECONDS)
+
+    def _drop_fresh(self) -> None:
+        self._fresh.clear()
+        self._sent.set()
 
     async def _send_fresh(self) -> None:
         ids, self._fresh = self._fresh[:BATCH], self._fresh[BATCH:]
@@ -135,50 +148,70 @@ class EventRelay:
         return len(rows)
 
     async def _send(self, rows: Sequence[OutboxEvent]) -> None:
-        if not rows:
-            return
-        # A row that failed before goes alone, so that one the engine will never take does not hold up the others.
-        fresh = [row for row in rows if row.attempts == 0 or row.state == OutboxState.SENT]
-        failed_before = [[row] for row in rows if row not in fresh]
-        for group in [fresh, *failed_before] if fresh else failed_before:
+        # A row that was refused before goes alone, so that one the engine will never take does not hold up the others.
+        fresh = [row for row in rows if row.error is None]
+        groups = [fresh] if fresh else []
+        groups += [[row] for row in rows if row.error is not None]
+        for index, group in enumerate(groups):
             try:
                 await self._sender.send_events(group)
+            except InngestAbsentError as error:
+                # The rest would only fail as well.
+                await self._note_absence([row for part in groups[index:] for row in part], error)
+                return
             except Exception as error:  # noqa: BLE001  (whatever goes wrong in sending means: again later)
-                self.last_error = f"{type(error).__name__}: {error}"[:300]
-                OUTBOX_SENT.labels("failed").inc(len(group))
-                await self._note_failure(group, self.last_error)
+                await self._note_failure(group, f"{type(error).__name__}: {error}"[:_MAX_ERROR])
             else:
+                self._absences = 0
                 self.last_error = ""
                 OUTBOX_SENT.labels("sent").inc(len(group))
                 await self._note_sent(group)
 
     async def _note_sent(self, rows: Sequence[OutboxEvent]) -> None:
         now = utcnow()
+        by_check: dict[datetime | None, list[UUID]] = {}
+        for row in rows:
+            by_check.setdefault(self._confirm_by(row, now) if row.consumed else None, []).append(row.id)
         async with self._database.system("outbox", self._runtime) as session:
-            for row in rows:
-                values: dict[str, Any] = {"sent_at": now, "error": None, "attempts": row.attempts + 1}
-                if row.consumed:
-                    values |= {"state": OutboxState.SENT, "next_attempt_at": self._confirm_by(row, now)}
-                else:
+            for check_at, ids in by_check.items():
+                values: dict[str, Any] = {"sent_at": now, "error": None, "attempts": col(OutboxEvent.attempts) + 1}
+                if check_at is None:
                     values |= {"state": OutboxState.CONFIRMED, "confirmed_at": now}
+                else:
+                    values |= {"state": OutboxState.SENT, "next_attempt_at": check_at}
                 # The run may have been seen already, while we were on the way here.
                 still_open = col(OutboxEvent.state) != OutboxState.CONFIRMED
-                await session.exec(
-                    update(OutboxEvent).where(col(OutboxEvent.id) == row.id, still_open).values(**values)
-                )
+                await session.exec(update(OutboxEvent).where(col(OutboxEvent.id).in_(ids), still_open).values(**values))
 
     def _confirm_by(self, row: OutboxEvent, now: datetime) -> datetime:
         start = max(now, row.due_at) if row.due_at else now
         return start + timedelta(seconds=min(self._confirm_within * 2 ** min(row.attempts, 10), MAX_CONFIRM))
 
     async def _note_failure(self, rows: Sequence[OutboxEvent], error: str) -> None:
-        log.warning("events_not_sent", count=len(rows), error=error)
+        """Inngest has looked at the events and did not take them."""
+        self.last_error = error
+        OUTBOX_SENT.labels("refused").inc(len(rows))
+        log.warning("events_refused", count=len(rows), error=error)
         now = utcnow()
         async with self._database.system("outbox", self._runtime) as session:
             for row in rows:
                 delay = timedelta(seconds=min(2**row.attempts, MAX_BACKOFF))
                 values = {"attempts": row.attempts + 1, "error": error, "next_attempt_at": now + delay}
                 await session.exec(update(OutboxEvent).where(col(OutboxEvent.id) == row.id).values(**values))
+
+    async def _note_absence(self, rows: Sequence[OutboxEvent], error: Exception) -> None:
+        """Inngest does not answer: the events stay, and nothing is tried for a while."""
+        self.last_error = str(error)
+        OUTBOX_SENT.labels("failed").inc(len(rows))
+        pause = min(0.5 * 2**self._absences, MAX_ABSENCE)
+        self._absences += 1
+        self._silent_until = asyncio.get_running_loop().time() + pause
+        log.warning("inngest_absent", waiting=len(rows), seconds=pause, error=self.last_error)
+        values = {"next_attempt_at": utcnow()}
+        async with self._database.system("outbox", self._runtime) as session:
+            ids = [row.id for row in rows]
+            still_open = col(OutboxEvent.state) != OutboxState.CONFIRMED
+            await session.exec(update(OutboxEvent).where(col(OutboxEvent.id).in_(ids), still_open).values(**values))
 
     async def count_open(self) -> int:
         """How many events are not yet confirmed."""

@@ -43,6 +43,10 @@ def _secret(settings: InngestSettings, name: str) -> str | None:
     return value.get_secret_value() if value is not None else None
 
 
+class InngestAbsentError(Exception):
+    """Nobody answers at Inngest's address."""
+
+
 class EventSender:
     """Sends outbox rows. The event's id is the row's, so Inngest takes a repeated one only once."""
 
@@ -53,9 +57,16 @@ class EventSender:
         """Hand the events over.
 
         Raises:
-            Exception: they were not acknowledged.
+            InngestAbsentError: nobody answers.
+            Exception: Inngest, or something before it, did not take them.
         """
-        await self._client.send([_event(row) for row in events])
+        try:
+            await self._client.send([_event(row) for row in events])
+        except Exception as error:
+            # The SDK tells this case, and only in words, after it has tried several times.
+            if "never received response" in str(error):
+                raise InngestAbsentError("Inngest does not answer") from None
+            raise
 
     async def close(self) -> None:
         """Close the client's connections; the SDK has no public way."""
