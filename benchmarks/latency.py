@@ -36,8 +36,7 @@ async def measure(directory: Path) -> list[float]:
         }
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx2.AsyncClient(base_url=platform.base_url, headers=headers, timeout=30) as http:
-            while (await platform.functions.health()).state != "ok":
-                await asyncio.sleep(0.05)
+            await platform.functions.registered.wait()
             for number in range(COUNT):
                 started = time.perf_counter()
                 answer = await http.post("/api/v1/messaging/messages", json=body)

@@ -1,4 +1,4 @@
-"""A small HTTP load generator: keep-alive connections, prepared bytes, latencies; light enough not to be what is measured."""
+"""A small HTTP load generator: kept connections, prepared bytes; light enough not to be what is measured."""
 
 import asyncio
 import time

@@ -68,8 +68,13 @@ def _add_plugin_commands(app: typer.Typer) -> None:
 
 def main() -> None:
     """Entry point of the `riveredge` script. Errors of settings and of the environment are told without a traceback."""
+    import logging
+
+    import structlog
     from pydantic import ValidationError
 
+    # Commands say themselves what is wrong; the servers set up their logs when they start.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     try:
         build(sys.argv[1:])()
     except ValidationError as error:

@@ -17,7 +17,7 @@ from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.problems import Problem
 
 T = TypeVar("T")
-out = Console(highlight=False)
+out = Console(highlight=False, soft_wrap=True)
 
 
 def fail(message: str) -> None:

@@ -17,7 +17,7 @@ from riveredge_kernel.settings import Settings
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.plugin import Plugin
 
-out = Console(highlight=False)
+out = Console(highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)

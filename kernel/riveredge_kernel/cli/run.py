@@ -20,7 +20,7 @@ from riveredge_kernel.server import EngineMissingError, running
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.tenancy.demo import DemoUser, provision_demo
 
-out = Console(highlight=False)
+out = Console(highlight=False, soft_wrap=True)
 
 
 def command(

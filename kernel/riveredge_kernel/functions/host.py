@@ -38,6 +38,7 @@ class FunctionHost:
         self._by_id: dict[str, Wrapped] = {}
         self._client = make_client(settings, mirroring(self))
         self.sender = EventSender(self._client)
+        self.registered = asyncio.Event()
         self._state = Health("degraded", "the functions are not registered yet")
 
     def full_id(self, spec_id: str) -> str:
@@ -81,6 +82,7 @@ class FunctionHost:
                     answer = await http.put(origin + PATH)
                     if answer.status_code < 300:
                         self._state = Health("ok", f"{len(self._by_id)} functions")
+                        self.registered.set()
                         log.info("functions_registered", count=len(self._by_id))
                         return
                     reason = f"{answer.status_code}: {answer.text[:200]}"
