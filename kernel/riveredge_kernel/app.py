@@ -124,9 +124,7 @@ def create_app(
         "runs": [runs_router()],
     }.items():
         routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)
-    for contributed in host.collect(Plugin.routers):
-        plugin = contributed.plugin_id
-        routing.mount(app, [contributed.item], prefix=f"{API}/{plugin}", name=plugin, plugin=plugin, gate=gate)
+    _mount_plugins(app, host, gate)
     functions.mount(app)
     health.mount(app, health.HealthReport(host))
     static.mount(app, host)
@@ -146,6 +144,18 @@ class _Switches:
 
     def is_on(self, plugin: str, tenant: TenantInfo) -> bool:
         return is_on(self._plugins, plugin, tenant.switches)
+
+
+def _mount_plugins(app: FastAPI, host: PluginHost, gate: Gate) -> None:
+    """The plugins' routes. A router that cannot be built is left out; the others are served."""
+    for contributed in host.collect(Plugin.routers):
+        plugin = contributed.plugin_id
+        before = len(app.router.routes)
+        try:
+            routing.mount(app, [contributed.item], prefix=f"{API}/{plugin}", name=plugin, plugin=plugin, gate=gate)
+        except Exception as error:  # noqa: BLE001  (FastAPI raises what it likes over annotations and options)
+            del app.router.routes[before:]
+            host.add_reason(plugin, f"routers: {type(error).__name__}: {error}"[:500])
 
 
 def _check_settings(host: PluginHost) -> None:

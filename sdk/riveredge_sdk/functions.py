@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from inngest import (
     Cancel,
@@ -42,6 +43,10 @@ PayloadT = TypeVar("PayloadT", bound=BaseModel)
 JSON: TypeAlias = Any
 Handler: TypeAlias = Callable[[FunctionContext, PayloadT], Awaitable[JSON]]
 
+# Inngest's limits.
+MAX_TRIGGERS = 10
+MAX_RETRIES = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Cron:
@@ -52,6 +57,14 @@ class Cron:
 
     expression: str
     zone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        if len(self.expression.split()) != 5:
+            raise ValueError(f"cron {self.expression!r}: expected five fields")
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"cron {self.expression!r}: there is no time zone {self.zone!r}") from None
 
 
 class CronTick(BaseModel):
@@ -113,8 +126,13 @@ class FunctionSpec(Generic[PayloadT]):
     timeouts: Timeouts | None = None
 
     def __post_init__(self) -> None:
+        # Inngest takes all functions of the platform or none, so a mistake has to end with the plugin that makes it.
         if isinstance(self.trigger, Cron) and not self.system:
             raise ValueError(f"function {self.id!r}: a cron has no tenant, so the function needs system=True")
+        if not isinstance(self.trigger, Cron) and not 1 <= len(self.events) <= MAX_TRIGGERS:
+            raise ValueError(f"function {self.id!r}: expected 1 to {MAX_TRIGGERS} event types as its trigger")
+        if not 0 <= self.retries <= MAX_RETRIES:
+            raise ValueError(f"function {self.id!r}: retries must be 0 to {MAX_RETRIES}")
 
     @property
     def events(self) -> tuple[EventType[PayloadT], ...]:

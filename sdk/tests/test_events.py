@@ -162,3 +162,23 @@ def test_a_function_names_its_events() -> None:
     sent = EventType("invoices/invoice.sent", Paid, "An invoice was sent")
     assert FunctionSpec(id="a.b", title="x", trigger=PAID, handler=_handle).events == (PAID,)
     assert FunctionSpec(id="a.b", title="x", trigger=[PAID, sent], handler=_handle).events == (PAID, sent)
+
+
+@pytest.mark.parametrize("retries", [-1, 21])
+def test_retries_have_inngests_limits(retries: int) -> None:
+    with pytest.raises(ValueError, match="retries must be 0 to 20"):
+        FunctionSpec(id="a.b", title="x", trigger=PAID, handler=_handle, retries=retries)
+
+
+@pytest.mark.parametrize("count", [0, 11])
+def test_a_function_has_one_to_ten_triggers(count: int) -> None:
+    with pytest.raises(ValueError, match="1 to 10 event types"):
+        FunctionSpec(id="a.b", title="x", trigger=[PAID] * count, handler=_handle)
+
+
+@pytest.mark.parametrize(
+    "values", [("0 3 * *",), ("",), ("0 0 3 * * *",), ("0 3 * * *", "Mars/Olympus"), ("0 3 * * *", "")]
+)
+def test_a_cron_has_five_fields_and_a_zone(values: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"five fields|no time zone"):
+        Cron(*values)
