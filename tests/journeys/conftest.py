@@ -91,7 +91,6 @@ class World:
     def _answers(self) -> bool:
         return httpx2.get(f"http://127.0.0.1:{self.engine_port}/health").status_code == 200
 
-
     def sign_in(self) -> httpx2.Client:
         """A client signed in as a new administrator of a new tenant."""
         self.run("tenant", "create", "acme")
