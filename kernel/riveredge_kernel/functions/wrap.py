@@ -23,6 +23,10 @@ from riveredge_sdk.runtime import Runtime
 class NotHereError(Exception):
     """The function is not to run for this tenant; the message says why."""
 
+    def __init__(self, message: str, context: Context) -> None:
+        super().__init__(message)
+        self.context = context
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -60,9 +64,9 @@ class Surroundings:
             run_id=run_id,
         )
         if tenant.status != TenantStatus.ACTIVE:
-            raise NotHereError("The organisation is suspended.")
+            raise NotHereError("The organisation is suspended.", context)
         if not is_on(self.plugins, plugin, tenant.switches):
-            raise NotHereError(f"The plugin {plugin!r} is switched off for this organisation.")
+            raise NotHereError(f"The plugin {plugin!r} is switched off for this organisation.", context)
         return context
 
 
@@ -81,6 +85,10 @@ class Wrapped:
         try:
             context = await self.around.context(self.spec, self.plugin, data, ctx.run_id)
         except NotHereError as reason:
+            # The event has arrived all the same: without a run it would be sent again and again.
+            with use_context(reason.context):
+                await self._begin(ctx)
+                await self.around.mirror.ended(ctx.run_id, RunStatus.CANCELLED, error=str(reason))
             return {"skipped": str(reason)}
         with use_context(context):
             if not await self._begin(ctx):
