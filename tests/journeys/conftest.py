@@ -81,11 +81,11 @@ class World:
         self.platform = subprocess.Popen([BIN / "riveredge", "serve"], env=self.environment)
         wait_until(lambda: self.http.get("/health/live").status_code == 200, what="the platform's start")
 
-    def start_engine(self) -> None:
-        """Start it, and wait until the platform has registered."""
+    def start_engine(self, *options: str) -> None:
+        """Start it, and wait until it answers."""
         store = str(self.directory / "engine.db")
         command = [BIN / "riveredge-engine", "serve", "--port", str(self.engine_port), "--store", store]
-        self.engine = subprocess.Popen([*command, "--retry-interval", "0.2"], env=self.environment)
+        self.engine = subprocess.Popen([*command, "--retry-interval", "0.2", *options], env=self.environment)
         wait_until(self._answers, what="the engine's start")
 
     def _answers(self) -> bool:

@@ -1,0 +1,112 @@
+"""Every route and every model there is, tried from another tenant by somebody with every permission there."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlmodel import select
+
+from riveredge_sdk.context import use_context
+from riveredge_sdk.models import TenantModel, tenant_models
+from riveredge_sdk.testing.platform import ApiClient, PlatformUnderTest, TestTenant
+from riveredge_sdk.testing.plugin import AsUser
+from riveredge_sdk.testing.suites import Operation, operations
+from riveredge_sdk.uow import unit_of_work
+
+Rows = dict[str, dict[UUID, dict[str, Any]]]
+REFUSED = frozenset({400, 403, 404, 409, 412, 415, 422, 428})
+# Their addresses hold nobody's ids, so there is nothing to reach.
+OWN_NAMES = ("/api/v1/settings/", "/api/v1/plugins/")
+
+
+def rows_of(platform: PlatformUnderTest, tenant: TestTenant) -> Rows:
+    """Every row that the tenant can see, by table."""
+
+    async def read() -> Rows:
+        found: Rows = {}
+        with use_context(platform.context(tenant)):
+            async with unit_of_work(read_only=True) as session:
+                for model in tenant_models():
+                    table = str(model.__tablename__)
+                    if table.startswith(("kernel_", "messaging_", "example_")):
+                        found[table] = {row.id: row.model_dump() for row in (await session.exec(select(model))).all()}
+        return found
+
+    return platform.run(read())
+
+
+def seed(client: ApiClient) -> None:
+    """Something of every kind."""
+    assert client.user is not None
+    me = str(client.user.id)
+    texts = {"en": {"subject": "Secret", "text": "Secret"}}
+    made = [
+        client.post("/api/v1/roles", json={"key": "custom.secret", "title": "Secret"}),
+        client.post("/api/v1/example/notes", json={"title": "Secret", "tags": ["a"]}, headers={"Idempotency-Key": "k"}),
+        client.post(
+            "/api/v1/messaging/templates",
+            json={"key": "custom.secret", "title": "Secret", "texts": texts, "variables": {"type": "object"}},
+        ),
+        client.post(
+            "/api/v1/messaging/messages",
+            json={"template": "custom.secret", "to": [me], "channels": ["messaging.in_app"]},
+        ),
+        client.put("/api/v1/settings/example", json={"greeting": "Secret", "api_token": "secret"}),
+        client.put("/api/v1/plugins/example", json={"enabled": True}),
+    ]
+    assert [answer.status_code for answer in made] == [201, 201, 201, 202, 200, 200]
+
+
+@pytest.fixture
+def attacker(platform: PlatformUnderTest, as_user: AsUser, other_tenant: TestTenant) -> ApiClient:
+    """Signed in to another tenant, with every permission there."""
+    return as_user(platform.permissions, tenant=other_tenant)
+
+
+@pytest.mark.database
+def test_nothing_of_another_tenant_is_read_or_changed(
+    platform: PlatformUnderTest, client: ApiClient, tenant: TestTenant, other_tenant: TestTenant, attacker: ApiClient
+) -> None:
+    seed(client)
+    platform.settle()
+    before = rows_of(platform, tenant)
+    assert [table for table, rows in before.items() if not rows] == []
+    ids = [row_id for rows in before.values() for row_id in rows]
+    runs = [row["run_id"] for row in before["kernel_run"].values()]
+    foreign = rows_of(platform, other_tenant)
+    assert not set(ids) & {row_id for rows in foreign.values() for row_id in rows}
+    for operation in every_operation(platform):
+        if operation.public or operation.path.startswith(OWN_NAMES):
+            continue
+        if not operation.parameters:
+            if operation.method == "GET":
+                text = attacker.get(operation.path).text
+                assert not [row_id for row_id in ids if str(row_id) in text], operation
+            continue
+        for target in [*ids, *runs]:
+            body: dict[str, Any] | None = None if operation.method in {"GET", "DELETE"} else {}
+            answer = attacker.request(operation.method, operation.at(target), headers={"If-Match": '"1"'}, json=body)
+            assert answer.status_code in REFUSED, (operation, target, answer.text)
+    platform.settle()
+    assert rows_of(platform, tenant) == before
+
+
+def every_operation(platform: PlatformUnderTest) -> Iterator[Operation]:
+    """All routes of the document."""
+    sections = {path.split("/")[3] for path in platform.openapi["paths"]}
+    seen: set[tuple[str, str]] = set()
+    for section in sorted(sections):
+        for operation in operations(platform, section):
+            seen.add((operation.method, operation.path))
+            yield operation
+    for path, methods in platform.openapi["paths"].items():
+        for method, described in methods.items():
+            if (method.upper(), path) not in seen:
+                yield Operation(method.upper(), path, described.get("x-permission"), "security" not in described)
+
+
+def test_every_tenant_table_is_tried() -> None:
+    tables = {str(model.__tablename__) for model in tenant_models()}
+    assert {"kernel_run", "kernel_outbox", "messaging_message", "example_note"} <= tables
+    assert all(issubclass(model, TenantModel) for model in tenant_models())
