@@ -10,6 +10,7 @@ and commits after it returned and before the answer leaves, so an endpoint only 
 Operation ids are `<plugin>.<endpoint name>`.
 """
 
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,9 @@ ItemT = TypeVar("ItemT")
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 MAX_PAGE = 200
+
+# A version, as `etag` writes it; weakened, as proxies that compress do it; or without quotation marks.
+_ETAG = re.compile(r'(?:W/)?("?)([0-9]{1,18})\1')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,10 +185,10 @@ def _if_match(
 ) -> int:
     if if_match is None:
         raise PreconditionRequired("Send If-Match with the ETag of the version you are changing.")
-    try:
-        return int(if_match.removeprefix("W/").strip('"'))
-    except ValueError:
-        raise BadRequest(f'If-Match must be one ETag of this object, for example "3"; got {if_match[:40]!r}.') from None
+    found = _ETAG.fullmatch(if_match.strip())
+    if found is None:
+        raise BadRequest(f'If-Match must be one ETag of this object, for example "3"; got {if_match[:40]!r}.')
+    return int(found[2])
 
 
 # The version the client says it is changing; `Repository.get(…, version=expected)` answers 412 if it is stale.

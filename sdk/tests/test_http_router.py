@@ -101,7 +101,9 @@ def test_if_match_names_a_version(header: str) -> None:
     assert etag(3) == '"3"'
 
 
-@pytest.mark.parametrize("header", ["", '"x"', "*", '"1", "2"', '""'])
+@pytest.mark.parametrize(
+    "header", ["", '"x"', "*", '"1", "2"', '""', '"1', '1"', '"1_0"', '"-1"', '"١"', '"' + "9" * 30 + '"']
+)
 def test_if_match_names_one_version(header: str) -> None:
     with pytest.raises(BadRequest, match="If-Match"):
         _if_match(header)
