@@ -13,6 +13,8 @@ class OutdatedSchemaError(RuntimeError):
 def runner_for(settings: Settings, plugins: PluginHost | None = None) -> MigrationRunner:
     """The runner for this installation's database, with the plugins in dependency order."""
     host = plugins or PluginHost.load(settings.plugins)
+    if settings.database.url is None:
+        settings.var_dir.mkdir(parents=True, exist_ok=True)
     return MigrationRunner(owner_url(settings), order=[plugin.id for plugin in host.active])
 
 

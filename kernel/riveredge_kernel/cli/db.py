@@ -24,10 +24,7 @@ def _host() -> PluginHost:
 
 
 def _runner() -> MigrationRunner:
-    settings = Settings()
-    if settings.database.url is None:
-        settings.var_dir.mkdir(parents=True, exist_ok=True)
-    return runner_for(settings)
+    return runner_for(Settings())
 
 
 def _show(results: list[Result]) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import structlog
-from sqlalchemy import Connection, Delete, Insert, Update, Uuid, bindparam, event, inspect
-from sqlalchemy.orm import Mapper, ORMExecuteState, SessionTransaction, with_loader_criteria
+from sqlalchemy import ColumnElement, Connection, Delete, Insert, Update, Uuid, bindparam, event, inspect
+from sqlalchemy.orm import LoaderCriteriaOption, Mapper, ORMExecuteState, SessionTransaction
 from sqlmodel import Session
 
 from riveredge_kernel.db.refusals import check_kind, refuse
@@ -31,9 +31,6 @@ log = structlog.get_logger(__name__)
 CHECKED = "riveredge_checked"
 _SEAL = object()
 _SESSION = "riveredge_session"
-
-_criteria: dict[Mapper[Any], Any] = {}
-
 
 def seal() -> dict[str, object]:
     """The execution options of a statement of the kernel's own."""
@@ -63,12 +60,27 @@ class TenantSession(Session):
         refuse("bulk_update_mappings()", "Load the rows and change them, or use update() with a where().")
 
 
-def _criterion(mapper: Mapper[Any]) -> Any:
+class TenantCriterion(LoaderCriteriaOption):
+    """The tenant filter of one class and of its aliases."""
+
+    _traverse_internals = LoaderCriteriaOption._traverse_internals
+
+    def _resolve_where_criteria(self, ext_info: Any) -> ColumnElement[bool]:
+        # SQLAlchemy lets a criterion without a lambda name the class's own table in the ON of a joined alias as well,
+        # which leaves the alias unfiltered.
+        criterion = super()._resolve_where_criteria(ext_info)
+        return ext_info._adapter.traverse(criterion) if ext_info.is_aliased_class else criterion
+
+
+_criteria: dict[Mapper[Any], TenantCriterion] = {}
+
+
+def _criterion(mapper: Mapper[Any]) -> TenantCriterion:
     made = _criteria.get(mapper)
     if made is None:
         cls: Any = mapper.class_
         value = bindparam(None, callable_=current_tenant, type_=Uuid(), unique=True)
-        made = _criteria[mapper] = with_loader_criteria(cls, cls.tenant_id == value, include_aliases=True)
+        made = _criteria[mapper] = TenantCriterion(cls, cls.tenant_id == value, include_aliases=True)
     return made
 
 
