@@ -1,6 +1,6 @@
 """Settings: of the installation (environment) and of a tenant (stored, editable, secrets encrypted)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,15 +39,19 @@ def reading_files(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSou
         OSError: a named file cannot be read.
     """
     if isinstance(source, EnvSettingsSource):
-        source.env_vars = _with_files(source.env_vars, source.env_prefix.lower())
+        fields = source.settings_cls.model_fields
+        source.env_vars = _with_files(source.env_vars, source.env_prefix.lower(), fields.keys())
     return source
 
 
-def _with_files(environment: Mapping[str, str | None], prefix: str) -> dict[str, str | None]:
+def _with_files(environment: Mapping[str, str | None], prefix: str, fields: Set[str]) -> dict[str, str | None]:
+    """Of the variables of these fields; the others are somebody else's."""
     found: dict[str, str | None] = {}
     for name, value in environment.items():
-        if value and name.startswith(prefix) and name.endswith("_file"):
-            found.setdefault(name.removesuffix("_file"), Path(value).read_text(encoding="utf-8").rstrip("\r\n"))
+        target = name.removesuffix("_file")
+        field = target.removeprefix(prefix).partition("__")[0]
+        if value and name.startswith(prefix) and name.endswith("_file") and field in fields:
+            found.setdefault(target, Path(value).read_text(encoding="utf-8").rstrip("\r\n"))
         else:
             found[name] = value
     return found

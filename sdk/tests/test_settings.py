@@ -74,6 +74,12 @@ def test_a_file_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_p
         Paper()
 
 
+def test_files_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RIVEREDGE_PAPER__COLOUR_FILE", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("RIVEREDGE_INK__KEY_FILE", str(tmp_path / "nowhere"))
+    assert Paper().key is None
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Paper().trays = 2
