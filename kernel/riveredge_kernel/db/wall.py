@@ -32,6 +32,7 @@ CHECKED = "riveredge_checked"
 _SEAL = object()
 _SESSION = "riveredge_session"
 
+
 def seal() -> dict[str, object]:
     """The execution options of a statement of the kernel's own."""
     return {CHECKED: _SEAL}
