@@ -30,6 +30,8 @@ def test_a_directory_in_use_is_left_alone(tmp_path: Path) -> None:
 def test_a_new_plugin_builds_installs_and_passes_its_own_tests(tmp_path: Path) -> None:
     def run(*command: str | Path, cwd: Path = tmp_path) -> str:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("RIVEREDGE_VAR", "PYTEST"))}
+        # The build backend looks for its program there.
+        clean["PATH"] = f"{BIN}{os.pathsep}{clean['PATH']}"
         done = subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

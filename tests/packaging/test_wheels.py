@@ -20,6 +20,8 @@ pytestmark = pytest.mark.slow
 def run(*command: str | Path, cwd: Path, seconds: float = 300) -> str:
     """The command's output; it must succeed."""
     clean = {n: v for n, v in os.environ.items() if not n.startswith(("RIVEREDGE_", "PYTHONPATH", "VIRTUAL_ENV"))}
+    # The build backend looks for its program there.
+    clean["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
     done = subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, check=False, timeout=seconds)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
