@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import itertools
+import logging
 import secrets
 import shutil
 import threading
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+import structlog
 
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.http import openapi
@@ -109,6 +112,8 @@ def start(
                 **settings,
             }
         )
+        # The tests' output is for what went wrong.
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name=f"platform-{kind}", daemon=True)
         thread.start()

@@ -28,6 +28,7 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.selectable import ScalarValues
 
+from riveredge_kernel.db.anchors import refuse_unanchored
 from riveredge_kernel.db.refusals import refuse, refuse_inside, refuse_unmapped, refuse_written
 from riveredge_sdk.models import TenantModel
 from riveredge_sdk.tenancy import TenantWallError
@@ -57,7 +58,7 @@ def _look_through(query: Any, found: set[Mapper[Any]], seen: dict[int, Any], out
     A plain column, as the ORM writes it into its own loading queries, is fine where its table is read through a mapped
     class in the same SELECT, or in one outside that it is correlated with: there the filter applies.
     """
-    named: set[str] = set()
+    used: set[Any] = set()
     plain: list[Any] = []
     inner: list[Any] = []
     todo: list[Any] = list(_children(query))
@@ -72,14 +73,17 @@ def _look_through(query: Any, found: set[Mapper[Any]], seen: dict[int, Any], out
         seen[id(element)] = element
         entity = element._annotations.get("parententity")
         if entity is not None:
-            found.add(entity.mapper)
-            named.add(entity.mapper.local_table.name)
+            used.add(entity)
             todo.extend(_behind(element, entity))
         elif isinstance(element, ColumnClause) and isinstance(element.table, Table):
             plain.append(element)
         else:
             refuse_unmapped(element)
             todo.extend(_children(element))
+    found.update(entity.mapper for entity in used)
+    named = {entity.mapper.local_table.name for entity in used}
+    if isinstance(query, Select):
+        refuse_unanchored(query, used)
     if inner and isinstance(query, Insert):
         # Criteria are options of SELECT, UPDATE and DELETE: they would not reach these.
         refuse("INSERT … SELECT, or a subquery in an INSERT,", "Read the rows, then add them.")

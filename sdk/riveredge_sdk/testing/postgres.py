@@ -21,6 +21,9 @@ from uuid import uuid4
 
 T = TypeVar("T")
 
+# Not on everybody's PATH.
+_RUNUSER = shutil.which("runuser") or "/usr/sbin/runuser"
+
 ROLES = {
     "riveredge_owner": "LOGIN PASSWORD 'owner'",
     "riveredge_app": "LOGIN PASSWORD 'app'",
@@ -129,7 +132,7 @@ def find_postgres() -> PostgresServer | None:
 def _start(binaries: Path) -> PostgresServer:
     directory = Path(tempfile.mkdtemp(prefix="riveredge-pg-"))
     # PostgreSQL refuses to run as root.
-    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    prefix = [_RUNUSER, "-u", "postgres", "--"] if os.geteuid() == 0 else []
     if prefix:
         shutil.chown(directory, "postgres")
     data = directory / "data"
