@@ -158,3 +158,10 @@ def test_a_suspended_tenant_is_shut(platform: ThreadedPlatform, client: ApiClien
     while client.get("/api/v1/example/notes").status_code != 403:
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_navigation_is_what_one_may_go_to(client: ApiClient, as_user: AsUser) -> None:
+    assert [entry["id"] for entry in client.get("/api/v1/navigation").json()] == ["messaging.inbox", "example.notes"]
+    assert as_user(()).get("/api/v1/navigation").json() == []
+    client.put("/api/v1/plugins/messaging", json={"enabled": False})
+    assert [entry["id"] for entry in client.get("/api/v1/navigation").json()] == ["example.notes"]

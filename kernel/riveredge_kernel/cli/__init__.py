@@ -83,3 +83,6 @@ def main() -> None:
             name = "RIVEREDGE_" + "__".join(str(part).upper() for part in problem["loc"])
             typer.echo(f"  {name}: {problem['msg']}", err=True)
         sys.exit(2)
+    except FileNotFoundError as error:
+        typer.secho(f"A file that the settings name is not there: {error.filename}", fg="red", err=True)
+        sys.exit(2)

@@ -13,8 +13,10 @@ from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin
 from riveredge_kernel.tenancy.settings_store import MASK, SettingsStore
+from riveredge_sdk.auth import current_principal
 from riveredge_sdk.context import current_tenant
 from riveredge_sdk.http import Body, ExpectedVersion, Resource, Router
+from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.problems import Conflict, NotFound
 from riveredge_sdk.repository import Repository
 from riveredge_sdk.uow import session
@@ -77,6 +79,17 @@ class SettingsOut(BaseModel):
     form: dict[str, Any]
 
 
+class NavigationOut(BaseModel):
+    """An entry of the console's navigation. `path` is relative to the console."""
+
+    id: str
+    plugin: str
+    title: str
+    path: str
+    icon: str
+    order: int
+
+
 class Tenants(Repository[Tenant]):
     """The platform's table; routes ask for the current one only."""
 
@@ -85,7 +98,33 @@ class Tenants(Repository[Tenant]):
 
 def tenancy_routers(plugins: PluginHost, tenants: TenantDirectory, settings: SettingsStore) -> list[Router]:
     """The routes."""
-    return [_tenant_router(tenants), _plugin_router(plugins, tenants), _settings_router(settings)]
+    return [
+        _tenant_router(tenants),
+        _plugin_router(plugins, tenants),
+        _settings_router(settings),
+        _navigation_router(plugins, tenants),
+    ]
+
+
+def _navigation_router(plugins: PluginHost, tenants: TenantDirectory) -> Router:
+    router = Router(prefix="/navigation", tag="Plugins")
+
+    @router.get(signed_in=True, summary="What I can go to")
+    async def list_navigation() -> list[NavigationOut]:
+        """The entries of the plugins that are on, as far as one's permissions reach; empty without an organisation."""
+        principal = current_principal()
+        tenant = await tenants.get(principal.tenant_id) if principal.tenant_id else None
+        if tenant is None:
+            return []
+        found = [
+            NavigationOut(id=i.id, plugin=c.plugin_id, title=i.title, path=i.path, icon=i.icon, order=i.order)
+            for c in plugins.collect(Plugin.navigation)
+            if ((i := c.item).permission is None or principal.may(i.permission))
+            and is_on(plugins, c.plugin_id, tenant.switches)
+        ]
+        return sorted(found, key=lambda entry: (entry.order, entry.title))
+
+    return router
 
 
 def _tenant_router(tenants: TenantDirectory) -> Router:
