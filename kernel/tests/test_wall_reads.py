@@ -63,6 +63,12 @@ TITLES = {
     "a plain column of a class": select(cast("Any", cast("Any", inspect(Note)).local_table.c.title)).select_from(Note),
     "a scalar subquery": select(select(func.max(Note.title)).scalar_subquery()),
     "a function": select(func.max(Note.title)),
+    "a function of two classes": select(func.coalesce(col(Note.title), Tag.word)).select_from(Note).join(Tag, true()),
+    "a window": select(func.max(Note.title).over()).select_from(Note),
+    "a window of a joined class": select(func.max(Note.title).over(partition_by=col(Tag.word)))
+    .select_from(Note)
+    .join(Tag, true()),
+    "a filtered aggregate": select(func.max(Note.title).filter(col(Note.title) != "")).select_from(Note),
     "a subquery in where": select(Note.title).where(col(Note.id).in_(select(OTHER.id))),
     "distinct and order by": select(Note.title).distinct().order_by("title"),
     "for update": select(Note.title).with_for_update(),

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy import String as Text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, join
 
 from riveredge_example.models import Note, Tag
 from riveredge_kernel.auth.models import User
@@ -96,6 +96,19 @@ READS = {
     "update as a cte": select(update(Note).values(title="x").returning(ID).cte().c.id),
     "insert as a cte": select(insert(Note).values(title="x").returning(ID).cte().c.id),
     "delete beside as a cte": select(TITLE).add_cte(delete(Note).cte("beside")),
+    # What the ORM finds only inside an expression it reads without a filter.
+    "second class in a function": select(func.coalesce(TITLE, WORD)),
+    "second class in a sum": select(TITLE + WORD),
+    "second class in a case": select(case((TITLE == "x", WORD), else_=TITLE)),
+    "second class in a function of where": select(TITLE).where(func.lower(WORD) == "x"),
+    "second class in a list of where": select(TITLE).where(TITLE.in_([WORD])),
+    "second class in a function of a subquery": select(TITLE).where(TITLE.in_(select(func.coalesce(TITLE, WORD)))),
+    "alias in a function": select(func.coalesce(TITLE, OTHER.title)),
+    "alias in a function of where": select(TITLE).where(func.lower(OTHER.title) == "x"),
+    "window without select_from": select(func.max(TITLE).over()),
+    "filter of an aggregate": select(func.count().filter(TITLE == "x")),
+    "join in select_from": select(ID).select_from(join(Note, Tag, true())).order_by(WORD),
+    "alias joined in select_from": select(ID).select_from(join(Note, OTHER, true())),
     "raw SQL without the tenant": raw_sql_reviewed(text("SELECT title FROM example_note"), reason="a test"),
 }
 

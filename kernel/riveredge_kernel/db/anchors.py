@@ -1,27 +1,30 @@
 """Whether the ORM will put the tenant filter on everything that a SELECT reads.
 
-It filters the classes that it takes notice of: those selected, joined, named in `select_from()` or compared in `where()`.
-One that appears only deep inside an expression is read all the same, but not filtered, so such a SELECT is refused.
+It filters the classes that it takes notice of: those selected, joined, named in `select_from()` or compared in
+`where()`. One that appears only deep inside an expression is read all the same, but not filtered, so such a SELECT is
+refused.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import Join, Select
-from sqlalchemy.sql import util
+from sqlalchemy.sql import util as _untyped
 
 from riveredge_kernel.db.refusals import refuse
 from riveredge_sdk.models import TenantModel
 
+util: Any = _untyped
 
-def refuse_unanchored(select: Select[Any], used: Iterable[Any]) -> None:
+
+def refuse_unanchored(select: Any, used: Iterable[Any]) -> None:
     """Refuse a SELECT with a tenant's class that the ORM would not filter.
 
     Args:
         used: what the ORM knows of the classes and aliases in it (`Mapper`, `AliasedInsp`).
     """
     of_tenants = [entity for entity in used if issubclass(entity.mapper.class_, TenantModel)]
-    if not of_tenants:
+    if not isinstance(select, Select) or not of_tenants:
         return
     if any(isinstance(source, Join) for source in select._from_obj):
         refuse("join() in select_from()", "Use select(…).join(…).")
@@ -33,7 +36,7 @@ def refuse_unanchored(select: Select[Any], used: Iterable[Any]) -> None:
             refuse(f"{name} inside an expression", f"Name it as well: select(…).select_from({name}), or join it.")
 
 
-def _anchors(select: Select[Any]) -> Iterator[Any]:
+def _anchors(select: Any) -> Iterator[Any]:
     """What the ORM filters, found as SQLAlchemy's `_ORMSelectCompileState` finds it."""
     for column in select._raw_columns:
         yield util.extract_first_column_annotation(column, "parententity")

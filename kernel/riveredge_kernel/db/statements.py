@@ -48,17 +48,18 @@ def mappers_of(statement: Any) -> set[Mapper[Any]]:
     found: set[Mapper[Any]] = set()
     refuse_unmapped(statement)
     refuse_written(statement)
-    _look_through(statement, found, {}, frozenset())
+    _look_through(statement, found, frozenset())
     return found
 
 
-def _look_through(query: Any, found: set[Mapper[Any]], seen: dict[int, Any], outer: frozenset[str]) -> None:
+def _look_through(query: Any, found: set[Mapper[Any]], outer: frozenset[str]) -> None:
     """Look through one SELECT (or INSERT, …), and then through those inside it.
 
     A plain column, as the ORM writes it into its own loading queries, is fine where its table is read through a mapped
     class in the same SELECT, or in one outside that it is correlated with: there the filter applies.
     """
     used: set[Any] = set()
+    seen: dict[int, Any] = {}
     plain: list[Any] = []
     inner: list[Any] = []
     todo: list[Any] = list(_children(query))
@@ -82,8 +83,7 @@ def _look_through(query: Any, found: set[Mapper[Any]], seen: dict[int, Any], out
             todo.extend(_children(element))
     found.update(entity.mapper for entity in used)
     named = {entity.mapper.local_table.name for entity in used}
-    if isinstance(query, Select):
-        refuse_unanchored(query, used)
+    refuse_unanchored(query, used)
     if inner and isinstance(query, Insert):
         # Criteria are options of SELECT, UPDATE and DELETE: they would not reach these.
         refuse("INSERT … SELECT, or a subquery in an INSERT,", "Read the rows, then add them.")
@@ -91,7 +91,7 @@ def _look_through(query: Any, found: set[Mapper[Any]], seen: dict[int, Any], out
         if column.table.name not in named and not (column.table.name in outer and _correlates(query, column.table)):
             refuse_unmapped(column.table)
     for select in inner:
-        _look_through(select, found, seen, outer | named)
+        _look_through(select, found, outer | named)
 
 
 def _children(element: Any) -> Iterable[Any]:
