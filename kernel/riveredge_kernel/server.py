@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import structlog
 import uvicorn
 from pydantic import SecretStr
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
 
 from riveredge_kernel.app import create_app
@@ -33,6 +34,10 @@ class Engine(Protocol):
     def asgi(self) -> ASGIApp: ...
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+
+
+class DatabaseAwayError(RuntimeError):
+    """The database cannot be reached, so there is nothing to serve."""
 
 
 class EngineMissingError(RuntimeError):
@@ -161,8 +166,12 @@ async def running(
                     "event_key": event_key,
                 }
             )
-        app = create_app(settings.model_copy(update=changes), plugins=plugins, confirm_within=confirm_within)
-        platform: Platform = app.state.platform
+        try:
+            app = create_app(settings.model_copy(update=changes), plugins=plugins, confirm_within=confirm_within)
+            platform: Platform = app.state.platform
+            await platform.database.check_role()
+        except (SQLAlchemyError, OSError) as error:
+            raise DatabaseAwayError(f"The database does not answer: {error}"[:300]) from error
         platform.engine = engine
         await stack.enter_async_context(serve_app(app, app_socket, lifespan=True))
         yield platform

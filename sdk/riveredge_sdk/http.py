@@ -132,6 +132,10 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
+    def given(self) -> dict[str, Any]:
+        """What the client sent, without nulls: what a PATCH changes."""
+        return {name: value for name, value in self.model_dump(exclude_unset=True).items() if value is not None}
+
     @model_validator(mode="before")
     @classmethod
     def _refuse_nul(cls, values: Any) -> Any:

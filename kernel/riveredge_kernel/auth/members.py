@@ -146,8 +146,7 @@ def _role_router(grants: Grants) -> Router:
     async def change_role(role_id: UUID, body: RoleChange, version: ExpectedVersion) -> RoleOut:
         check(body.permissions)
         role = await roles.get(role_id, version=version, lock=True)
-        given = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
-        changed = RoleOut.model_validate(await roles.change(role, given))
+        changed = RoleOut.model_validate(await roles.change(role, body.given()))
         grants.invalidate()
         return changed
 

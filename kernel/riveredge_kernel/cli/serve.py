@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from riveredge_kernel import logging
+from riveredge_kernel.db.database import UnsafeRoleError
 from riveredge_kernel.schema import OutdatedSchemaError
-from riveredge_kernel.server import EngineMissingError, running
+from riveredge_kernel.server import DatabaseAwayError, EngineMissingError, running
 from riveredge_kernel.settings import Settings
 
 
@@ -38,7 +39,7 @@ def command(
 
     try:
         asyncio.run(serve())
-    except (OutdatedSchemaError, EngineMissingError) as error:
+    except (DatabaseAwayError, OutdatedSchemaError, EngineMissingError, UnsafeRoleError) as error:
         typer.secho(str(error), fg="red", err=True)
         sys.exit(1)
     except OSError as error:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 import pluggy
 import structlog
 
+from riveredge_kernel import __version__
 from riveredge_kernel.plugins.contributed import Contributed, fits, identity, misplaced
 from riveredge_kernel.plugins.discovery import KERNEL, Found, check, discover
 from riveredge_kernel.plugins.manager import HookManager
@@ -48,7 +49,10 @@ class PluginHost:
         """
         host = cls(settings)
         running: dict[str, Plugin] = {}
-        found: list[Found] = [*((PluginReport(p.id, title=p.title), p) for p in builtin), *discover(settings)]
+        found: list[Found] = [
+            *((PluginReport(p.id, version=__version__, title=p.title), p) for p in builtin),
+            *discover(settings),
+        ]
         for plugin in extra:
             mistakes = check(plugin, plugin.id)
             report = PluginReport(plugin.id, title=plugin.title, state="failed: load" if mistakes else "active")

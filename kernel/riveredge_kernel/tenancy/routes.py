@@ -137,8 +137,7 @@ def _tenant_router(tenants: TenantDirectory) -> Router:
     @router.patch(require="kernel.tenant.write", summary="Change the organisation")
     async def change_tenant(body: TenantChange, version: ExpectedVersion) -> TenantOut:
         row = await Tenants().get(current_tenant(), version=version, lock=True)
-        given = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
-        changed = TenantOut.model_validate(await Tenants().change(row, given))
+        changed = TenantOut.model_validate(await Tenants().change(row, body.given()))
         tenants.invalidate(row.id)
         return changed
 

@@ -95,7 +95,7 @@ async def create_template(body: TemplateIn) -> TemplateOut:
 @templates_router.patch("/{template_id}", require=TEMPLATE_WRITE, summary="Change a template")
 async def change_template(template_id: UUID, body: TemplateChange, version: ExpectedVersion) -> TemplateOut:
     row = await templates.get(template_id, version=version, lock=True)
-    given = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+    given = body.given()
     check_texts(given.get("texts", row.texts), given.get("variables", row.variables))
     return TemplateOut.model_validate(await templates.change(row, given))
 

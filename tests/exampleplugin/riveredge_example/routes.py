@@ -41,8 +41,7 @@ async def create_note(body: NoteIn) -> NoteOut:
 @router.patch("/{note_id}", require=WRITE, summary="Change a note")
 async def change_note(note_id: UUID, body: NoteChange, version: ExpectedVersion) -> NoteOut:
     note = await notes.get(note_id, version=version, lock=True)
-    given = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
-    return NoteOut.model_validate(await notes.change(note, given))
+    return NoteOut.model_validate(await notes.change(note, body.given()))
 
 
 @router.delete("/{note_id}", require=WRITE, summary="Delete a note")
