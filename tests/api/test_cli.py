@@ -35,6 +35,8 @@ def test_an_installation_is_set_up_by_commands(environment: dict[str, str]) -> N
     assert "run `riveredge db upgrade`" in run(environment, "tenant", "list", code=1)
     assert "kernel: 0001" in run(environment, "db", "upgrade")
     run(environment, "db", "check")
+    assert "does not run" in run(environment, "db", "revision", "nowhere", "-m", "x", code=1)
+    assert "everybody's" in run(environment, "db", "purge", "kernel", "--yes", code=1)
     run(environment, "tenant", "create", "acme", "--name", "Acme", "--timezone", "Asia/Shanghai")
     assert "already" in run(environment, "tenant", "create", "acme", code=1)
     assert "lower-case" in run(environment, "tenant", "create", "Not A Slug", code=1)
