@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.testing import ThreadedPlatform
 from riveredge_sdk import utcnow
-from riveredge_sdk.testing.platform import ApiClient, EngineControl, TestTenant
+from riveredge_sdk.testing.platform import ApiClient, EngineControl, Fault, TestTenant
 
 
 def states(platform: ThreadedPlatform, tenant: TestTenant, name: str) -> list[str]:
@@ -55,6 +55,23 @@ def test_an_event_of_a_request_that_failed_is_never_sent(
     answer = client.post("/api/v1/example/notes/import", json=[{"title": "a"}, {"title": "b", "colour": "red"}])
     assert answer.status_code == 422
     assert states(platform, tenant, "example/note.written") == []
+
+
+@pytest.mark.parametrize("fault", ["unreachable", "lost-request", "lost-answer", "twice"])
+def test_calls_that_go_wrong_are_made_good(
+    fault: Fault, platform: ThreadedPlatform, tenant: TestTenant, client: ApiClient, engine: EngineControl
+) -> None:
+    engine.fail(fault, function="riveredge-example-trim")
+    note = client.post("/api/v1/example/notes", json={"title": "Tidy", "text": "me  \n"}).json()
+    place = f"/api/v1/example/notes/{note['id']}"
+    wait_for(platform, tenant, "example/note.written", "confirmed")
+    deadline = time.monotonic() + 30
+    while [run["status"] for run in client.get("/api/v1/runs").json()["items"]] != ["completed"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert client.get(place).json()["text"] == "me"
+    (run,) = client.get("/api/v1/runs").json()["items"]
+    assert [call.function for call in engine.calls if call.run_id == run["run_id"]][-1] == "riveredge-example-trim"
 
 
 def test_days_pass_at_once(client: ApiClient, engine: EngineControl) -> None:

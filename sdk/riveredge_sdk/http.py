@@ -10,6 +10,7 @@ and commits after it returned and before the answer leaves, so an endpoint only 
 Operation ids are `<plugin>.<endpoint name>`.
 """
 
+import math
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,10 @@ ItemT = TypeVar("ItemT")
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 MAX_PAGE = 200
+# How deep lists and objects nest in one field of a body.
+MAX_BODY_DEPTH = 32
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # A version, as `etag` writes it; weakened, as proxies that compress do it; or without quotation marks.
 _ETAG = re.compile(r'(?:W/)?("?)([0-9]{1,18})\1')
 
@@ -119,12 +123,25 @@ class Router:
         return self.route("DELETE", path, **{"status": 204, **options})
 
 
-def _has_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, Mapping):
-        return any(_has_nul(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_has_nul(part) for part in value)
+def _flaw(value: Any) -> str | None:
+    """What no database or reader takes about a JSON value. Not recursive: a body may nest as deep as it is long."""
+    pending = [(value, 1)]
+    while pending:
+        part, depth = pending.pop()
+        if isinstance(part, str):
+            if "\x00" in part:
+                return "a NUL character (U+0000), which no database keeps"
+            if not part.isascii() and _SURROGATE.search(part):
+                return "half of a surrogate pair, which is no character"
+        elif isinstance(part, float):
+            if not math.isfinite(part):
+                return "a number that is not finite"
+        elif isinstance(part, Mapping | list):
+            if depth > MAX_BODY_DEPTH:
+                return f"more than {MAX_BODY_DEPTH} levels"
+            inner = [*part.keys(), *part.values()] if isinstance(part, Mapping) else part
+            pending += [(each, depth + 1) for each in inner]
+    return None
 
 
 class Body(BaseModel):
@@ -138,11 +155,11 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_nul(cls, values: Any) -> Any:
+    def _refuse_unstorable(cls, values: Any) -> Any:
         if isinstance(values, Mapping):
             for name, value in values.items():
-                if _has_nul(value):
-                    raise ValueError(f"{name} has a NUL character (U+0000), which no database keeps")
+                if flaw := _flaw(value):
+                    raise ValueError(f"{name} has {flaw}")
         return values
 
 

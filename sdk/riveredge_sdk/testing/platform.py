@@ -21,6 +21,7 @@ from riveredge_sdk.testing.smtp import MailServer, ReceivedMail
 
 T = TypeVar("T")
 DatabaseKind = Literal["sqlite", "postgresql"]
+Fault = Literal["unreachable", "lost-request", "lost-answer", "twice"]
 
 GROUP = "riveredge.testing"
 
@@ -47,8 +48,42 @@ class TestUser:
     token: str
 
 
+class Call(Protocol):
+    """A call that the engine made to the platform. `status` is 0 when there was no answer, `duration` in seconds."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def function(self) -> str: ...
+
+    @property
+    def step(self) -> str: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def duration(self) -> float: ...
+
+
+class InjectsFaults(Protocol):
+    """Lets the engine's next calls go wrong."""
+
+    def inject(self, fault: str, *, function: str = ..., times: int = ...) -> None: ...
+
+
 class EngineUnderTest(Protocol):
     """The embedded engine, as far as tests steer it."""
+
+    @property
+    def faults(self) -> InjectsFaults: ...
+
+    @property
+    def records(self) -> Sequence[Call]: ...
 
     async def advance(self, delta: timedelta) -> None: ...
 
@@ -159,6 +194,23 @@ class EngineControl:
         """Return when nothing is left that can run now."""
         self.platform.run(self.platform.engine.run_until_idle(), 120)
 
+    def fail(self, fault: Fault, *, function: str = "", times: int = 1) -> None:
+        """Let the next calls go wrong, of one function (`riveredge-example-trim`) or of any.
+
+        `unreachable`: no connection; `lost-request`: it breaks before the function has seen the call; `lost-answer`:
+        the function does its work, and the answer is lost; `twice`: the function gets the call twice.
+        """
+
+        async def inject() -> None:
+            self.platform.engine.faults.inject(fault, function=function, times=times)
+
+        self.platform.run(inject())
+
+    @property
+    def calls(self) -> list[Call]:
+        """The engine's last calls to the platform, oldest first."""
+        return list(self.platform.engine.records)
+
     def forget(self) -> None:
         """Lose all events and runs, as a killed Inngest server does."""
         self.platform.run(self.platform.engine.forget(), 60)
@@ -166,9 +218,11 @@ class EngineControl:
 
 __all__ = [
     "ApiClient",
+    "Call",
     "DatabaseKind",
     "EngineControl",
     "EngineUnderTest",
+    "Fault",
     "Mailbox",
     "PlatformUnderTest",
     "StartsPlatform",
