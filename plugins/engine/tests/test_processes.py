@@ -8,10 +8,13 @@ import datetime
 import json
 import os
 import random
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -24,6 +27,7 @@ import inngest
 import pytest
 
 PATIENCE = 30.0
+KILLS = int(os.environ.get("RIVEREDGE_TEST_KILLS", "16"))
 
 
 class Process:
@@ -45,9 +49,19 @@ class Process:
         place = ["--port", str(self.port), "--store", str(self.store)]
         return [sys.executable, "-c", run, "serve", *place, "--retry-interval", "0.05", *self._options]
 
-    async def start(self) -> None:
+    def spawn(self) -> None:
+        """Start the process, and do not wait for it."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self.command, stdout=log, stderr=log)  # noqa: ASYNC220 - starts at once
+            self._process = subprocess.Popen(self.command, stdout=log, stderr=log)
+
+    async def start(self) -> None:
+        """Start the process, and wait until it answers."""
+        self.spawn()
+        await self.answers()
+
+    async def answers(self) -> None:
+        """Wait until the process answers."""
+        assert self._process is not None
         async with httpx2.AsyncClient() as http:
             deadline = time.monotonic() + PATIENCE
             while True:
@@ -122,8 +136,14 @@ async def app(tmp_path: Path, serve_asgi: Callable[..., Any], wait_until: Any) -
         )
         return name
 
+    # Starts for nothing, but that somebody listens makes the engine keep an event for each end of a run.
+    ends = inngest.TriggerEvent(event="inngest/function.finished", expression="event.data.function_id == 'none'")
+
+    @client.create_function(fn_id="listener", trigger=ends)
+    async def listener(ctx: inngest.Context) -> None: ...
+
     asgi = fastapi.FastAPI()
-    inngest.fast_api.serve(asgi, client, [job])
+    inngest.fast_api.serve(asgi, client, [job, listener])
     async with serve_asgi(asgi) as url:
         engine._options = ("--app-url", f"{url}/api/inngest")
         try:
@@ -146,30 +166,100 @@ async def all_completed(app: App, count: int) -> bool:
     return False
 
 
+class Model:
+    """What must stay true of a store over any number of kills, checked against its file while no engine has it.
+
+    An acknowledged event has its one run, what is stored stays as it is, the app is never asked again for a stored
+    step, and a run that has ended has ended for good.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.acknowledged: list[str] = []
+        self.steps: dict[tuple[str, str], str] = {}
+        self.ended: dict[str, tuple[str, str]] = {}
+        self.done: dict[str, int] = {}
+
+    def check(self) -> None:
+        """Compare with a copy of the file, so that recovering it is left to the next engine."""
+        with tempfile.TemporaryDirectory() as name:
+            for path in self._app.engine.store.parent.glob("engine.db*"):
+                shutil.copy(path, name)
+            with contextlib.closing(sqlite3.connect(Path(name) / "engine.db")) as rows:
+                self._compare(rows)
+
+    def _compare(self, rows: sqlite3.Connection) -> None:
+        runs = dict(
+            rows.execute(
+                "SELECT runs.id, events.external_id FROM runs JOIN events ON events.id = runs.event_id"
+                " WHERE events.name = 'job'"
+            ).fetchall()
+        )
+        assert len(runs) == len(set(runs.values())), "an event has two runs"
+        assert set(self.acknowledged) <= set(runs.values()), "an acknowledged event is lost"
+        steps = {
+            (run, step): memo
+            for run, step, memo in rows.execute("SELECT run_id, name, memo FROM steps WHERE done = 1").fetchall()
+        }
+        assert self.steps.items() <= steps.items(), "a stored step is lost or has changed"
+        ended = {
+            run: (status, output)
+            for run, status, output in rows.execute("SELECT id, status, output FROM runs").fetchall()
+            if status != "Running"
+        }
+        assert self.ended.items() <= ended.items(), "an ended run went on"
+        ends = [
+            json.loads(body)["data"]["run_id"]
+            for (body,) in rows.execute("SELECT body FROM events WHERE name = 'inngest/function.finished'").fetchall()
+        ]
+        assert sorted(ends) == sorted(ended), "a run did not end exactly once"
+        counts = Counter(self._app.done)
+        assert self.done == {what: counts[what] for what in self.done}, "a stored step was run again"
+        self.steps, self.ended = steps, ended
+        self.done = {
+            f"{runs[run]}-{step}": counts[f"{runs[run]}-{step}"]
+            for run, step in steps
+            if step in {"one", "left", "right"}
+        }
+
+
 async def test_nothing_acknowledged_is_lost_by_sigkill_at_random_points(app: App, wait_until: Any) -> None:
-    chance, names = random.Random(7), [f"job-{number}" for number in range(40)]
+    chance, model, killing = random.Random(7), Model(app), True
 
     async def send() -> None:
-        for name in names:
+        while killing:
+            name = f"job-{len(model.acknowledged)}"
             await app.send(name)
-            await asyncio.sleep(chance.random() * 0.05)
+            model.acknowledged.append(name)
+            await asyncio.sleep(chance.random() * 0.2)
 
     sending = asyncio.create_task(send())
-    for _ in range(8):
-        await asyncio.sleep(0.1 + chance.random() * 0.4)
+    for _ in range(KILLS):
+        # Sometimes in the middle of its start, when it takes over what it finds.
+        if chance.random() < 0.3:
+            await asyncio.sleep(chance.random() * 0.6)
+        else:
+            await app.engine.answers()
+            await asyncio.sleep(chance.random() * 0.5)
         app.engine.end()
-        await app.engine.start()
+        model.check()
+        app.engine.spawn()
+    await app.engine.answers()
+    killing = False
     await sending
-    await wait_until(lambda: all_completed(app, len(names)), "all runs to complete")
-    runs = await app.state("/v1/runs?limit=100")
-    # Each event started one run, which ended once and with its own result.
-    assert Counter(run["output"] for run in runs) == Counter(names)
-    assert {run["status"] for run in runs} == {"Completed"}
-    for run in runs:
-        steps = await app.state(f"/v1/runs/{run['run_id']}/steps")
-        assert sorted(step["name"] for step in steps) == ["left", "nap", "one", "right"]
-        assert all(step["status"] == "Completed" for step in steps)
-    assert set(app.done) == {f"{name}-{step}" for name in names for step in ("one", "left", "right")}
+
+    async def all_have_ended() -> bool:
+        return not await app.state("/v1/runs?status=Running&limit=1")
+
+    await wait_until(all_have_ended, "all runs to end")
+    app.engine.end()
+    model.check()
+    # Each event started one run, which ended with its own result after each of its steps.
+    assert Counter(model.ended.values()) == Counter(("Completed", json.dumps(name)) for name in model.acknowledged)
+    assert Counter(step for _, step in model.steps) == dict.fromkeys(
+        ("one", "nap", "left", "right"), len(model.acknowledged)
+    )
+    assert set(app.done) == {f"{name}-{step}" for name in model.acknowledged for step in ("one", "left", "right")}
 
 
 async def test_a_stored_step_is_never_run_again(app: App, wait_until: Any) -> None:
@@ -230,7 +320,7 @@ async def test_dumping_a_store(app: App, wait_until: Any) -> None:
     app.engine.end(signal.SIGTERM)
     everything = await asyncio.to_thread(run_cli, "dump", "--store", str(app.engine.store))
     records = [json.loads(line) for line in everything.stdout.splitlines()]
-    assert Counter(record["record"] for record in records) == {"app": 1, "function": 1, "run": 2, "step": 8, "event": 2}
+    assert Counter(record["record"] for record in records) == {"app": 1, "function": 2, "run": 2, "step": 8, "event": 4}
     assert "-one" not in everything.stdout
     run = next(record for record in records if record["record"] == "run")
     chosen = await asyncio.to_thread(
@@ -253,8 +343,6 @@ def test_a_wrong_signing_key_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_store_of_another_version_is_refused(tmp_path: Path) -> None:
-    import sqlite3
-
     store = tmp_path / "engine.db"
     with contextlib.closing(sqlite3.connect(store)) as connection:
         connection.execute("PRAGMA user_version = 999")
