@@ -101,6 +101,8 @@ async def serve_app(app: ASGIApp, sock: socket.socket, *, lifespan: bool, grace:
         timeout_graceful_shutdown=grace,
         server_header=False,
         proxy_headers=False,
+        # A body that came faster than it was read would hand its request's context to the connection's next request.
+        reset_contextvars=True,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[sock]))

@@ -1,9 +1,11 @@
 """Who gets in, and what they may do."""
 
+import asyncio
 import time
 from typing import Any
 from uuid import UUID
 
+import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -165,3 +167,40 @@ def test_navigation_is_what_one_may_go_to(client: ApiClient, as_user: AsUser) ->
     assert as_user(()).get("/api/v1/navigation").json() == []
     client.put("/api/v1/plugins/messaging", json={"enabled": False})
     assert [entry["id"] for entry in client.get("/api/v1/navigation").json()] == ["example.notes"]
+
+
+@pytest.mark.database
+def test_simultaneous_tries_all_count(platform: ThreadedPlatform, email: str) -> None:
+    async def tries() -> list[int]:
+        async with httpx2.AsyncClient(base_url=platform.base_url, timeout=60) as http:
+            bodies = [{"email": email, "password": f"wrong password {number}"} for number in range(24)]
+            answers = await asyncio.gather(*(http.post(LOGIN, json=body) for body in bodies))
+            return [answer.status_code for answer in answers]
+
+    assert sorted(asyncio.run(tries())) == [401] * 10 + [429] * 14
+
+
+@pytest.mark.database
+def test_administrators_do_not_remove_each_other_at_once(
+    platform: ThreadedPlatform, client: ApiClient, tenant: TestTenant
+) -> None:
+    add = platform.platform.provisioning.add_member
+    for attempt in range(5):
+        pair = [
+            platform.run(add(tenant.id, f"{n}-{attempt}-{tenant.slug}@example.com", roles=[ADMINISTRATOR]))
+            for n in "ab"
+        ]
+        places = [f"/api/v1/members/{member.membership_id}" for member in pair]
+        for found in client.get("/api/v1/members", params={"limit": 200}).json()["items"]:
+            if ADMINISTRATOR in found["roles"] and f"/api/v1/members/{found['id']}" not in places and found["active"]:
+                headers = {"If-Match": f'"{found["version"]}"'}
+                put_out = client.patch(f"/api/v1/members/{found['id']}", json={"active": False}, headers=headers)
+                assert put_out.status_code == 200, put_out.text
+
+        async def both(targets: list[str] = places) -> list[int]:
+            async with httpx2.AsyncClient(base_url=platform.base_url, headers=client.headers, timeout=30) as http:
+                seen = {"If-Match": '"1"'}
+                answers = await asyncio.gather(*(http.patch(t, json={"active": False}, headers=seen) for t in targets))
+                return [answer.status_code for answer in answers]
+
+        assert sorted(asyncio.run(both())) == [200, 409]

@@ -1,8 +1,11 @@
 """How requests are answered: errors, versions, lists and repeated requests, over real HTTP on both databases."""
 
 import asyncio
+import http.client
 import json
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -235,3 +238,41 @@ def test_front_ends_of_plugins_are_served(anonymous: ApiClient) -> None:
     assert "<h1>Notes</h1>" in page.text
     assert "<h1>Notes</h1>" in anonymous.get("/apps/example/panel/deep/link").text
     assert anonymous.get("/apps/example/panel/../../../etc/passwd").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[" * 500 + "]" * 500,
+        '{"a":' * 400 + "1" + "}" * 400,
+        '"\\ud800"',
+        '["\\udfff"]',
+        '{"\\ud800": 1}',
+        "[NaN]",
+        "[-1e999]",
+    ],
+)
+def test_what_cannot_be_kept_is_refused(client: ApiClient, value: str) -> None:
+    for body in (f'{{"title": {value}}}', f'{{"title": "x", "\\ud800": {value}}}'):
+        answer = client.post(NOTES, content=body.encode(), headers={"Content-Type": "application/json"})
+        assert_problem(answer, 422, "invalid")
+
+
+def test_a_body_that_comes_at_once_leaves_nothing_to_the_next_request(
+    platform: PlatformUnderTest, client: ApiClient
+) -> None:
+    place = urlsplit(platform.base_url)
+    token = client.headers["Authorization"]
+
+    def request(method: str, body: bytes = b"") -> bytes:
+        head = f"{method} {NOTES} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: {len(body)}\r\n"
+        return head.encode() + b"Content-Type: application/json\r\n\r\n" + body
+
+    for _ in range(5):
+        with socket.create_connection((str(place.hostname), place.port or 80), timeout=30) as connection:
+            for sent, status in ((request("POST", b"[" * 150_000), 400), (request("GET"), 200)):
+                connection.sendall(sent)
+                answer = http.client.HTTPResponse(connection)
+                answer.begin()
+                answer.read()
+                assert answer.status == status

@@ -159,7 +159,8 @@ class Body(BaseModel):
         if isinstance(values, Mapping):
             for name, value in values.items():
                 if flaw := _flaw(value):
-                    raise ValueError(f"{name} has {flaw}")
+                    readable = str(name).encode(errors="replace").decode()
+                    raise ValueError(f"{readable} has {flaw}")
         return values
 
 

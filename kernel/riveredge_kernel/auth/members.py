@@ -197,6 +197,9 @@ async def _give(member: Membership, keys: list[str]) -> None:
 
 
 async def _keep_an_administrator() -> None:
+    # One change at a time: two that each take away another administrator would not see each other.
+    role = select(RoleRow).where(col(RoleRow.key) == ADMINISTRATOR)
+    await session().exec(role.with_for_update())
     held = (
         select(Membership.id)
         .join(MembershipRole, col(MembershipRole.membership_id) == col(Membership.id))

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from concurrent.futures import ThreadPoolExecutor
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -13,7 +14,7 @@ MIN_LENGTH = 10
 MAX_LENGTH = 256
 
 _hasher = PasswordHash((Argon2Hasher(),))
-_at_once = asyncio.Semaphore(4)
+_workers = ThreadPoolExecutor(4, thread_name_prefix="passwords")
 
 
 async def hash_password(password: str, *, field: str = "password") -> str:
@@ -24,16 +25,14 @@ async def hash_password(password: str, *, field: str = "password") -> str:
     """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise invalid_field(field, f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.", "password_length")
-    async with _at_once:
-        return await asyncio.to_thread(_hasher.hash, password)
+    return await asyncio.get_running_loop().run_in_executor(_workers, _hasher.hash, password)
 
 
 async def verify_password(password: str, stored: str | None) -> bool:
     """Whether the password fits. Takes as long when there is nothing to compare with."""
     if len(password) > MAX_LENGTH:
         return False
-    async with _at_once:
-        fits = await asyncio.to_thread(_hasher.verify, password, stored or _dummy())
+    fits = await asyncio.get_running_loop().run_in_executor(_workers, _hasher.verify, password, stored or _dummy())
     return fits and stored is not None
 
 

@@ -35,6 +35,15 @@ def normalized(email: str) -> str:
     return email.strip().lower()
 
 
+def _refuse_locked(user: User) -> None:
+    now = utcnow()
+    if user.locked_until is not None and user.locked_until > now:
+        seconds = int((user.locked_until - now).total_seconds()) + 1
+        raise TooManyRequests(
+            "Too many wrong passwords. Wait before the next try.", headers={"Retry-After": str(seconds)}
+        )
+
+
 class AuthService:
     """What the sign-in routes and the command line do."""
 
@@ -60,19 +69,13 @@ class AuthService:
         """
         async with self._database.system("sign-in", self._runtime, read_only=True) as session:
             user = (await session.exec(select(User).where(col(User.email) == normalized(email)))).one_or_none()
-        now = utcnow()
-        if user is not None and user.locked_until is not None and user.locked_until > now:
-            seconds = int((user.locked_until - now).total_seconds()) + 1
-            raise TooManyRequests(
-                "Too many wrong passwords. Wait before the next try.", headers={"Retry-After": str(seconds)}
-            )
+        if user is not None:
+            _refuse_locked(user)
         fits = await verify_password(password, user.password_hash if user else None)
+        if user is not None:
+            await self._note_try(user.id, fits=fits)
         if user is None or not fits or not user.active:
-            if user is not None and not fits:
-                await self._count_failure(user.id)
             raise Unauthorized("E-mail address or password are wrong.")
-        if user.failed_logins:
-            await self._set_failures(user.id, 0)
         return await self._sign_in(user, slug)
 
     async def switch(self, user_id: UUID, slug: str) -> SignedIn:
@@ -112,14 +115,23 @@ class AuthService:
             )
             return list((await session.exec(query)).all())
 
-    async def _count_failure(self, user_id: UUID) -> None:
-        """Count up in the database, so that simultaneous tries all count; the last one allowed locks."""
-        async with self._database.system("sign-in failed", self._runtime) as session:
-            row = (await session.exec(select(User).where(col(User.id) == user_id).with_for_update())).one()
-            row.failed_logins += 1
-            if row.failed_logins >= self._settings.max_failed_logins:
-                row.failed_logins = 0
-                row.locked_until = utcnow() + timedelta(minutes=self._settings.lock_minutes)
+    async def _note_try(self, user_id: UUID, *, fits: bool) -> None:
+        """Count in the database, so that simultaneous tries all count; the last one allowed locks.
+
+        Raises:
+            TooManyRequests: others have locked the account since this try began; its outcome is not told.
+        """
+        async with self._database.system("sign-in", self._runtime, read_only=fits) as session:
+            found = select(User).where(col(User.id) == user_id)
+            row = (await session.exec(found if fits else found.with_for_update())).one()
+            _refuse_locked(row)
+            if not fits:
+                row.failed_logins += 1
+                if row.failed_logins >= self._settings.max_failed_logins:
+                    row.failed_logins = 0
+                    row.locked_until = utcnow() + timedelta(minutes=self._settings.lock_minutes)
+        if fits and row.failed_logins:
+            await self._set_failures(user_id, 0)
 
     async def _set_failures(self, user_id: UUID, count: int) -> None:
         async with self._database.system("sign-in", self._runtime) as session:

@@ -56,7 +56,8 @@ def render(problem: Problem, request: Request) -> Response:
     document["instance"] = request.url.path
     document["request_id"] = request.scope.get("riveredge.request_id", "")
     return Response(
-        json.dumps(document, ensure_ascii=False, default=str),
+        # A caller's misspelt name may hold what cannot be encoded.
+        json.dumps(document, ensure_ascii=False, default=str).encode(errors="replace"),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
         headers=problem.headers,

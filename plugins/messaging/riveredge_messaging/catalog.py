@@ -85,6 +85,18 @@ def channels() -> dict[str, MessageChannel]:
     return {channel.id: channel for channel in contributions(Plugin.message_channels)}
 
 
+def _is_declaration(variables: Mapping[str, Any]) -> bool:
+    """Whether it is a JSON Schema object, as far as `check_data` reads it."""
+    properties, required = variables.get("properties", {}), variables.get("required", [])
+    return (
+        variables.get("type", "object") == "object"
+        and isinstance(properties, dict)
+        and all(isinstance(each, dict) and isinstance(each.get("type", ""), str) for each in properties.values())
+        and isinstance(required, list)
+        and all(isinstance(each, str) for each in required)
+    )
+
+
 def check_texts(texts: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any]) -> None:
     """See that the texts compile and use declared variables only.
 
@@ -93,8 +105,10 @@ def check_texts(texts: Mapping[str, Mapping[str, Any]], variables: Mapping[str, 
     """
     errors: list[FieldError] = []
     properties = variables.get("properties", {})
-    if variables.get("type", "object") != "object" or not isinstance(properties, dict):
-        expected = 'Expected {"type": "object", "properties": {…}}.'
+    if not _is_declaration(variables):
+        expected = (
+            'Expected {"type": "object", "properties": {"name": {"type": "string"}, …}, "required": ["name", …]}.'
+        )
         raise Invalid(expected, errors=[FieldError("variables", expected, "variables")])
     for tag, parts in texts.items():
         for name, source in parts.items():

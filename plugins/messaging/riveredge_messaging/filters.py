@@ -1,12 +1,13 @@
 """The filters that message templates have. Dates, numbers and money are written as the reader's locale does."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal
 from jinja2 import pass_context
@@ -18,7 +19,12 @@ _MAX_SEPARATOR = 20
 
 
 def _locale(context: Context) -> Locale:
-    return Locale.parse(str(context.get("_locale", "en")), sep="-")
+    """The reader's locale, or its language, or English: a tag that nobody knows is no reason to send nothing."""
+    tag = str(context.get("_locale", "en"))
+    for known in (tag, tag.partition("-")[0]):
+        with contextlib.suppress(UnknownLocaleError, ValueError):
+            return Locale.parse(known, sep="-")
+    return Locale("en")
 
 
 @pass_context

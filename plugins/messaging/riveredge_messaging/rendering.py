@@ -2,11 +2,14 @@
 
 Tenants write templates, so a template must be able neither to reach anything but its data nor to use up the machine.
 Three fences: the sandbox; a list of the only syntax there is (no calls, no assignments, no includes, loops only over
-data); and limits of the data's and the output's size, which together bound the work.
+data); and limits of the data's and the output's size, of nesting and of computing time.
 """
 
+import functools
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,6 +25,10 @@ MAX_DATA_BYTES = 64_000
 MAX_ITEMS = 500
 MAX_OUTPUT = 200_000
 MAX_LOOP_DEPTH = 2
+# How deep the syntax nests; a chain of filters nests, too.
+MAX_NESTING = 60
+# Computing time of one text. Ordinary messages take a hundredth of it.
+MAX_SECONDS = 0.5
 
 _ALLOWED: tuple[type[nodes.Node], ...] = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Name, nodes.Getattr, nodes.Getitem,
@@ -45,10 +52,29 @@ class RenderError(ValueError):
     """A template cannot be rendered with this data; the message says why."""
 
 
+# When the text being rendered has to be done, by the thread's own clock.
+_deadline: ContextVar[float | None] = ContextVar("riveredge_messaging_deadline", default=None)
+
+
+def _check_time() -> None:
+    deadline = _deadline.get()
+    if deadline is not None and time.thread_time() > deadline:
+        raise RenderError(f"the text takes more than {MAX_SECONDS} seconds of computing")
+
+
+def _timed(work: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(work)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        _check_time()
+        return work(*args, **kwargs)
+
+    return call
+
+
 def _environment(*, autoescape: bool) -> ImmutableSandboxedEnvironment:
     made = ImmutableSandboxedEnvironment(autoescape=autoescape, undefined=StrictUndefined, keep_trailing_newline=True)
     made.globals.clear()
-    made.filters = dict(FILTERS)
+    made.filters = {name: _timed(work) for name, work in FILTERS.items()}
     made.tests = {name: test for name, test in made.tests.items() if name in _TESTS}
     return made
 
@@ -61,11 +87,16 @@ _HTML = _environment(autoescape=True)
 def _compile(source: str, *, html: bool) -> Template:
     environment = _HTML if html else _PLAIN
     tree = environment.parse(source)
-    _check(tree, depth=0)
+    _check(tree)
+    for loop in tree.find_all(nodes.For):
+        # Each round gives something out, so that `_render` sees the time also where nothing is written.
+        loop.body.insert(0, nodes.Output([nodes.TemplateData("", lineno=loop.lineno)], lineno=loop.lineno))
     return environment.from_string(tree)
 
 
-def _check(node: nodes.Node, depth: int) -> None:
+def _check(node: nodes.Node, depth: int = 0, nesting: int = 0) -> None:
+    if nesting > MAX_NESTING:
+        raise RenderError(f"line {node.lineno}: this nests more than {MAX_NESTING} deep")
     if not isinstance(node, _ALLOWED):
         raise RenderError(f"line {node.lineno}: {type(node).__name__.lower()} is not available in messages")
     if isinstance(node, nodes.Name) and node.name == "self":
@@ -83,7 +114,7 @@ def _check(node: nodes.Node, depth: int) -> None:
         if not isinstance(node.iter, nodes.Name | nodes.Getattr | nodes.Getitem) or node.recursive:
             raise RenderError(f"line {node.lineno}: a loop goes over a variable")
     for child in node.iter_child_nodes():
-        _check(child, depth)
+        _check(child, depth, nesting + 1)
 
 
 def variables_of(source: str) -> set[str]:
@@ -94,9 +125,11 @@ def variables_of(source: str) -> set[str]:
     """
     try:
         tree = _PLAIN.parse(source)
-        _check(tree, depth=0)
+        _check(tree)
     except TemplateError as error:
         raise RenderError(_message(error)) from None
+    except RecursionError:
+        raise RenderError(f"this nests more than {MAX_NESTING} deep") from None
     assigned = {name.name for loop in tree.find_all(nodes.For) for name in _names(loop.target)} | {_LOOP}
     return {name.name for name in tree.find_all(nodes.Name) if name.ctx == "load"} - assigned
 
@@ -177,8 +210,10 @@ def render(
 def _render(source: str, values: Mapping[str, Any], *, html: bool) -> str:
     parts: list[str] = []
     size = 0
+    token = _deadline.set(time.thread_time() + MAX_SECONDS)
     try:
         for part in _compile(source, html=html).generate(values):
+            _check_time()
             size += len(part)
             if size > MAX_OUTPUT:
                 raise RenderError(f"the text is longer than {MAX_OUTPUT} characters")
@@ -187,6 +222,8 @@ def _render(source: str, values: Mapping[str, Any], *, html: bool) -> str:
         raise RenderError(_message(error)) from None
     except (TypeError, ValueError, ArithmeticError, RecursionError, LookupError) as error:
         raise RenderError(f"{type(error).__name__}: {error}"[:300]) from None
+    finally:
+        _deadline.reset(token)
     return "".join(parts)
 
 

@@ -146,3 +146,64 @@ def test_mistakes_in_texts_are_named(client: ApiClient) -> None:
         "texts.en.text",
         "texts.zh-CN.text",
     ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
+        "{{ name" + "|upper" * 2500 + " }}",
+        "{{ " + "[" * 100 + "]" * 100 + " }}",
+        "{% if 1 %}" * 150 + "{% endif %}" * 150,
+        "{% if 1 %}" * 900 + "{% endif %}" * 900,
+    ],
+)
+def test_deep_syntax_is_refused(client: ApiClient, source: str) -> None:
+    body = {"texts": {"en": {"subject": "x", "text": source}}, "variables": OBJECT, "data": {"name": "x"}}
+    answer = client.post(f"{TEMPLATES}/preview", json=body)
+    assert answer.status_code == 422, answer.text
+    assert "nests" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for a in items %}{% for b in items %}"
+        + "{% if 'q' in items %}{% endif %}" * 600
+        + "{% endfor %}{% endfor %}",
+        "{% for a in name %}{% for b in name %}{% endfor %}{% endfor %}",
+        "{{ [" + "name|title, " * 1500 + "]|length }}",
+    ],
+)
+def test_computing_time_is_bounded(source: str) -> None:
+    began = time.thread_time()
+    with pytest.raises(RenderError, match="seconds of computing"):
+        text(source, items=list(range(500)), name="a b " * 15_000)
+    assert time.thread_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"properties": {"name": 1}},
+        {"properties": {"name": []}},
+        {"properties": {"name": {"type": ["string"]}}},
+        {"properties": {"name": {}}, "required": None},
+        {"properties": {"name": {}}, "required": [[]]},
+    ],
+)
+def test_variables_are_declared_properly(client: ApiClient, variables: dict[str, Any]) -> None:
+    texts = {"en": {"subject": "x", "text": "{{ name }}"}}
+    body = {"texts": texts, "variables": variables, "data": {"name": "x"}}
+    assert client.post(f"{TEMPLATES}/preview", json=body).json()["errors"][0]["field"] == "variables"
+
+
+@pytest.mark.parametrize("locale", ["en-XX", "zz", "zz-ZZ"])
+def test_an_unknown_locale_is_written_as_the_next_best(client: ApiClient, locale: str) -> None:
+    body = {
+        "texts": {locale: {"subject": "x", "text": "{{ name|number }}"}},
+        "variables": OBJECT,
+        "data": {"name": "1234"},
+        "locale": locale,
+    }
+    assert client.post(f"{TEMPLATES}/preview", json=body).json()["text"] == "1,234"

@@ -86,6 +86,8 @@ async def _connect(host: str, port: int, *, public_only: bool) -> socket.socket:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise PermanentFailure(f"{host!r} is no name of a mail server.") from None
     except OSError as error:
         raise TemporaryFailure(f"The mail server {host!r} cannot be found: {error}") from None
     last = "no address"
