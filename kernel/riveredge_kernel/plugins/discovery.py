@@ -79,11 +79,18 @@ def _wrong_manifest(plugin: Plugin, name: str) -> Iterator[str]:
         yield f"id {plugin_id!r} differs from the entry point's name {name!r}"
     if not isinstance(getattr(plugin, "title", None), str):
         yield "title is missing"
+    for wish in ("requires", "after"):
+        if not _are_ids(getattr(plugin, wish)):
+            yield f"{wish} must be a list of plugin ids"
     try:
         if not SpecifierSet(plugin.api).contains(API_VERSION):
             yield f"made for SDK API {plugin.api}; this is {API_VERSION}"
     except (InvalidSpecifier, TypeError):
         yield f"api {plugin.api!r} is no version specifier such as '>=1,<2'"
+
+
+def _are_ids(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
 
 
 def _wrong_signature(plugin: Plugin, hook: str) -> str:

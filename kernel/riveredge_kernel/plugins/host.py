@@ -146,7 +146,7 @@ class PluginHost:
         is_one, promised = fits(hook)
         try:
             given = list(getattr(plugin, name)())
-        except Exception as error:  # noqa: BLE001  (whatever a plugin raises costs this hook only)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a plugin raises costs this hook only)
             self.add_reason(plugin.id, f"{name}: {type(error).__name__}: {error}"[:500])
             return []
         good: list[Contributed[Any]] = []
@@ -178,7 +178,7 @@ class PluginHost:
                     results[impl.plugin.id] = await getattr(impl.plugin, hook.__name__)(*args)
             except TimeoutError:
                 self.add_reason(impl.plugin.id, f"{hook.__name__}: no end after {self._settings.hook_timeout:g} s")
-            except Exception as error:  # noqa: BLE001
+            except (Exception, SystemExit) as error:  # noqa: BLE001
                 self.add_reason(impl.plugin.id, f"{hook.__name__}: {type(error).__name__}: {error}"[:500])
         return results
 

@@ -24,8 +24,8 @@ def plan(plugins: Mapping[str, Plugin]) -> Plan:
         # Only soft wishes are left in the way: they yield.
         ready = ready or [i for i, p in rest.items() if not _waits_for(p.requires, rest)][:1]
         if not ready:
-            for member in _cycle_members(rest):
-                made.unmet[member] = f"its requirements go in a circle: {' → '.join(_circle(member, rest))}"
+            for member, circle in _circles(rest).items():
+                made.unmet[member] = f"its requirements go in a circle: {' → '.join(circle)}"
                 del rest[member]
             _drop_unmet(rest, made)
             continue
@@ -51,8 +51,9 @@ def _drop_unmet(rest: dict[str, Plugin], made: Plan) -> None:
             del rest[plugin_id]
 
 
-def _cycle_members(rest: Mapping[str, Plugin]) -> list[str]:
-    return [i for i in rest if _circle(i, rest)]
+def _circles(rest: Mapping[str, Plugin]) -> dict[str, list[str]]:
+    """Each member of a circle, and the way round."""
+    return {i: circle for i in rest if (circle := _circle(i, rest))}
 
 
 def _circle(start: str, rest: Mapping[str, Plugin]) -> list[str]:
