@@ -1,13 +1,16 @@
 """The database: its engines, and the three ways to open a session on it."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import event, text
+from sqlalchemy import Dialect, event, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -28,6 +31,9 @@ AfterCommit = Callable[[Sequence[PublishedEvent]], None]
 # How long a SQLite writer waits for the one before it.
 _BUSY_MS = 10_000
 _BEGIN = "riveredge_begin"
+# After this time without use a connection is looked at before it is used again.
+_IDLE_SECONDS = 5.0
+_USED = "riveredge_used"
 
 
 class UnsafeRoleError(RuntimeError):
@@ -162,7 +168,30 @@ def _engine(url: URL, pool_size: int) -> AsyncEngine:
         event.listen(made.sync_engine, "connect", _prepare_sqlite)
         event.listen(made.sync_engine, "begin", _begin_sqlite)
         return made
-    return create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+    made = create_async_engine(url, pool_size=pool_size, max_overflow=pool_size)
+    event.listen(made.sync_engine, "checkin", _note_use)
+    event.listen(made.sync_engine, "checkout", partial(_ping_if_idle, made.dialect))
+    return made
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _ping_if_idle(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -> None:
+    """See whether a connection that was idle for a while still lives: a ping before every use would cost each request.
+
+    Raises:
+        DisconnectionError: it does not; the pool takes another.
+    """
+    if time.monotonic() - record.info.get(_USED, float("inf")) < _IDLE_SECONDS:
+        return
+    try:
+        alive = dialect.do_ping(connection)
+    except Exception as error:
+        raise DisconnectionError(str(error)) from error
+    if not alive:
+        raise DisconnectionError("the database has closed the connection")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
