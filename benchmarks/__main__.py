@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import latency, requests, startup
+from benchmarks import engine, latency, requests, startup
 from benchmarks.load import Result
 from riveredge_kernel import logging as kernel_logging
 from riveredge_kernel.settings import Settings
@@ -68,6 +68,15 @@ def _latency() -> None:
     out.print(f"From request to delivered mail: p50 {p50:.0f} ms, p95 {p95:.0f} ms, {len(seconds)} one after another")
 
 
+def _engine() -> None:
+    table = Table("embedded engine", "goal", "measured", "", *(["Inngest server"] if engine.SERVER else []))
+    with tempfile.TemporaryDirectory() as name:
+        for title, goal, (ours, *others) in engine.run(Path(name)):
+            verdict = "" if ours.reached is None else _verdict(ours.reached)
+            table.add_row(title, goal, ours.shown, verdict, *(other.shown for other in others))
+    out.print(table)
+
+
 def main() -> None:
     """Measure everything."""
     kernel_logging.configure(Settings(log_level="error"))
@@ -76,6 +85,7 @@ def main() -> None:
     _requests()
     _startup()
     _latency()
+    _engine()
 
 
 if __name__ == "__main__":
