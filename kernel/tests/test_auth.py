@@ -204,3 +204,11 @@ def test_administrators_do_not_remove_each_other_at_once(
                 return [answer.status_code for answer in answers]
 
         assert sorted(asyncio.run(both())) == [200, 409]
+
+
+def test_tokens_are_not_kept_for_repeats(client: ApiClient, tenant: TestTenant) -> None:
+    for _ in range(2):
+        answer = client.post("/api/v1/auth/token", json={"tenant": tenant.slug}, headers={"Idempotency-Key": "same"})
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["cache-control"] == "no-store"
+        assert "idempotency-replayed" not in answer.headers

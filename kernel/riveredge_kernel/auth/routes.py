@@ -4,12 +4,16 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
+from starlette.responses import Response
 
 from riveredge_kernel.auth.models import User
 from riveredge_kernel.auth.service import AuthService, SignedIn
 from riveredge_kernel.tenancy.models import Tenant
 from riveredge_sdk.auth import current_principal
 from riveredge_sdk.http import Body, Router
+
+# RFC 6749 §5.1: an answer with a token is kept nowhere.
+_NO_STORE = {"Cache-Control": "no-store"}
 
 Slug = Annotated[str, Field(max_length=63, description="An organisation's short name.")]
 
@@ -89,11 +93,13 @@ def auth_router(service: AuthService) -> Router:
     router = Router(prefix="/auth", tag="Sign in")
 
     @router.post("/login", public=True, status=200, summary="Sign in")
-    async def login(body: LoginIn) -> TokenOut:
+    async def login(body: LoginIn, response: Response) -> TokenOut:
+        response.headers.update(_NO_STORE)
         return _token(await service.login(body.email, body.password, body.tenant))
 
     @router.post("/token", signed_in=True, status=200, summary="Choose the organisation")
-    async def token(body: TokenIn) -> TokenOut:
+    async def token(body: TokenIn, response: Response) -> TokenOut:
+        response.headers.update(_NO_STORE)
         return _token(await service.switch(current_principal().id, body.tenant))
 
     @router.get("/me", signed_in=True, summary="Who am I")

@@ -69,7 +69,8 @@ async def answer_once(
         )
         return _replay((await session.exec(found)).one(), fingerprint)
     response = await do()
-    if isinstance(response, StreamingResponse):
+    # What is not to be kept anywhere, such as a token, is not kept here either.
+    if isinstance(response, StreamingResponse) or response.headers.get("cache-control") == "no-store":
         await session.delete(record)
         return response
     record.status = response.status_code
