@@ -1,93 +1,83 @@
-"""Empty databases, and plugins that exist only as directories of revisions."""
+"""Empty databases of each kind, and plugins that consist of migrations alone."""
 
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
-from sqlalchemy import text
 
-from riveredge_migrations.directories import MigrationDirectory, find_directories
-from riveredge_migrations.engine import engine_for, run
-from riveredge_migrations.runner import MigrationRunner
+from riveredge_migrations.directories import MigrationDirectory
 from riveredge_sdk.testing.platform import DatabaseKind
-from riveredge_sdk.testing.postgres import find_postgres
-
-_REVISION = '''"""{name}."""
-
-import sqlalchemy as sa
-from alembic import op
-from riveredge_migrations.operations import secure
-
-revision = "{revision}"
-down_revision = {down!r}
-
-
-def upgrade() -> None:
-{upgrade}
-
-
-def downgrade() -> None:
-{downgrade}
-'''
-
-
-def _indented(code: str) -> str:
-    return "\n".join(f"    {line}" for line in code.splitlines()) or "    pass"
+from riveredge_sdk.testing.postgres import find_postgres, in_thread
 
 
 @pytest.fixture
-def url(database_kind: DatabaseKind, tmp_path: Path) -> Iterator[str]:
+def url(database_kind: DatabaseKind, tmp_path: Path) -> str:
     """The owner's address of an empty database."""
     if database_kind == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
-        return
+        return f"sqlite+aiosqlite:///{tmp_path}/test.db"
     server = find_postgres()
     assert server is not None
-    database = server.create_database()
-    yield database.owner
-    server.drop_database(database.name)
+    return server.create_database().owner
 
 
 @pytest.fixture
-def query(url: str) -> Callable[[str], list[Any]]:
-    """Run SQL as the owner; the rows."""
+def query(url: str) -> Callable[[str], list[tuple[Any, ...]]]:
+    """Ask the database itself, past everything of ours."""
 
-    def ask(sql: str) -> list[Any]:
-        async def connected() -> list[Any]:
-            async with engine_for(url) as engine, engine.begin() as connection:
-                result = await connection.execute(text(sql))
-                return [tuple(row) for row in result.all()] if result.returns_rows else []
+    def ask(statement: str) -> list[tuple[Any, ...]]:
+        if url.startswith("sqlite"):
+            connection = sqlite3.connect(url.partition("///")[2])
+            try:
+                return connection.execute(statement).fetchall()
+            finally:
+                connection.close()
 
-        return run(connected)
+        async def fetch() -> list[tuple[Any, ...]]:
+            connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+            try:
+                return [tuple(row) for row in await connection.fetch(statement)]
+            finally:
+                await connection.close()
+
+        return in_thread(fetch)
 
     return ask
 
 
 @pytest.fixture
-def revise(tmp_path: Path) -> Callable[..., MigrationDirectory]:
-    """`revise("crm", upgrade=…, downgrade=…)`: write the next revision of an imaginary plugin."""
+def tables(query: Callable[[str], list[tuple[Any, ...]]], database_kind: DatabaseKind) -> Callable[[str], set[str]]:
+    """The tables whose names begin with a prefix."""
 
-    def write(plugin: str, *, upgrade: str, downgrade: str = "") -> MigrationDirectory:
-        directory = tmp_path / f"versions_{plugin}"
-        directory.mkdir(exist_ok=True)
-        count = len(list(directory.glob("*.py")))
-        number, before = f"{count + 1:04d}", f"{count:04d}" if count else None
-        source = _REVISION.format(
-            name=plugin, revision=number, down=before, upgrade=_indented(upgrade), downgrade=_indented(downgrade)
+    def named(prefix: str) -> set[str]:
+        source = (
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+            if database_kind == "sqlite"
+            else "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
         )
-        (directory / f"{number}_step.py").write_text(source, encoding="utf-8")
-        return MigrationDirectory(plugin, directory)
+        return {name for (name,) in query(source) if name.startswith(prefix)}
 
-    return write
+    return named
 
 
 @pytest.fixture
-def runner(url: str) -> Callable[..., MigrationRunner]:
-    """`runner(crm, order=["crm"])`: over the installed plugins and these directories."""
+def revisions(tmp_path: Path) -> Callable[..., MigrationDirectory]:
+    """`revisions("plugin", "CREATE TABLE …", …)`: a plugin whose migrations run these statements, one each."""
 
-    def make(*more: MigrationDirectory, order: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> MigrationRunner:
-        found = {name: place for name, place in find_directories().items() if name not in without}
-        return MigrationRunner(url, order=order, directories={**found, **{d.plugin: d for d in more}})
+    def write(plugin: str, *statements: str) -> MigrationDirectory:
+        directory = tmp_path / plugin
+        directory.mkdir(exist_ok=True)
+        before = None
+        for number, statement in enumerate(statements, 1):
+            revision = f"{number:04d}"
+            (directory / f"{revision}_step.py").write_text(
+                f"from alembic import op\nrevision = {revision!r}\ndown_revision = {before!r}\n"
+                f"def upgrade():\n    for one in {statement!r}.split(';'):\n        op.execute(one)\n"
+                f"def downgrade():\n    op.execute('DROP TABLE {plugin}_{number}')\n"
+            )
+            before = revision
+        return MigrationDirectory(plugin, directory)
 
-    return make
+    return write

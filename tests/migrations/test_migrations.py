@@ -1,189 +1,222 @@
-"""Migrations, plugin by plugin, on both databases."""
+"""Migrations: each plugin's by itself, all of them or none."""
 
-import threading
-from collections.abc import Callable
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-import riveredge_kernel.kernel_plugin
-import riveredge_messaging.models
+from riveredge_kernel.kernel_plugin import KernelPlugin
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.schema import OutdatedSchemaError, fail_outdated
-from riveredge_kernel.settings import DatabaseSettings, Settings
-from riveredge_migrations.directories import MigrationDirectory
-from riveredge_migrations.operations import APP_ROLE, SYSTEM_ROLE
+from riveredge_kernel.settings import PluginHostSettings, Settings
+from riveredge_migrations.directories import find_directories
 from riveredge_migrations.runner import MigrationError, MigrationRunner
+from riveredge_sdk.plugin import Plugin
 
 pytestmark = pytest.mark.database
-Query = Callable[[str], list[Any]]
-Revise = Callable[..., MigrationDirectory]
-Make = Callable[..., MigrationRunner]
 
-BOTH = ("messaging", "example")
-# Tables are compared with the models that are loaded.
-MODELS = (riveredge_kernel.kernel_plugin, riveredge_messaging.models)
+# Tables are compared with the models of all plugins.
+PluginHost.load(PluginHostSettings(), builtin=[KernelPlugin()]).collect(Plugin.models)
 
-TABLE = """op.create_table("{0}", sa.Column("id", sa.Integer(), primary_key=True))"""
-DROP = """op.drop_table("{0}")"""
-
-
-def table(name: str) -> dict[str, str]:
-    """A revision that makes a table."""
-    return {"upgrade": TABLE.format(name), "downgrade": DROP.format(name)}
+ONE = "CREATE TABLE crm_1 (id INTEGER)"
+TWO = "CREATE TABLE crm_2 (id INTEGER)"
+MAIL = "CREATE TABLE crm_mail_1 (id INTEGER)"
+OTHER = "CREATE TABLE hr_1 (id INTEGER)"
+BROKEN = "CREATE TABLE crm_3 (id INTEGER); INSERT INTO crm_1 VALUES (1); SELECT * FROM not_there"
 
 
-def test_everything_is_brought_to_its_newest_revision(runner: Make) -> None:
-    made = runner(order=BOTH)
-    before = {status.plugin: status.pending for status in made.status()}
-    assert before["kernel"][0] == "0001"
-    results = made.upgrade()
-    assert [(result.plugin, result.ok, result.error) for result in results] == [
-        ("kernel", True, ""),
-        ("messaging", True, ""),
-        ("example", True, ""),
-    ]
-    assert {status.plugin: status.pending for status in made.status()} == {"kernel": (), "messaging": (), "example": ()}
-    assert [result.ok for result in made.upgrade()] == [True] * 3
+class Crm(Plugin):
+    """A plugin without anything but its tables."""
+
+    id = "crm"
+    title = "CRM"
 
 
-@pytest.mark.parametrize("plugin", ["kernel", "messaging"])
-def test_tables_equal_models(runner: Make, plugin: str) -> None:
-    made = runner(order=BOTH)
-    made.upgrade()
-    assert made.check(plugin) == []
+class Reports(Plugin):
+    """One that needs it."""
+
+    id = "reports"
+    title = "Reports"
+    requires = ("crm",)
 
 
-def test_a_difference_is_told(runner: Make, query: Query) -> None:
-    made = runner(order=BOTH)
-    made.upgrade()
-    query("ALTER TABLE messaging_message DROP COLUMN correlation")
-    assert "correlation" in str(made.check("messaging"))
-    assert made.check("kernel") == []
+def outcome(results: Any) -> list[tuple[str, bool, str | None]]:
+    """Plugin, success and revision."""
+    return [(result.plugin, result.ok, result.revision) for result in results]
 
 
-def test_an_uninstalled_plugin_is_in_nobody_s_way(runner: Make, revise: Revise, query: Query) -> None:
-    crm = revise("crm", **table("crm_deal"))
-    assert all(result.ok for result in runner(crm, order=("crm",)).upgrade())
-    query("INSERT INTO crm_deal (id) VALUES (7)")
-    without = runner(order=BOTH)
-    assert all(result.ok for result in without.upgrade())
-    status = {line.plugin: line for line in without.status()}
-    assert (status["crm"].current, status["crm"].installed) == ("0001", False)
-    assert query("SELECT id FROM crm_deal") == [(7,)]
-    revise("crm", **table("crm_offer"))
-    again = runner(crm, order=("crm",))
-    assert {line.plugin: line.pending for line in again.status()}["crm"] == ("0002",)
-    assert all(result.ok for result in again.upgrade())
-    assert query("SELECT id FROM crm_deal") == [(7,)]
+def test_upgrade_brings_every_installed_plugin_up(url: str, tables: Any) -> None:
+    runner = MigrationRunner(url, order=["messaging", "example"])
+    results = runner.upgrade()
+    assert [(r.plugin, r.error) for r in results] == [("kernel", ""), ("messaging", ""), ("example", "")]
+    assert tables("example_") == {"example_note", "example_tag"}
+    assert all(line.current == line.head and not line.pending for line in runner.status())
+    for plugin in ("kernel", "messaging", "example"):
+        assert runner.check(plugin) == []
+    # A second time there is nothing to do.
+    assert outcome(runner.upgrade()) == outcome(results)
 
 
-def test_a_failing_migration_leaves_nothing_and_stops_nobody(runner: Make, revise: Revise, query: Query) -> None:
-    revise("crm", **table("crm_deal"))
-    crm = revise("crm", upgrade=TABLE.format("crm_offer") + '\nop.execute("INSERT INTO crm_deal VALUES (1)")\n1 / 0')
-    results = {result.plugin: result for result in runner(crm, order=("crm", *BOTH)).upgrade()}
-    assert not results["crm"].ok
-    assert "ZeroDivisionError" in results["crm"].error
-    assert results["messaging"].ok
-    assert results["example"].ok
-    status = {line.plugin: line for line in runner(crm, order=("crm",)).status()}["crm"]
-    assert (status.current, status.pending) == (None, ("0001", "0002"))
-    # The names are free again: not even the first revision's table is there.
-    query("CREATE TABLE crm_deal (id INTEGER)")
-    query("CREATE TABLE crm_offer (id INTEGER)")
+def test_status_and_check_tell_what_is_missing(url: str, query: Any, revisions: Any) -> None:
+    runner = MigrationRunner(url, order=["example"])
+    before = {line.plugin: line for line in runner.status()}
+    assert before["example"].current is None
+    assert before["example"].pending[0] == "0001"
+    assert any("example_note" in difference for difference in runner.check("example"))
+    runner.upgrade()
+    query("ALTER TABLE example_tag DROP COLUMN word")
+    assert any("word" in difference for difference in runner.check("example"))
 
 
-def test_nothing_goes_on_without_the_kernel(runner: Make, revise: Revise) -> None:
-    kernel = revise("kernel", upgrade="1 / 0")
-    results = runner(kernel, order=BOTH).upgrade()
-    assert [(result.plugin, result.ok) for result in results] == [("kernel", False)]
+def test_an_uninstalled_plugin_stops_nobody(url: str, tables: Any, revisions: Any) -> None:
+    found = find_directories()
+    crm = found | {"crm": revisions("crm", ONE)}
+    MigrationRunner(url, order=["crm"], directories=crm).upgrade()
+    without = MigrationRunner(url, order=["example"], directories=found)
+    assert [(r.plugin, r.ok) for r in without.upgrade()] == [("kernel", True), ("example", True)]
+    left = {line.plugin: line for line in without.status()}["crm"]
+    assert (left.installed, left.current, left.head) == (False, "0001", None)
+    assert tables("crm_") == {"crm_1"}
+    # Installed again, in a newer version, it goes on where it was.
+    again = MigrationRunner(url, order=["crm"], directories=found | {"crm": revisions("crm", ONE, TWO)})
+    assert outcome(again.upgrade("crm")) == [("crm", True, "0002")]
+    assert tables("crm_") == {"crm_1", "crm_2"}
 
 
-def test_one_plugin_goes_back_and_forth_alone(runner: Make, query: Query) -> None:
-    made = runner(order=BOTH)
-    made.upgrade()
-    assert made.downgrade("example", "base").ok
-    status = {line.plugin: line.current for line in made.status()}
-    assert status == {"kernel": "0001", "messaging": "0001", "example": None}
-    assert [result.plugin for result in made.upgrade("example")] == ["example"]
-    assert query("SELECT count(*) FROM example_note") == [(0,)]
-
-
-def test_purging_drops_a_plugin_s_tables_only(runner: Make, revise: Revise, query: Query) -> None:
-    crm = revise("crm", **table("crm_deal"))
-    mail = revise("crm_mail", **table("crm_mail_box"))
-    runner(crm, mail, order=("crm", "crm_mail")).upgrade()
-    # A longer id with the same beginning is another plugin.
-    assert runner(mail, order=("crm_mail",)).purge("crm") == ["crm_deal"]
-    assert query("SELECT count(*) FROM crm_mail_box") == [(0,)]
-    with pytest.raises(MigrationError, match="everybody's"):
-        runner().purge("kernel")
-
-
-def test_an_unknown_plugin_is_refused(runner: Make) -> None:
-    with pytest.raises(MigrationError, match="no installed plugin 'nowhere'"):
-        runner().upgrade("nowhere")
-
-
-def test_migrators_wait_for_each_other(runner: Make) -> None:
-    outcomes: list[bool] = []
-
-    def migrate() -> None:
-        outcomes.extend(result.ok for result in runner(order=BOTH).upgrade())
-
-    threads = [threading.Thread(target=migrate) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert outcomes == [True] * 9
-
-
-def test_the_next_revision_sees_its_own_plugin_only(runner: Make, revise: Revise, query: Query) -> None:
-    crm = revise("crm", **table("crm_deal"))
-    made = runner(crm, order=("crm", *BOTH))
-    made.upgrade()
-    query("ALTER TABLE messaging_message DROP COLUMN correlation")
-    query("CREATE TABLE crm_extra (id INTEGER)")
-    written = made.revision("crm", "drop what no model has").read_text()
-    assert "crm_extra" in written
-    assert "messaging" not in written
-    assert "kernel" not in written
-
-
-def test_a_revision_needs_a_database_that_is_up_to_date(runner: Make, revise: Revise) -> None:
-    crm = revise("crm", **table("crm_deal"))
-    with pytest.raises(MigrationError, match="db upgrade"):
-        runner(crm, order=("crm",)).revision("crm", "more")
-
-
-def test_tenant_tables_are_behind_the_second_wall(runner: Make, query: Query, database_kind: str) -> None:
-    if database_kind == "sqlite":
-        pytest.skip("SQLite has no row-level security")
-    runner(order=BOTH).upgrade()
-    with_tenant = {
-        row[0] for row in query("SELECT table_name FROM information_schema.columns WHERE column_name = 'tenant_id'")
+def test_a_failing_migration_rolls_back_whole_and_the_others_go_on(
+    url: str, tables: Any, query: Any, revisions: Any
+) -> None:
+    directories = find_directories() | {
+        "crm": revisions("crm", ONE, TWO, BROKEN),
+        "hr": revisions("hr", "CREATE TABLE hr_1 (id INTEGER)"),
     }
-    guarded = {row[0] for row in query("SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity")}
-    assert with_tenant == guarded
-    policies = query("SELECT tablename, qual, with_check FROM pg_policies")
-    assert {row[0] for row in policies} == with_tenant
-    assert all("app.tenant_id" in row[1] and "app.tenant_id" in row[2] for row in policies)
-    for role in (APP_ROLE, SYSTEM_ROLE):
-        grants = "SELECT table_name FROM information_schema.role_table_grants WHERE privilege_type = 'UPDATE'"
-        granted = query(f"{grants} AND grantee = '{role}'")
-        assert with_tenant <= {row[0] for row in granted}
+    runner = MigrationRunner(url, order=["crm", "hr"], directories=directories)
+    results = {result.plugin: result for result in runner.upgrade()}
+    assert not results["crm"].ok
+    assert "not_there" in results["crm"].error
+    assert results["hr"].ok
+    # Also what its earlier, good revisions made in the same run is gone.
+    assert tables("crm_") == set()
+    assert tables("hr_") == {"hr_1"}
+    assert {line.plugin: line.current for line in runner.status()}["crm"] is None
+    # Mended, it runs.
+    revisions("crm", ONE, TWO, "CREATE TABLE crm_3 (id INTEGER)")
+    assert outcome(runner.upgrade("crm")) == [("crm", True, "0003")]
 
 
-def test_a_plugin_whose_tables_are_behind_is_left_out(runner: Make, url: str, tmp_path: Path) -> None:
-    settings = Settings(var_dir=tmp_path, database=DatabaseSettings(url=url))
-    host = PluginHost.load(settings.plugins)
-    with pytest.raises(OutdatedSchemaError, match="db upgrade"):
-        fail_outdated(settings, host)
-    runner().upgrade("kernel", "messaging")
+def test_a_plugin_whose_tables_are_old_does_not_run(url: str, revisions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    directories = find_directories() | {"crm": revisions("crm", ONE, BROKEN)}
+    monkeypatch.setattr("riveredge_migrations.runner.find_directories", lambda: directories)
+    settings = Settings.model_validate({"database": {"url": url}})
+    installed = PluginHostSettings(allow=["example"])
+
+    def load() -> PluginHost:
+        return PluginHost.load(installed, builtin=[KernelPlugin()], extra=[Crm(), Reports()])
+
+    with pytest.raises(OutdatedSchemaError, match="riveredge db upgrade"):
+        fail_outdated(settings, load())
+    MigrationRunner(url, order=["example", "crm"]).upgrade()
+    host = load()
     fail_outdated(settings, host)
-    states = {report.id: (report.state, report.reason) for report in host.report()}
-    assert states["messaging"] == ("active", "")
-    assert states["example"][0] == "failed: schema"
-    assert "empty, not at 0001: run `riveredge db upgrade`" in states["example"][1]
+    states = {report.id: report.state for report in host.report()}
+    assert (states["crm"], states["reports"]) == ("failed: schema", "failed: requires")
+    assert {plugin.id for plugin in host.active} == {"kernel", "example"}
+    reason = {report.id: report.reason for report in host.report()}["crm"]
+    assert reason == "its tables are empty, not at 0002: run `riveredge db upgrade`"
+
+
+def test_without_the_kernel_nothing_goes_on(url: str, tables: Any, revisions: Any) -> None:
+    directories = {"kernel": revisions("kernel", "SELECT * FROM not_there"), "crm": revisions("crm", ONE)}
+    results = MigrationRunner(url, order=["crm"], directories=directories).upgrade()
+    assert [(r.plugin, r.ok) for r in results] == [("kernel", False)]
+    assert tables("crm_") == set()
+
+
+def test_a_new_revision_is_about_the_plugins_own_tables(url: str, revisions: Any) -> None:
+    found = find_directories()
+    # An empty past: all of the example's tables are new, and nobody else's.
+    directories = {"kernel": found["kernel"], "example": revisions("example")}
+    runner = MigrationRunner(url, order=["example"], directories=directories)
+    runner.upgrade()
+    path = runner.revision("example", "all of it")
+    written = path.read_text()
+    assert path.name == "0001_all_of_it.py"
+    for expected in ('"example_note"', '"example_tag"', 'secure("example_note")', 'secure("example_tag")'):
+        assert expected in written
+    for foreign in ('"kernel_tenant",', '"kernel_user"', '"messaging_', "drop_table", "alembic_version"):
+        assert foreign not in written.partition("def downgrade")[0]
+
+
+def test_a_revision_needs_an_upgraded_database(url: str, revisions: Any) -> None:
+    runner = MigrationRunner(url, order=["crm"], directories=find_directories() | {"crm": revisions("crm", ONE)})
+    with pytest.raises(MigrationError, match="riveredge db upgrade"):
+        runner.revision("crm", "too early")
+
+
+def test_downgrade(url: str, tables: Any, revisions: Any) -> None:
+    directories = find_directories() | {"crm": revisions("crm", ONE, TWO)}
+    runner = MigrationRunner(url, order=["example", "crm"], directories=directories)
+    runner.upgrade()
+    assert outcome([runner.downgrade("crm", "-1")]) == [("crm", True, "0001")]
+    assert tables("crm_") == {"crm_1"}
+    assert outcome([runner.downgrade("crm", "base")]) == [("crm", True, None)]
+    assert tables("crm_") == set()
+    assert tables("example_") == {"example_note", "example_tag"}
+    assert not runner.downgrade("crm", "nowhere").ok
+    with pytest.raises(MigrationError, match="no installed plugin 'nobody'"):
+        runner.downgrade("nobody", "base")
+
+
+def test_purge_drops_one_plugins_tables(url: str, tables: Any, revisions: Any) -> None:
+    found = find_directories()
+    # A longer id with the same beginning owns its own tables.
+    both = found | {
+        "crm": revisions("crm", ONE),
+        "crm_mail": revisions("crm_mail", "CREATE TABLE crm_mail_1 (id INTEGER)"),
+    }
+    MigrationRunner(url, order=["crm", "crm_mail"], directories=both).upgrade()
+    without = MigrationRunner(url, directories=found)
+    assert without.purge("crm") == ["crm_1"]
+    assert tables("crm_") == {"crm_mail_1"}
+    assert "crm" not in {line.plugin for line in without.status()}
+    assert without.purge("crm") == []
+    with pytest.raises(MigrationError, match="drop the database instead"):
+        without.purge("kernel")
+    again = MigrationRunner(url, order=["crm"], directories=both)
+    assert outcome(again.upgrade("crm")) == [("crm", True, "0001")]
+
+
+def test_migrators_wait_for_one_another(url: str, tables: Any) -> None:
+    def upgrade(_: int) -> Any:
+        return MigrationRunner(url, order=["example"]).upgrade()
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(upgrade, range(4)))
+    assert [(r.plugin, r.error) for results in runs for r in results] == 4 * [("kernel", ""), ("example", "")]
+    assert tables("example_") == {"example_note", "example_tag"}
+
+
+def test_every_tenant_table_is_secured_and_granted(url: str, query: Any, tables: Any) -> None:
+    if url.startswith("sqlite"):
+        # The operations do nothing here, and the same migrations run.
+        MigrationRunner(url, order=["messaging", "example"]).upgrade()
+        assert tables("messaging_")
+        return
+    MigrationRunner(url, order=["messaging", "example"]).upgrade()
+    secured = query(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relrowsecurity AND relforcerowsecurity"
+        " AND EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid AND polqual IS NOT NULL"
+        " AND polwithcheck IS NOT NULL)"
+    )
+    tenants = query(
+        "SELECT table_name FROM information_schema.columns WHERE column_name = 'tenant_id' AND table_schema = 'public'"
+    )
+    assert set(tenants) == set(secured)
+    assert {("example_note",), ("messaging_message",), ("kernel_membership",)} & set(tenants)
+    for role in ("riveredge_app", "riveredge_system"):
+        for right in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+            lacking = query(
+                "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+                f" AND relname NOT LIKE 'alembic%' AND NOT has_table_privilege('{role}', oid, '{right}')"
+            )
+            assert lacking == []
