@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -69,7 +69,13 @@ class TenantSettings(BaseModel):
 
     Give every field a default, a title and a description: they are the form. Fields of type `SecretStr` are encrypted
     at rest and never returned.
+
+    Attributes:
+        secrets_sent_to: the fields that say where the secrets go (a host, a URL). Whoever changes one of them has to
+            give the secrets anew: else a stored password could be sent to a server of the changer's own.
     """
+
+    secrets_sent_to: ClassVar[frozenset[str]] = frozenset()
 
     model_config = {"frozen": True, "extra": "forbid"}
 

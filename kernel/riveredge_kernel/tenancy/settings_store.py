@@ -29,6 +29,12 @@ def secret_fields(model: type[BaseModel]) -> frozenset[str]:
     )
 
 
+def _redirected(before: BaseModel, after: BaseModel) -> bool:
+    """Whether a field that says where secrets go has changed."""
+    names: frozenset[str] = getattr(after, "secrets_sent_to", frozenset())
+    return any(getattr(before, name) != getattr(after, name) for name in names)
+
+
 class SettingsStore:
     """Reads and writes the current tenant's settings."""
 
@@ -61,7 +67,7 @@ class SettingsStore:
         """Replace the settings; a secret that is sent as the mask stays what it was.
 
         Raises:
-            Invalid: a value is not right.
+            Invalid: a value is not right, or a masked secret would be sent to another place than it was given for.
         """
         secrets = secret_fields(model)
         row = await self._row(plugin)
@@ -74,6 +80,10 @@ class SettingsStore:
                 f"{error.error_count()} setting(s) to mend.",
                 errors=[FieldError(".".join(map(str, e["loc"])), e["msg"], e["type"]) for e in error.errors()],
             ) from None
+        masked = [name for name in secrets if kept.get(name) is not None and values.get(name) == MASK]
+        if masked and row is not None and _redirected(model.model_validate({**row.values, **kept}), checked):
+            message = "Give it anew: where it is sent has changed."
+            raise Invalid(message, errors=[FieldError(name, message, "secret_redirected") for name in masked])
         if row is None:
             row = TenantSettingsRow(plugin=plugin)
         row.values = checked.model_dump(mode="json", exclude=set(secrets), exclude_unset=True)

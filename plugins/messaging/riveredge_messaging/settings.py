@@ -1,6 +1,6 @@
 """Settings of e-mail: of the installation, and each tenant's own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -36,6 +36,8 @@ class MessagingSettings(PluginSettings):
 
 class MessagingTenantSettings(TenantSettings):
     """A tenant's own mail server; without a host the installation's is used."""
+
+    secrets_sent_to: ClassVar[frozenset[str]] = frozenset({"smtp_host", "smtp_port", "smtp_tls"})
 
     smtp_host: Annotated[
         str | None, Field(title="Mail server", description="Host name. Empty: the installation's own.", max_length=253)

@@ -188,6 +188,9 @@ def test_secrets_are_kept_and_never_told(client: ApiClient, platform: Any) -> No
     shown = client.get("/api/v1/settings/messaging")
     assert shown.json()["values"]["smtp_password"] == "********"
     assert "hunter22" not in shown.text
-    client.put("/api/v1/settings/messaging", json={"smtp_host": "mail2.example", "smtp_password": "********"})
+    kept = {"smtp_host": "mail.example", "smtp_password": "********", "sender": "a@b.example"}
+    assert client.put("/api/v1/settings/messaging", json=kept).status_code == 200
+    redirected = client.put("/api/v1/settings/messaging", json={**kept, "smtp_host": "evil.example"})
+    assert [error["field"] for error in redirected.json()["errors"]] == ["smtp_password"]
     bad = client.put("/api/v1/settings/messaging", json={"smtp_port": 0})
     assert [error["field"] for error in bad.json()["errors"]] == ["smtp_port"]
