@@ -27,7 +27,7 @@ test: setup check ## Set everything up and pass all tests, on SQLite and Postgre
 check: setup ## Formatting, lints, types and architecture rules
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES) benchmarks)
 	@$(BIN)/lint-imports
 	@tools/lint-tree.sh
 

@@ -32,11 +32,11 @@ def _requests() -> None:
         measured = {"SQLite": requests.run(directory, f"{sqlite}/ours.db", f"{sqlite}/hand.db")}
         postgres = find_postgres()
         if postgres is not None:
-            ours, hand = postgres.create_database(), postgres.create_database()
-            roles = {"owner_url": ours.owner, "system_url": ours.system}
-            measured["PostgreSQL"] = requests.run(directory, ours.app, hand.owner, **roles)
-            for database in (ours, hand):
-                postgres.drop_database(database.name)
+            first, second = postgres.create_database(), postgres.create_database()
+            roles = {"owner_url": first.owner, "system_url": first.system}
+            measured["PostgreSQL"] = requests.run(directory, first.app, second.owner, **roles)
+            for made in (first, second):
+                postgres.drop_database(made.name)
     for database, pairs in measured.items():
         for end_point, rounds in pairs.items():
             ratio = statistics.median(ours.per_second / hand.per_second for ours, hand in rounds)

@@ -18,7 +18,7 @@ COUNT = 100
 
 async def measure(directory: Path) -> list[float]:
     """Seconds from sending the request to the mail's arrival, one at a time, sorted."""
-    settings = Settings(var_dir=directory, port=0, inngest={"engine_port": 0})  # type: ignore[arg-type]
+    settings = Settings(var_dir=directory, port=0, inngest={"engine_port": 0})
     server = MailServer()
     await server.start()
     smtp = "RIVEREDGE_MESSAGING__SMTP__"

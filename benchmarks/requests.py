@@ -84,7 +84,7 @@ def run(directory: Path, database_url: str, hand_url: str, **database: str) -> d
     settings = Settings(
         var_dir=directory,
         database={"url": database_url, **database},
-        inngest={"base_url": ENGINE_OFF},  # type: ignore[arg-type]
+        inngest={"base_url": ENGINE_OFF},
     )
     migrate(settings.database.owner_url or database_url)
     token, key = asyncio.run(prepare(settings))
