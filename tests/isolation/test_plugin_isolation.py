@@ -24,10 +24,7 @@ NOT_LOADED: dict[str, tuple[dict[str, Any], str]] = {
     "no object of that name": ({"source": "other = 1"}, "AttributeError: "),
     "no plugin": ({"source": "plugin = {'id': 'bad'}"}, "gives a dict; it must give an object of a subclass of Plugin"),
     "the class": ({"source": "from riveredge_sdk.plugin import Plugin as plugin"}, "it must give an object"),
-    "constructor": (
-        {"head": "class Plugin(Plugin):\n    def __init__(self): raise RuntimeError('no')"},
-        "RuntimeError: no",
-    ),
+    "constructor": ({"body": "def __init__(self): raise RuntimeError('no')"}, "RuntimeError: no"),
     "wrong signature": (
         {"body": "def permissions(self, tenant): return []"},
         "permissions(self, tenant) has",

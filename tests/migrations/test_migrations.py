@@ -1,6 +1,10 @@
 """Migrations: each plugin's by itself, all of them or none."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -220,3 +224,12 @@ def test_every_tenant_table_is_secured_and_granted(url: str, query: Any, tables:
                 f" AND relname NOT LIKE 'alembic%' AND NOT has_table_privilege('{role}', oid, '{right}')"
             )
             assert lacking == []
+
+
+def test_a_plugin_that_does_not_run_gets_no_revision(url: str) -> None:
+    # Its models are not known, so all of its tables would be dropped.
+    environment = os.environ | {"RIVEREDGE_PLUGINS__DENY": '["example"]', "RIVEREDGE_DATABASE__URL": url}
+    command = [str(Path(sys.executable).parent / "riveredge"), "db", "revision", "example", "-m", "wrong"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "The plugin 'example' does not run, so its models are not known: disabled denied by" in done.stderr
