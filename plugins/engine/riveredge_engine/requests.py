@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from .core import Core
@@ -69,7 +70,8 @@ def build(core: Core, item: Item, run: Run, function: Function) -> CallRequest:
     if core.options.signing_key is not None:
         body = canonical_body(body)
         headers["x-inngest-signature"] = sign(core.options.signing_key, body)
-    return CallRequest(_address(function, item), headers, body, len(memos))
+    aim = item.step if item.kind == Kind.STEP else DISCOVERY
+    return CallRequest(_address(function.config.url, function.slug, aim), headers, body, len(memos))
 
 
 def server_headers(core: Core) -> dict[str, str]:
@@ -77,10 +79,11 @@ def server_headers(core: Core) -> dict[str, str]:
     return {"x-inngest-server-kind": "dev" if core.options.signing_key is None else "cloud"}
 
 
-def _address(function: Function, item: Item) -> str:
+@lru_cache(maxsize=4096)
+def _address(url: str, slug: str, step: str) -> str:
     """The registered address, aimed at one step where a planned step is due."""
-    parts = urlsplit(function.config.url)
+    parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    query.setdefault("fnId", function.slug)
-    query["stepId"] = item.step if item.kind == Kind.STEP else DISCOVERY
+    query.setdefault("fnId", slug)
+    query["stepId"] = step
     return urlunsplit(parts._replace(query=urlencode(query)))
