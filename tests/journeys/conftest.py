@@ -1,4 +1,8 @@
-"""Platforms and engines as processes of their own, which tests can kill."""
+"""Platforms and engines as processes of their own, which tests can kill.
+
+With `RIVEREDGE_TEST_INNGEST_URL` (and `RIVEREDGE_TEST_INNGEST_EVENT_KEY`, `…_SIGNING_KEY`) the engine is that Inngest
+server: so it shows where the embedded one differs. What would kill it, or give it other keys, is skipped then.
+"""
 
 import os
 import signal
@@ -18,6 +22,12 @@ import pytest
 from riveredge_kernel.testing import migrate
 
 BIN = Path(sys.executable).parent
+SERVER = os.environ.get("RIVEREDGE_TEST_INNGEST_URL")
+SERVER_KEYS = {
+    f"RIVEREDGE_INNGEST__{name}": os.environ[f"RIVEREDGE_TEST_INNGEST_{name}"]
+    for name in ("EVENT_KEY", "SIGNING_KEY")
+    if f"RIVEREDGE_TEST_INNGEST_{name}" in os.environ
+}
 
 
 def free_port() -> int:
@@ -55,13 +65,17 @@ class World:
     platform: subprocess.Popen[bytes] | None = None
     engine: subprocess.Popen[bytes] | None = None
     http: httpx2.Client = field(init=False)
+    given: bool = bool(SERVER)
 
     def __post_init__(self) -> None:
         self.environment = {
             **os.environ,
             "RIVEREDGE_VAR_DIR": str(self.directory),
             "RIVEREDGE_PORT": str(self.port),
-            "RIVEREDGE_INNGEST__BASE_URL": f"http://127.0.0.1:{self.engine_port}",
+            "RIVEREDGE_INNGEST__BASE_URL": SERVER or f"http://127.0.0.1:{self.engine_port}",
+            **(SERVER_KEYS if SERVER else {}),
+            # A server that outlives the test still knows the platforms of the tests before this one.
+            **({"RIVEREDGE_INNGEST__APP_ID": f"riveredge-{self.port}"} if SERVER else {}),
             "RIVEREDGE_LOG_LEVEL": "warning",
             **self.environment,
         }
@@ -82,7 +96,11 @@ class World:
         wait_until(lambda: self.http.get("/health/live").status_code == 200, what="the platform's start")
 
     def start_engine(self, *options: str) -> None:
-        """Start it, and wait until it answers."""
+        """Start it, and wait until it answers; a server that was given runs already."""
+        if SERVER:
+            if options:
+                pytest.skip("the given Inngest server has its own keys")
+            return
         store = str(self.directory / "engine.db")
         command = [BIN / "riveredge-engine", "serve", "--port", str(self.engine_port), "--store", store]
         self.engine = subprocess.Popen([*command, "--retry-interval", "0.2", *options], env=self.environment)
@@ -109,6 +127,11 @@ class World:
             found = connection.execute("SELECT name, state FROM kernel_outbox ORDER BY id").fetchall()
         connection.close()
         return found
+
+    def engine_away(self) -> None:
+        """Say that a test needs the engine to be away for a while."""
+        if SERVER:
+            pytest.skip("the given Inngest server is not stopped for tests")
 
     @staticmethod
     def kill(process: subprocess.Popen[bytes] | None) -> None:
