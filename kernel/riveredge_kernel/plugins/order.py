@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from riveredge_kernel.plugins.discovery import KERNEL
 from riveredge_sdk.plugin import Plugin
 
 
@@ -41,7 +42,8 @@ def _waits_for(wanted: Sequence[str], rest: Mapping[str, Plugin]) -> bool:
 
 def _drop_unmet(rest: dict[str, Plugin], made: Plan) -> None:
     while True:
-        available = set(rest) | set(made.order)
+        # The kernel is there for everybody, also where only the plugins are looked at.
+        available = {KERNEL} | set(rest) | set(made.order)
         missing = {i: [r for r in p.requires if r not in available] for i, p in rest.items()}
         lost = {i: names for i, names in missing.items() if names}
         if not lost:
