@@ -20,7 +20,8 @@ NOT_LOADED: dict[str, tuple[dict[str, Any], str]] = {
     "syntax error": ({"source": "def plugin(:"}, "SyntaxError: "),
     "exit": ({"source": "raise SystemExit(3)"}, "SystemExit: 3"),
     "exception": ({"source": "1 / 0"}, "ZeroDivisionError: division by zero"),
-    "null bytes": ({"source": "\0"}, "SyntaxError: "),
+    # A SyntaxError or a ValueError, by the version of Python.
+    "null bytes": ({"source": "\0"}, "cannot contain null bytes"),
     "no object of that name": ({"source": "other = 1"}, "AttributeError: "),
     "no plugin": ({"source": "plugin = {'id': 'bad'}"}, "gives a dict; it must give an object of a subclass of Plugin"),
     "the class": ({"source": "from riveredge_sdk.plugin import Plugin as plugin"}, "it must give an object"),
