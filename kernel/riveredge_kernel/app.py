@@ -23,6 +23,7 @@ from riveredge_kernel.http import openapi, problems, routing
 from riveredge_kernel.http.gate import Gate
 from riveredge_kernel.http.middleware import RequestMiddleware
 from riveredge_kernel.kernel_plugin import KernelPlugin
+from riveredge_kernel.monitoring import Monitoring
 from riveredge_kernel.platform import Platform
 from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.host import PluginHost
@@ -126,7 +127,8 @@ def create_app(
         routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)
     _mount_plugins(app, host, gate)
     functions.mount(app)
-    health.mount(app, health.HealthReport(host))
+    platform.monitoring = Monitoring(settings, health.HealthReport(host), lambda: platform.draining)
+    app.router.routes.extend(platform.monitoring.routes())
     static.mount(app, host)
 
     def document() -> dict[str, Any]:

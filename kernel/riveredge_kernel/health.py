@@ -1,14 +1,9 @@
-"""`/health/live`, `/health/ready` and `/health/plugins`, and `/metrics`: for load balancers and operators."""
+"""How the platform and its plugins are: the checks that they contribute, looked at together."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-from fastapi import FastAPI
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.relay import EventRelay
@@ -86,36 +81,12 @@ def add_kernel_checks(kernel: KernelPlugin, database: Database, relay: EventRela
 
     async def database_answers() -> Health:
         await database.ping()
-        return Health("ok", database.kind)
+        return Health("ok", database.kind, database.connections())
 
     async def outbox_flows() -> Health:
-        waiting = await relay.count_open()
-        return Health("degraded" if relay.last_error else "ok", relay.last_error, {"open": waiting})
+        values = await relay.measure()
+        return Health("degraded" if relay.last_error else "ok", relay.last_error, values)
 
     kernel.add_check("database", "Database", database_answers, critical=True)
     kernel.add_check("outbox", "Events on their way to Inngest", outbox_flows, critical=False)
     kernel.add_check("functions", "Functions registered with Inngest", functions.health, critical=False)
-
-
-def mount(app: FastAPI, report: HealthReport) -> None:
-    """Add the routes. They carry no tenant data and need no sign-in; keep them off the public side of a proxy."""
-    routes: dict[str, Callable[[Request], Awaitable[Response]]] = {}
-
-    async def live(_request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    async def ready(_request: Request) -> Response:
-        is_ready, checks = await report.ready()
-        return JSONResponse(
-            {"status": "ok" if is_ready else "failed", "checks": checks}, status_code=200 if is_ready else 503
-        )
-
-    async def plugins(_request: Request) -> Response:
-        return JSONResponse({"plugins": await report.by_plugin()})
-
-    async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    routes.update({"/health/live": live, "/health/ready": ready, "/health/plugins": plugins, "/metrics": metrics})
-    for path, endpoint in routes.items():
-        app.add_route(path, endpoint, methods=["GET"], include_in_schema=False)

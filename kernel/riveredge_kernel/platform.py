@@ -12,6 +12,7 @@ from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.relay import EventRelay
 from riveredge_kernel.functions.host import FunctionHost
+from riveredge_kernel.monitoring import Monitoring
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.settings import Settings
@@ -24,7 +25,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Platform:
-    """One platform in one process. `engine` is the embedded one, if this process runs it."""
+    """One platform in one process.
+
+    `engine` is the embedded one, if this process runs it; `ops_address` is the operators' port, if there is one.
+    `draining` is set when the process is about to stop.
+    """
 
     settings: Settings
     runtime: KernelRuntime
@@ -36,7 +41,10 @@ class Platform:
     auth: AuthService
     provisioning: Provisioning
     app: FastAPI = field(init=False)
+    monitoring: Monitoring = field(init=False)
+    draining: bool = field(default=False, init=False)
     engine: Any = None
+    ops_address: str | None = field(default=None, init=False)
     _syncing: asyncio.Task[None] | None = field(default=None, init=False)
 
     @property

@@ -175,5 +175,9 @@ async def running(
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseAwayError(f"The database does not answer: {error}"[:300]) from error
         platform.engine = engine
+        if settings.ops.port is not None:
+            ops_socket = listen(settings.ops.host, settings.ops.port)
+            platform.ops_address = f"http://{settings.ops.host}:{ops_socket.getsockname()[1]}"
+            await stack.enter_async_context(serve_app(platform.monitoring.application(), ops_socket, lifespan=False))
         await stack.enter_async_context(serve_app(app, app_socket, lifespan=True))
         yield platform

@@ -69,6 +69,16 @@ class AuthSettings(_Section):
     lock_minutes: int = Field(default=15, ge=1)
 
 
+class OpsSettings(_Section):
+    """Who may read metrics and the states of plugins. Without a token and a port: in development everybody."""
+
+    token: SecretStr | None = Field(default=None, min_length=16, description="Operators send it as a bearer token.")
+    host: str = "127.0.0.1"
+    port: int | None = Field(
+        default=None, ge=0, le=65535, description="A port of this process alone for health and metrics; keep it inside."
+    )
+
+
 class Settings(BaseSettings):
     """The kernel's settings."""
 
@@ -93,6 +103,7 @@ class Settings(BaseSettings):
     inngest: InngestSettings = InngestSettings()
     plugins: PluginHostSettings = PluginHostSettings()
     auth: AuthSettings = AuthSettings()
+    ops: OpsSettings = OpsSettings()
 
     @model_validator(mode="before")
     @classmethod

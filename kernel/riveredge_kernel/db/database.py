@@ -12,6 +12,7 @@ from sqlalchemy import Dialect, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.db.scope import Scope, scope_info
@@ -140,6 +141,12 @@ class Database:
         async with self.app.connect() as connection:
             sealed = await connection.execution_options(**seal())
             await sealed.execute(text("SELECT 1"))
+
+    def connections(self) -> dict[str, int]:
+        """How many connections are in use, by pool."""
+        engines = {"app": self.app, "system": self.system_engine, "replica": self.replica}
+        pools = {name: engine.pool for name, engine in engines.items() if engine is not None}
+        return {f"{name}_connections": pool.checkedout() for name, pool in pools.items() if isinstance(pool, QueuePool)}
 
     async def dispose(self) -> None:
         """Close all connections."""

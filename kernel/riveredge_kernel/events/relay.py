@@ -14,12 +14,12 @@ from uuid import UUID
 import structlog
 from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import col, or_, select
+from sqlmodel import col, func, or_, select
 
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.models import OutboxEvent, OutboxState
 from riveredge_kernel.functions.client import InngestAbsentError
-from riveredge_kernel.metrics import OUTBOX_OPEN, OUTBOX_SENT
+from riveredge_kernel.metrics import OUTBOX_SENT
 from riveredge_sdk.events import PublishedEvent
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.runtime import Runtime
@@ -36,6 +36,7 @@ _MAX_ERROR = 300
 # After an acknowledgement a run is expected within this time; each further time is twice as long, up to an hour.
 CONFIRM_WITHIN = 15
 MAX_CONFIRM = 3600
+_UNCONFIRMED = or_(col(OutboxEvent.state) == OutboxState.PENDING, col(OutboxEvent.state) == OutboxState.SENT)
 
 
 class Sends(Protocol):
@@ -213,10 +214,11 @@ class EventRelay:
             still_open = col(OutboxEvent.state) != OutboxState.CONFIRMED
             await session.exec(update(OutboxEvent).where(col(OutboxEvent.id).in_(ids), still_open).values(**values))
 
-    async def count_open(self) -> int:
-        """How many events are not yet confirmed."""
-        unconfirmed = or_(col(OutboxEvent.state) == OutboxState.PENDING, col(OutboxEvent.state) == OutboxState.SENT)
+    async def measure(self) -> dict[str, float]:
+        """How many events are not yet confirmed, and how many seconds the oldest of them that was due has waited."""
+        now = utcnow()
+        since: Any = func.min(func.coalesce(col(OutboxEvent.due_at), col(OutboxEvent.created_at)))
+        query = select(func.count(), since).select_from(OutboxEvent).where(_UNCONFIRMED)
         async with self._database.system("outbox", self._runtime, read_only=True) as session:
-            count = len((await session.exec(select(OutboxEvent.id).where(unconfirmed).limit(10_000))).all())
-        OUTBOX_OPEN.set(count)
-        return count
+            count, oldest = (await session.exec(query)).one()
+        return {"open": count, "oldest_seconds": max((now - oldest).total_seconds(), 0.0) if oldest else 0.0}

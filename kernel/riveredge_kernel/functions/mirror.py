@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from riveredge_kernel.events.models import OutboxEvent, OutboxState
 from riveredge_kernel.functions.models import Run, RunStatus, RunStep
 from riveredge_kernel.http.models import IdempotencyRecord
-from riveredge_kernel.metrics import RUNS
+from riveredge_kernel.metrics import RUN_SECONDS, RUNS
 from riveredge_sdk.context import current_context
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.uow import unit_of_work
@@ -129,6 +129,7 @@ class RunMirror:
             waiting = (col(RunStep.run_id) == run_id, col(RunStep.status) == RunStatus.RUNNING)
             await session.exec(update(RunStep).where(*waiting).values(status=status, ended_at=now))
             RUNS.labels(run.function, status).inc()
+            RUN_SECONDS.labels(run.function).observe(max((now - run.started_at).total_seconds(), 0.0))
 
     async def prune(self) -> dict[str, int]:
         """Delete what nobody asks for any more, across tenants; the numbers of rows. Needs a system context."""

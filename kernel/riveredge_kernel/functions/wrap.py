@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from riveredge_kernel.functions.mirror import RunMirror
 from riveredge_kernel.functions.models import RunStatus
+from riveredge_kernel.metrics import FUNCTION_CALLS
 from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.directory import TenantDirectory
@@ -178,6 +179,8 @@ def mirroring(host: Any) -> type[inngest.Middleware]:
         async def transform_output(self, result: Any) -> None:
             if self._ctx is None or self._wrapped is None:
                 return
+            outcome = "ok" if result.error is None else "error"
+            FUNCTION_CALLS.labels(self._wrapped.spec.id, outcome).inc()
             wrapped, ctx = self._wrapped, self._ctx
             try:
                 context = await wrapped.around.context(wrapped.spec, wrapped.plugin, ctx.event.data, ctx.run_id)

@@ -7,7 +7,7 @@ from uuid import uuid4
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from riveredge_kernel.metrics import REQUEST_SECONDS
+from riveredge_kernel.metrics import REQUEST_SECONDS, REQUESTS_UNDER_WAY
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,8 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_headers)
+            with REQUESTS_UNDER_WAY.track_inprogress():
+                await self.app(scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
             operation = scope.get("riveredge.operation", "none")
