@@ -19,9 +19,8 @@ from riveredge_kernel.events.relay import EventRelay
 from riveredge_kernel.functions.host import FunctionHost
 from riveredge_kernel.functions.own import own_functions
 from riveredge_kernel.functions.routes import runs_router
-from riveredge_kernel.http import openapi, problems, routing
+from riveredge_kernel.http import middleware, openapi, problems, routing
 from riveredge_kernel.http.gate import Gate
-from riveredge_kernel.http.middleware import RequestMiddleware
 from riveredge_kernel.kernel_plugin import KernelPlugin
 from riveredge_kernel.monitoring import Monitoring
 from riveredge_kernel.platform import Platform
@@ -112,11 +111,21 @@ def create_app(
             await platform.stop()
 
     # 5. HTTP: errors, the kernel's routes, the plugins' routes, Inngest's endpoint, front ends.
-    app = FastAPI(title="RiverEdge", version=__version__, lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    documented = settings.http.api_docs if settings.http.api_docs is not None else settings.environment == "development"
+    app = FastAPI(
+        title="RiverEdge",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/openapi.json" if documented else None,
+        docs_url="/docs",
+        redoc_url=None,
+        # A redirect would repeat the caller's Host.
+        redirect_slashes=False,
+    )
     app.state.platform = platform
     platform.app = app
     problems.install(app)
-    app.add_middleware(RequestMiddleware)
+    middleware.install(app, settings, lambda: platform.draining)
     gate = Gate(settings, runtime, Authenticator(tokens, grants, tenants), tenants, _Switches(host))
     for name, routers in {
         "auth": [auth_router(auth)],

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 class Platform:
     """One platform in one process.
 
-    `engine` is the embedded one, if this process runs it; `ops_address` is the operators' port, if there is one.
+    `engine` is the embedded one, if this process runs it. It listens at `address`, and for operators at `ops_address`.
     `draining` is set when the process is about to stop.
     """
 
@@ -44,6 +44,7 @@ class Platform:
     monitoring: Monitoring = field(init=False)
     draining: bool = field(default=False, init=False)
     engine: Any = None
+    address: str = field(default="", init=False)
     ops_address: str | None = field(default=None, init=False)
     _syncing: asyncio.Task[None] | None = field(default=None, init=False)
 

@@ -5,26 +5,33 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+import h11
 import structlog
 import uvicorn
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from riveredge_kernel.app import create_app
 from riveredge_kernel.platform import Platform
-from riveredge_kernel.settings import Settings
+from riveredge_kernel.settings import HttpSettings, Settings
 from riveredge_sdk.plugin import Plugin
 
 log = structlog.get_logger(__name__)
 
 ENGINE_GROUP = "riveredge.engine"
+# sd_listen_fds(3): descriptors begin after standard error.
+_FIRST_DESCRIPTOR = 3
+_LINGER = 1.0
 
 
 class Engine(Protocol):
@@ -78,33 +85,96 @@ def listen(host: str, port: int) -> socket.socket:
     return made
 
 
+def inherited() -> socket.socket | None:
+    """The listening socket that systemd, or whoever follows sd_listen_fds(3), hands to this process; None without one.
+
+    It stays open while a process is restarted, and several processes may have it: no connection is refused.
+    """
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or not int(os.environ.get("LISTEN_FDS", "0")):
+        return None
+    made = socket.socket(fileno=_FIRST_DESCRIPTOR)
+    made.setblocking(False)
+    return made
+
+
 class _Server(uvicorn.Server):
-    """Leaves signals to whoever started the platform: two servers in one loop would fight over them."""
+    """Leaves signals to whoever started the platform: two servers in one loop would fight over them.
+
+    When it stops, connections have `linger` seconds to send what is on its way and to end by themselves.
+    """
+
+    def __init__(self, config: uvicorn.Config, linger: float) -> None:
+        super().__init__(config)
+        self._linger = linger
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        # uvicorn closes what is idle at once: also a connection just accepted, whose request is on its way.
+        deadline = time.monotonic() + self._linger
+        while self.server_state.connections and time.monotonic() < deadline:  # noqa: ASYNC110  (uvicorn has no event)
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
+
+
+class _Protocol(H11Protocol):
+    """A connection that has to be done with a request's headers in time: slow ones would use up all there are."""
+
+    header_seconds: ClassVar[float] = 15
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._forget()
+        elif self._deadline is None:
+            self._expect()
+
+    def _expect(self) -> None:
+        self._deadline = self.loop.call_later(self.header_seconds, self.transport.abort)
+
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
 
 @contextlib.asynccontextmanager
-async def serve_app(app: ASGIApp, sock: socket.socket, *, lifespan: bool, grace: int = 10) -> AsyncIterator[None]:
-    """Serve `app` on `sock` for the time of the block; requests under way have `grace` seconds to finish.
+async def serve_app(
+    app: ASGIApp, sock: socket.socket, *, lifespan: bool, http: HttpSettings | None = None, linger: float = 0
+) -> AsyncIterator[None]:
+    """Serve `app` on `sock` for the time of the block; requests under way may finish, idle connections linger.
 
     Raises:
         RuntimeError: the app failed to start.
     """
+    limits = http or HttpSettings()
     config = uvicorn.Config(
         app,
+        http=type("Protocol", (_Protocol,), {"header_seconds": limits.header_seconds}),
         lifespan="on" if lifespan else "off",
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=grace,
+        timeout_graceful_shutdown=limits.grace_seconds,
+        timeout_keep_alive=limits.keep_alive_seconds,
         server_header=False,
         proxy_headers=False,
         # A body that came faster than it was read would hand its request's context to the connection's next request.
         reset_contextvars=True,
     )
-    server = _Server(config)
+    server = _Server(config, linger)
     task = asyncio.create_task(server.serve(sockets=[sock]))
     try:
         while not server.started:
@@ -135,9 +205,10 @@ async def running(
         confirm_within: see `create_app`.
     """
     async with contextlib.AsyncExitStack() as stack:
-        app_socket = listen(settings.host, settings.port)
+        app_socket = inherited() or listen(settings.host, settings.port)
         origin = settings.public_url or f"http://{settings.host}:{app_socket.getsockname()[1]}"
-        changes: dict[str, Any] = {"public_url": origin}
+        names = settings.http.model_copy(update={"allowed_hosts": settings.hosts})
+        changes: dict[str, Any] = {"public_url": origin, "http": names}
         engine: Engine | None = None
         if settings.inngest.base_url is None:
             inngest = settings.inngest
@@ -175,9 +246,17 @@ async def running(
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseAwayError(f"The database does not answer: {error}"[:300]) from error
         platform.engine = engine
+        platform.address = f"http://{settings.host}:{app_socket.getsockname()[1]}"
         if settings.ops.port is not None:
             ops_socket = listen(settings.ops.host, settings.ops.port)
             platform.ops_address = f"http://{settings.ops.host}:{ops_socket.getsockname()[1]}"
             await stack.enter_async_context(serve_app(platform.monitoring.application(), ops_socket, lifespan=False))
-        await stack.enter_async_context(serve_app(app, app_socket, lifespan=True))
-        yield platform
+        linger = min(settings.drain_seconds, _LINGER)
+        serving = serve_app(app, app_socket, lifespan=True, http=settings.http, linger=linger)
+        await stack.enter_async_context(serving)
+        try:
+            yield platform
+        finally:
+            # Load balancers learn that it stops, and clients are told to take another connection.
+            platform.draining = True
+            await asyncio.sleep(settings.drain_seconds)

@@ -5,8 +5,9 @@ For every name, `…_FILE` may name a file that holds the value instead: secrets
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from riveredge_sdk.settings import reading_files
@@ -44,6 +45,7 @@ class InngestSettings(_Section):
     env: str | None = None
     app_id: str = "riveredge"
     serve_origin: str | None = Field(default=None, description="How Inngest reaches this app; none: public_url.")
+    max_body_bytes: int = Field(default=36_000_000, ge=1000, description="How large one of its calls may be.")
     engine_host: str = "127.0.0.1"
     engine_port: int = Field(default=8288, ge=0, le=65535)
 
@@ -67,6 +69,32 @@ class AuthSettings(_Section):
     access_token_minutes: int = Field(default=30, ge=1, le=1440)
     max_failed_logins: int = Field(default=10, ge=1)
     lock_minutes: int = Field(default=15, ge=1)
+
+
+class HttpSettings(_Section):
+    """How the platform meets the network: behind which proxies, under which names, for which origins, how long."""
+
+    trusted_proxies: list[IPvAnyNetwork] = Field(
+        default_factory=list, description="Addresses or networks whose X-Forwarded-For and -Proto are believed."
+    )
+    allowed_hosts: list[str] | None = Field(
+        default=None, description="Names it is reached under, *.example.com for all below; none: of the public URL."
+    )
+    cors_origins: list[Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9.\[\]:-]+)$")]] = Field(
+        default_factory=list, description="Origins whose scripts may call the API, for example https://app.example.com."
+    )
+    api_docs: bool | None = Field(
+        default=None, description="Whether /docs and /openapi.json are served; none: in development only."
+    )
+    request_seconds: float = Field(default=60, gt=0, description="For one request, body included.")
+    header_seconds: float = Field(default=15, gt=0, description="For a request's line and headers.")
+    keep_alive_seconds: int = Field(
+        default=75, ge=1, description="For a connection without requests; more than your proxy keeps it."
+    )
+    drain_seconds: float | None = Field(
+        default=None, ge=0, description="From SIGTERM to the end of new requests; none: 5 in production, 0 otherwise."
+    )
+    grace_seconds: int = Field(default=30, ge=1, description="For the requests under way after that.")
 
 
 class OpsSettings(_Section):
@@ -104,6 +132,7 @@ class Settings(BaseSettings):
     plugins: PluginHostSettings = PluginHostSettings()
     auth: AuthSettings = AuthSettings()
     ops: OpsSettings = OpsSettings()
+    http: HttpSettings = HttpSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -134,6 +163,19 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         return self.database.url or f"sqlite+aiosqlite:///{self.var_dir / 'riveredge.db'}"
+
+    @property
+    def hosts(self) -> list[str] | None:
+        """Under which names requests may come; None for any."""
+        reached = [self.public_url] if self.public_url and self.environment == "production" else []
+        known = self.http.allowed_hosts or [urlsplit(url).hostname or "" for url in reached]
+        return [name.lower() for name in known] or None
+
+    @property
+    def drain_seconds(self) -> float:
+        if self.http.drain_seconds is not None:
+            return self.http.drain_seconds
+        return 5.0 if self.environment == "production" else 0.0
 
     @property
     def base_url(self) -> str:

@@ -1,7 +1,9 @@
 """`riveredge serve`."""
 
 import asyncio
+import os
 import signal
+import socket
 import sys
 from typing import Annotated, Any
 
@@ -23,6 +25,15 @@ async def until_signalled() -> None:
     await stop.wait()
 
 
+def _notify(state: str) -> None:
+    """Tell systemd, if it is there and asks (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            # A leading @ stands for the abstract namespace.
+            sender.sendto(state.encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
+
+
 def command(
     host: Annotated[str | None, typer.Option(help="Address to listen on; RIVEREDGE_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; RIVEREDGE_PORT.")] = None,
@@ -35,7 +46,9 @@ def command(
     async def serve() -> None:
         async with running(settings) as platform:
             typer.echo(f"RiverEdge serves at {platform.base_url}", err=True)
+            _notify("READY=1")
             await until_signalled()
+            _notify("STOPPING=1")
 
     try:
         asyncio.run(serve())

@@ -1,4 +1,7 @@
-"""Every error leaves as problem+json (RFC 9457): our own, the router's, validation, and what nobody expected."""
+"""Every error leaves as problem+json (RFC 9457): our own, the router's, validation, and what nobody expected.
+
+The last is caught by the outermost middleware, which calls `on_unexpected`.
+"""
 
 import json
 from collections.abc import Sequence
@@ -45,7 +48,7 @@ _UNSTORABLE = {
     "22P05": "A text has characters that cannot be stored.",
 }
 _DETAILS = {
-    404: "No route has this address. The API's document is at /openapi.json.",
+    404: "No route has this address.",
     413: "Send less at a time; the limit is a setting of this installation.",
 }
 
@@ -73,7 +76,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(IntegrityError, _on_integrity)
     app.add_exception_handler(DBAPIError, _on_database)
     app.add_exception_handler(OSError, _on_connection)
-    app.add_exception_handler(Exception, _on_unexpected)
 
 
 def field_errors(errors: Sequence[Any]) -> list[FieldError]:
@@ -136,7 +138,7 @@ async def _on_database(request: Request, error: Exception) -> Response:
     if error.connection_invalidated or _is_outage(error.orig):
         log.error("database_unavailable", error=str(error.orig), path=request.url.path)
         return render(problems.Unavailable("The database is not reachable.", headers={"Retry-After": "5"}), request)
-    return await _on_unexpected(request, error)
+    return await on_unexpected(request, error)
 
 
 async def _on_connection(request: Request, error: Exception) -> Response:
@@ -153,6 +155,7 @@ def _is_outage(cause: BaseException | None) -> bool:
     return state.startswith(("08", "57P", "53")) or isinstance(cause, OSError) or "database is locked" in text
 
 
-async def _on_unexpected(request: Request, error: Exception) -> Response:
+async def on_unexpected(request: Request, error: Exception) -> Response:
+    """The answer to what nobody expected: the log has the details, the client the id to find them by."""
     log.exception("unexpected_error", exc_info=error, path=request.url.path, method=request.method)
     return render(Problem("It has been logged. Name the request_id when you ask for help."), request)

@@ -3,6 +3,7 @@
 The commit happens after the endpoint returned and before the answer leaves, so a failing commit never answers 200.
 """
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
@@ -11,15 +12,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Receive
 
 from riveredge_kernel.http import idempotency
 from riveredge_kernel.http.gate import Gate
+from riveredge_kernel.http.middleware import limited
 from riveredge_sdk.context import use_context
 from riveredge_sdk.http import Resource, Route, Router, etag
+from riveredge_sdk.problems import Unavailable
 from riveredge_sdk.uow import unit_of_work
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -39,8 +40,28 @@ class Plan:
     max_body_bytes: int
 
     async def answer(self, request: Request, answer: Answer) -> Response:
+        """The answer, within the time that there is.
+
+        Raises:
+            Unavailable: the time is over. What was not committed is rolled back.
+        """
         request.scope["riveredge.operation"] = self.operation
+        seconds = self.gate.settings.http.request_seconds
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await self._answer(request, answer)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Unavailable(
+                f"It took longer than {seconds:g} s. Look whether it was done before you repeat it, or repeat it with "
+                "the same Idempotency-Key.",
+            ) from None
+
+    async def _answer(self, request: Request, answer: Answer) -> Response:
         context = await self.gate.admit(request, self.route, self.plugin)
+        request.scope["riveredge.context"] = context
         version: list[int] = []
         token = _version.set(version)
 
@@ -77,25 +98,10 @@ class KernelRoute(APIRoute):
         answer = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            limited = Request(request.scope, _limited(request.receive, self.plan.max_body_bytes))
-            return await self.plan.answer(limited, answer)
+            bounded = Request(request.scope, limited(request.receive, self.plan.max_body_bytes))
+            return await self.plan.answer(bounded, answer)
 
         return handle
-
-
-def _limited(receive: Receive, limit: int) -> Receive:
-    """A body that ends in a 413 once it is larger than `limit` bytes, before it is held in memory."""
-    received = 0
-
-    async def count() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > limit:
-            raise HTTPException(413)
-        return message
-
-    return count
 
 
 def _noting_version(endpoint: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
