@@ -18,6 +18,7 @@ from .engine import Engine
 from .store import open_database
 
 _GRACE_SECONDS = 5
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 app = typer.Typer(help="An Inngest-compatible engine, durable in one file.", add_completion=False)
 
@@ -34,15 +35,25 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8288,
     store: Annotated[str, typer.Option(help="A file, or :memory:.")] = "engine.db",
     event_key: Annotated[
-        list[str] | None, typer.Option(help="A key that may send events; repeat it. None: any.")
+        list[str] | None,
+        typer.Option(help="A key that may send events; repeat it. None: any.", envvar="INNGEST_EVENT_KEY"),
     ] = None,
     signing_key: Annotated[
         str | None, typer.Option(help="Signs calls and guards the API.", envvar="INNGEST_SIGNING_KEY")
     ] = None,
+    without_keys: Annotated[
+        bool, typer.Option("--without-keys", help="Listen for others although keys are missing.")
+    ] = False,
     app_url: Annotated[list[str] | None, typer.Option(help="An app to ask for its functions; repeat it.")] = None,
     retry_interval: Annotated[float | None, typer.Option(help="Seconds between attempts, for development.")] = None,
 ) -> None:
     """Serve until it is told to stop; what is pending goes on after the next start."""
+    if not (signing_key and event_key) and not without_keys and host not in _LOCAL:
+        typer.secho(
+            f"whoever reaches {host} could start functions: give --event-key and --signing-key, or say --without-keys",
+            fg="red", err=True,
+        )  # fmt: skip
+        raise typer.Exit(1)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         engine = Engine(

@@ -10,6 +10,7 @@ from .changes import Changes
 from .clock import Clock
 from .ids import UlidFactory
 from .models import Event, Item, RunKeys, Sequence
+from .recent import RecentEvents
 from .registry import Registry
 from .store import Database, Tx
 from .store import queue as queue_rows
@@ -51,6 +52,8 @@ class Core:
     pause_ids: Sequence = field(default_factory=Sequence)
     changes: Changes = field(default_factory=Changes)
     awaited_events: set[str] = field(default_factory=set)
+    recent: RecentEvents = field(default_factory=RecentEvents)
+    cancelling_until: int = 0
     front: Front = field(init=False)
     emit: Callable[[Tx, Event], None] = field(init=False)
 

@@ -43,6 +43,8 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls = 0
         self._stale = 0
+        self.begun = 0
+        self.delayed_ms = 0
         self._timer: asyncio.TimerHandle | None = None
         self._scheduled = False
         self._running = False
@@ -203,6 +205,8 @@ class Dispatcher:
         item = lane.pop()
         self._slots.acquire(limits)
         self._calls += 1
+        self.begun += 1
+        self.delayed_ms += max(0, now - item.due)
         if lane.starting:
             self._note_start(lane, now)
         self._spawn(self._perform(item, limits))

@@ -16,6 +16,7 @@ _TABLES = {
     "function": "SELECT id, app_id, slug, version, archived, config FROM functions",
     "queued": "SELECT id, job, kind, due, run_id, function_id, step, attempt FROM queue ORDER BY due, id",
     "pause": "SELECT id, kind, run_id, step, event_name, condition, expires_at FROM pauses ORDER BY id",
+    "cancellation": "SELECT id, function_id, since, until, condition, created_at FROM cancellations ORDER BY id",
     "run": (
         "SELECT id, function_id, function_version, event_id, status, queued_at, started_at, ended_at, planned, racing,"
         " state_size, batch, invoked, output, last_error FROM runs ORDER BY id"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from .models import CallRecord
 from .registration import Discovery
 from .retention import Keep, Retention
 from .signing import check_key
+from .store import cancellations as cancellation_rows
 from .store import maintenance, open_database
 from .store import pauses as pause_rows
 from .store import queue as queue_rows
@@ -43,14 +45,14 @@ class Engine:
     Args:
         store: a file, or ":memory:" for a state that ends with the process.
         clock: where time comes from; a `MovableClock` or `ManualClock` makes `advance` possible.
-        event_keys: keys that may send events; none: every key may (for development).
+        event_keys: keys that may send events; none, and no signing key: every key may (for development).
         signing_key: the key shared with the apps; None: nothing is signed or checked (for development).
         app_urls: addresses of apps that are asked for their functions, so that they need not register.
         retry_interval: seconds between the attempts of a failed call; None: the protocol's table (15 s and more).
         keep: how long ended runs are kept, and how many.
 
     Raises:
-        ValueError: the signing key is not hexadecimal, or there is no store of this kind.
+        ValueError: the signing key is not hexadecimal or stands alone, or there is no store of this kind.
     """
 
     def __init__(
@@ -66,6 +68,8 @@ class Engine:
     ) -> None:
         if signing_key is not None:
             check_key(signing_key)
+            if not event_keys:
+                raise ValueError("with a signing key there has to be an event key, or anybody could send events")
         self.clock: Clock = clock or RealClock()
         options = Options(retry_interval_ms=_milliseconds(retry_interval), signing_key=signing_key)
         self.core = Core(db=open_database(str(store)), clock=self.clock, options=options)
@@ -88,6 +92,7 @@ class Engine:
         core.item_ids.last = queue_rows.last_id(core.db)
         core.pause_ids.last = pause_rows.last_id(core.db)
         core.awaited_events = pause_rows.event_names(core.db)
+        core.cancelling_until = cancellation_rows.until_at_most(core.db)
         if isinstance(self.clock, MovableClock):
             self.clock.on_move = self._dispatcher.schedule
         self._dispatcher.start()
@@ -145,6 +150,16 @@ class Engine:
     def calls(self) -> int:
         """How many requests have been made to apps for runs."""
         return self._executor.made
+
+    @property
+    def answers(self) -> Counter[int]:
+        """How many of them got an answer with each status; 0 counts those without one."""
+        return self._executor.answers
+
+    @property
+    def delay(self) -> tuple[float, int]:
+        """The seconds between the due times and the beginnings of all calls together, and how many have begun."""
+        return self._dispatcher.delayed_ms / 1000, self._dispatcher.begun
 
     @property
     def queued(self) -> int:

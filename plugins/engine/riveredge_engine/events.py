@@ -10,6 +10,7 @@ from typing import Any
 from .errors import EngineError
 from .ids import UlidFactory, seeded_ulids
 from .models import Event
+from .strict import parse_json
 
 MAX_EVENT_BYTES = 3 * 1024 * 1024
 MAX_EVENTS = 5_000
@@ -23,13 +24,17 @@ def parse_events(body: bytes) -> list[dict[str, Any]]:
     if not body.strip():
         return []
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        parsed = parse_json(body)
+    except ValueError as error:
         raise EngineError(f"the body is not JSON: {error}") from error
-    raw = parsed if isinstance(parsed, list) else [parsed]
+    return check_events(parsed if isinstance(parsed, list) else [parsed], size=len(body))
+
+
+def check_events(raw: list[Any], size: int = 0) -> list[dict[str, Any]]:
+    """Events that keep all rules; `size` is their request's, in bytes. Raises EngineError."""
     if len(raw) > MAX_EVENTS:
         raise EngineError(f"a request has at most {MAX_EVENTS} events")
-    if len(body) > MAX_EVENT_BYTES:
+    if size > MAX_EVENT_BYTES:
         oversized = (item for item in raw if len(json.dumps(item)) > MAX_EVENT_BYTES)
         if next(oversized, None) is not None:
             raise EngineError(f"an event has at most {MAX_EVENT_BYTES} bytes", 413)

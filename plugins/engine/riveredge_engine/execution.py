@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 
 from . import gateway, requests, runs, steps
 from .core import Core
@@ -35,6 +35,7 @@ class Executor:
         self._client = client
         self._unreachable: dict[int, tuple[int, int]] = {}
         self.made = 0
+        self.answers: Counter[int] = Counter()
         self.records: deque[CallRecord] = deque(maxlen=_RECORDS)
 
     async def perform(self, item: Item) -> None:
@@ -51,17 +52,23 @@ class Executor:
             await core.db.write(lambda tx: self._fail(tx, item, run))
             return
         if item.kind == Kind.GATEWAY:
-            outcome, done = await gateway.call(core, self._client, item), -1
+            asked = steps.Asked(-1, core.recent.number)
+            outcome = await gateway.call(core, self._client, item)
         else:
-            outcome, done = await self._ask(item, run, function)
+            outcome, asked = await self._ask(item, run, function)
         if outcome.unreachable and (pause := self._pause(item)) is not None:
             await core.db.write(lambda tx: self._postpone(tx, item, core.now() + pause))
             return
         self._unreachable.pop(item.id, None)
-        await self._store(item, outcome, done)
+        await self._store(item, outcome, asked)
 
-    async def _ask(self, item: Item, run: Run, function: Function) -> tuple[Outcome, int]:
-        options, request = self._core.options, requests.build(self._core, item, run, function)
+    async def _ask(self, item: Item, run: Run, function: Function) -> tuple[Outcome, steps.Asked]:
+        options, seen = self._core.options, self._core.recent.number
+        try:
+            request = requests.build(self._core, item, run, function)
+        except (ValueError, RecursionError) as error:
+            # Half of a surrogate pair, say: JSON may have it, but no signature can be made over it.
+            return failure(f"the run cannot be put into a request: {error}", retry=False), steps.Asked(-1, seen)
         began = time.monotonic()
         self.made += 1
         try:
@@ -76,18 +83,19 @@ class Executor:
             unreachable = isinstance(error, UnreachableError)
             outcome = failure(f"could not reach the app: {error}", unreachable=unreachable)
         seconds = time.monotonic() - began
+        self.answers[outcome.status] += 1
         step = item.step or requests.DISCOVERY
         self.records.append(CallRecord(run.id, function.slug, step, item.attempt, outcome.status, seconds))
-        return outcome, request.done
+        return outcome, steps.Asked(request.done, seen)
 
-    async def _store(self, item: Item, outcome: Outcome, done: int) -> None:
+    async def _store(self, item: Item, outcome: Outcome, asked: steps.Asked) -> None:
         core = self._core
         try:
-            await core.db.write(lambda tx: steps.apply(core, tx, item, outcome, done))
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            await core.db.write(lambda tx: steps.apply(core, tx, item, outcome, asked))
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             log.warning("the answer for run %s makes no sense: %s", item.run_id, error)
             unusable = failure(f"the app's answer makes no sense: {error}", status=outcome.status)
-            await core.db.write(lambda tx: steps.apply(core, tx, item, unusable, done))
+            await core.db.write(lambda tx: steps.apply(core, tx, item, unusable, asked))
 
     def _fail(self, tx: Tx, item: Item, run: Run) -> None:
         if queue_rows.take(tx, item):

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from .core import Core
 from .models import Item
 from .responses import Op, Outcome
+from .strict import parse_json
 from .transport import HttpClient, TransportError
 
 _TIMEOUT_SECONDS = 600.0
@@ -33,7 +34,7 @@ async def call(core: Core, client: HttpClient, item: Item) -> Outcome:
         retry = reply.status >= 500 or reply.status in _ATTEMPT_STATUS
         return _outcome(item, None, f"the model's end-point answered with status {reply.status}: {text}", retry=retry)
     try:
-        return _outcome(item, json.loads(reply.body), None, retry=False)
+        return _outcome(item, parse_json(reply.body), None, retry=False)
     except ValueError:
         return _outcome(item, None, "the model's end-point did not answer with JSON", retry=True)
 

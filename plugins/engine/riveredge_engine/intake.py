@@ -45,6 +45,8 @@ def emit(core: Core, tx: Tx, event: Event) -> None:
 
 def match(core: Core, tx: Tx, event: Event) -> None:
     """Waits are looked at before functions start, so that no event wakes or cancels what it has started itself."""
+    # Noted before it is durable: the next transition of the same commit may set up a wait for it.
+    core.recent.add(event.name, event.id)
     if event.name in core.awaited_events:
         _wake(core, tx, event)
     started: set[str] = set()
@@ -63,6 +65,18 @@ def _wake(core: Core, tx: Tx, event: Event) -> None:
             run = run_rows.running(tx, pause.run_id)
             if run is not None and _concerns(core, tx, pause, run, event):
                 _resume(core, tx, pause, run, event)
+
+
+def look_back(core: Core, tx: Tx, run: Run, step: str, seen: int) -> None:
+    """Wake a wait that has just been set up by an event that came while its call was under way, if there is one."""
+    pause = pause_rows.of_step(tx, run.id, step)
+    if pause is None:
+        return
+    for event_id in core.recent.since(seen, pause.event_name):
+        event = event_rows.get(tx, event_id)
+        if event is not None and _concerns(core, tx, pause, run, event):
+            _resume(core, tx, pause, run, event)
+            return
 
 
 def _concerns(core: Core, tx: Tx, pause: Pause, run: Run, event: Event) -> bool:

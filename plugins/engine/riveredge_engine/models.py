@@ -140,6 +140,17 @@ class Pause:
     expires_at: int = 0
 
 
+class Cancellation(NamedTuple):
+    """Cancels a function's runs that are created within [`since`, `until`] and whose event meets `condition`."""
+
+    id: str
+    function_id: str
+    since: int
+    until: int
+    condition: str | None
+    created_at: int
+
+
 @dataclass(slots=True)
 class Sequence:
     """Row numbers handed out in the process, so that no statement needs the database's own."""

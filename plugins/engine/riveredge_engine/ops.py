@@ -122,8 +122,7 @@ def _invoke(core: Core, tx: Tx, run: Run, op: Op) -> None:
     if op.opts.get("timeout"):
         due = core.now() + parse_duration(op.opts["timeout"])
         _queue(core, tx, run, op, kind=Kind.INVOKE_TIMEOUT, suffix="-timeout", due=due)
-    event_rows.insert(tx, event)
-    if (reason := starts.start(core, tx, function, event)) is not None:
+    if (reason := starts.invoke(core, tx, function, event)) is not None:
         _fail_step(core, tx, run, op, f"the function {slug!r} did not run: {reason}")
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from .clock import RealClock, parse_iso
 from .signing import verify
+from .strict import parse_json
 from .transport import Reply
 
 _SIGNATURE = "x-inngest-signature"
@@ -54,15 +55,15 @@ def read_reply(reply: Reply, signing_key: str | None) -> Outcome:
     if status == 201:
         try:
             status, headers, body = _unwrap_stream(body, headers)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return failure("the streamed answer ended before its result", status=201)
     return _read_content(status, headers, body)
 
 
 def _read_content(status: int, headers: dict[str, str], body: bytes) -> Outcome:
     try:
-        parsed = json.loads(body or b"null")
-    except (ValueError, RecursionError):
+        parsed = parse_json(body or b"null")
+    except ValueError:
         return failure(f"the answer with status {status} is not JSON", status=status)
     if status == 200:
         return Outcome(200, output=json.dumps(parsed, separators=(",", ":")))
@@ -73,7 +74,7 @@ def _read_content(status: int, headers: dict[str, str], body: bytes) -> Outcome:
 
 def _unwrap_stream(body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
     """A streamed answer: spaces while the function works, then an envelope with the real one."""
-    envelope = json.loads(body)
+    envelope = parse_json(body)
     inner = {str(name).lower(): str(value) for name, value in (envelope.get("headers") or {}).items()}
     content = envelope["body"]
     text = content if isinstance(content, str) else json.dumps(content)
@@ -119,4 +120,5 @@ def _retry_at(headers: dict[str, str]) -> int | None:
     try:
         return parse_iso(value)
     except ValueError:
-        return RealClock().now_ms() + int(value) * 1000 if value.isdigit() else None
+        # A day is the longest that is waited for; more digits say nothing.
+        return RealClock().now_ms() + int(value[:6]) * 1000 if value.isascii() and value.isdecimal() else None

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from .core import Core
 from .durations import DAY
-from .store import Tx, flow, maintenance
+from .store import Tx, cancellations, flow, maintenance
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class Retention:
         core = self._core
         before = core.now() - int(self._keep.age.total_seconds() * 1000)
         await core.db.write(lambda tx: flow.expire(tx, core.now()))
+        await core.db.write(lambda tx: cancellations.drop_old(tx, before))
         removed = await self._repeat(lambda tx: maintenance.drop_ended_runs(tx, before))
         removed += await self._repeat(lambda tx: maintenance.drop_surplus_runs(tx, self._keep.runs))
         # A day longer than their runs: an event's id is how a repeated request is recognised.

@@ -100,8 +100,8 @@ def _result_memo(status: RunStatus, output: str | None) -> str:
 
 
 def answer_invoker(core: Core, tx: Tx, body: dict[str, Any], memo: str) -> None:
-    """Finish the step of the run that sent an invocation."""
-    correlation = str(body["data"]["_inngest"]["correlation_id"])
+    """Finish the step of the run that sent an invocation; one that came over HTTP has none."""
+    correlation = str((body["data"].get("_inngest") or {}).get("correlation_id") or "")
     run_id, _, hash_ = correlation.partition(".")
     invoker = run_rows.running(tx, run_id)
     if invoker is not None:

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from . import gcra, progress, runs
+from . import cancellations, gcra, progress, runs
 from .changes import RunChange
 from .config import Rate
 from .core import Core
@@ -41,6 +41,12 @@ def start(core: Core, tx: Tx, function: Function, event: Event) -> str | None:
         _batch(core, tx, function, event)
         return None
     return create_run(core, tx, function, [event])
+
+
+def invoke(core: Core, tx: Tx, function: Function, event: Event) -> str | None:
+    """Take in an event that is meant for one function; the reason if the function will not run for it."""
+    event_rows.insert(tx, event)
+    return start(core, tx, function, event)
 
 
 def _refused_by_rate(tx: Tx, function: Function, event: Event, now: int) -> str | None:
@@ -156,6 +162,7 @@ def create_run(core: Core, tx: Tx, function: Function, events: Sequence[Event], 
     _listen_for_cancellation(core, tx, function, run, first)
     change = RunChange(run.id, function.id, run.status, now)
     tx.after(lambda: core.changes.publish(change))
+    cancellations.cancel_new(core, tx, run, first)
     return None
 
 

@@ -7,9 +7,9 @@ the run has ended, therefore finds nothing to do.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import backoff, progress, runs
+from . import backoff, intake, progress, runs
 from .core import Core
 from .models import Item, Kind, Run
 from .ops import apply_op, finished_at_once
@@ -22,8 +22,15 @@ from .store import steps as step_rows
 _DISCOVERIES = frozenset({Kind.START, Kind.DISCOVER})
 
 
-def apply(core: Core, tx: Tx, item: Item, outcome: Outcome, done_before: int) -> None:
-    """Store the outcome of a call; `done_before` is how many steps the app was told of."""
+class Asked(NamedTuple):
+    """What was known when a call was made: how many steps had finished, and the number of the last event."""
+
+    done: int
+    seen: int
+
+
+def apply(core: Core, tx: Tx, item: Item, outcome: Outcome, asked: Asked) -> None:
+    """Store the outcome of a call."""
     run = run_rows.running(tx, item.run_id)
     if run is None:
         queue_rows.take(tx, item)
@@ -31,7 +38,7 @@ def apply(core: Core, tx: Tx, item: Item, outcome: Outcome, done_before: int) ->
     if outcome.error is None:
         _note_start(core, tx, run)
     if outcome.ops is not None:
-        _apply_ops(core, tx, item, run, outcome, done_before=done_before)
+        _apply_ops(core, tx, item, run, outcome, asked=asked)
     elif outcome.error is not None:
         _apply_error(core, tx, item, run, outcome)
     elif queue_rows.take(tx, item):
@@ -68,7 +75,7 @@ def max_attempts(core: Core, run: Run) -> int:
     return function.max_attempts if function else 1
 
 
-def _apply_ops(core: Core, tx: Tx, item: Item, run: Run, outcome: Outcome, *, done_before: int) -> None:
+def _apply_ops(core: Core, tx: Tx, item: Item, run: Run, outcome: Outcome, *, asked: Asked) -> None:
     ops = outcome.ops or []
     if item.kind == Kind.STEP and all(op.id != item.step for op in ops):
         outcome.error = {"name": "Error", "message": f"the app did not report the step {item.step} it was asked for"}
@@ -84,21 +91,29 @@ def _apply_ops(core: Core, tx: Tx, item: Item, run: Run, outcome: Outcome, *, do
     if item.kind in _DISCOVERIES:
         run.planned = len(ops) > 1
         run.racing = any(op.opts.get("parallelMode") == "race" for op in ops)
-    _store_ops(core, tx, item, run, ops, done_before=done_before)
+    _store_ops(core, tx, item, run, ops, asked=asked)
 
 
 def _is_retryable(core: Core, item: Item, run: Run, ops: list[Op], outcome: Outcome) -> bool:
     return len(ops) == 1 and ops[0].op == "StepError" and outcome.retry and item.attempt + 1 < max_attempts(core, run)
 
 
-def _store_ops(core: Core, tx: Tx, item: Item, run: Run, ops: list[Op], *, done_before: int) -> None:
+def _store_ops(core: Core, tx: Tx, item: Item, run: Run, ops: list[Op], *, asked: Asked) -> None:
     pending, done = step_rows.counts(tx, run.id)
     if pending + done + len(ops) > core.options.max_steps:
         runs.fail(core, tx, run, {"name": "Error", "message": f"a run has at most {core.options.max_steps} steps"})
         return
-    new = [apply_op(core, tx, run, op) for op in sorted(ops, key=lambda op: op.op != "WaitForEvent")]
+    ops = sorted(ops, key=lambda op: op.op != "WaitForEvent")
+    new = [apply_op(core, tx, run, op) for op in ops]
+    if run.state_size > core.options.max_state_bytes:
+        message = f"the state of a run has at most {core.options.max_state_bytes} bytes"
+        runs.fail(core, tx, run, {"name": "Error", "message": message})
+        return
     run_rows.save_progress(tx, run)
-    if any(finished_at_once(op) for op in ops) or done != done_before:
+    for op, is_new in zip(ops, new, strict=True):
+        if is_new and op.op == "WaitForEvent":
+            intake.look_back(core, tx, run, op.id, asked.seen)
+    if any(finished_at_once(op) for op in ops) or done != asked.done:
         progress.go_on(core, tx, run)
     elif not any(new) and pending == 0:
         _ask_again(core, tx, item, run)

@@ -199,6 +199,11 @@ async def test_forgetting_loses_runs_and_keeps_functions(world: Any) -> None:
         ((201, {"x-inngest-sdk": "py"}, b"   "), "before its result"),
         ((400, {"x-inngest-sdk": "py"}, b'{"message": "bad", "name": "X"}'), "bad"),
         ((500, {"x-inngest-sdk": "py"}, b'"plain"'), "plain"),
+        ((500, {"x-inngest-sdk": "py", "retry-after": "\u00b2"}, b'"odd"'), "odd"),
+        ((200, {"x-inngest-sdk": "py"}, b"NaN"), "not JSON"),
+        ((201, {"x-inngest-sdk": "py"}, b'{"status": 1e999, "body": ""}'), "before its result"),
+        ((201, {"x-inngest-sdk": "py"}, b"[]"), "before its result"),
+        ((206, {"x-inngest-sdk": "py"}, b'[{"op": "Sleep", "id": {}, "name": []}]'), "no new step"),
     ],
 )
 async def test_answers_that_make_no_sense_fail_the_run(

@@ -47,6 +47,8 @@ async def test_one_and_many_are_taken_in_in_their_order(world: Any, seen: list[i
     ("body", "status"),
     [
         (b"{", 400),
+        (b'{"name": "x", "data": {"n": NaN}}', 400),
+        (b'{"name": "x", "data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400),
         ("text", 400),
         ({"data": {}}, 400),
         ({"name": ""}, 400),
@@ -169,6 +171,36 @@ async def test_keys(make_world: Any) -> None:
     assert len(await world.get("/v1/events")) == 2
 
 
+async def test_a_function_is_started_by_its_name(world: Any) -> None:
+    @world.on("never")
+    async def named(ctx: inngest.Context) -> Any:
+        return [ctx.event.name, ctx.event.data]
+
+    await world.serve(named)
+    answer = await world.http.post(f"{world.url}/invoke/app-named", json={"data": {"n": 1}})
+    assert answer.status_code == 200
+    assert (await world.ended(answer.json()["id"]))["output"] == ["inngest/function.invoked", {"n": 1}]
+    for slug, body, status in (("app-other", {}, 404), ("app-named", {"data": [1]}, 400)):
+        assert (await world.http.post(f"{world.url}/invoke/{slug}", json=body)).status_code == status
+
+
+async def test_pages_of_other_hosts_get_nothing_without_keys(world: Any) -> None:
+    url = f"{world.url}/e/any"
+    for origin, status in (("http://localhost:3000", 200), ("https://evil.example", 403), ("null", 403)):
+        answer = await world.http.post(url, json={"name": "x"}, headers={"origin": origin})
+        assert answer.status_code == status
+    evil = await world.http.get(f"{world.url}/v1/runs", headers={"origin": "http://localhost.evil.example"})
+    assert evil.status_code == 403
+
+
+async def test_sdks_find_the_engine(make_world: Any) -> None:
+    open_world = await make_world()
+    answer = await open_world.http.get(f"{open_world.url}/dev")
+    assert (answer.status_code, answer.json()["functions"]) == (200, [])
+    keyed = await make_world(signing_key="ab" * 32, event_keys=["e"])
+    assert (await keyed.http.get(f"{keyed.url}/dev")).status_code == 404
+
+
 async def test_reading_events(world: Any) -> None:
     ids = [await world.send(name, {"n": n}) for n, name in enumerate(["a", "b", "a", "a"])]
     assert [event["internal_id"] for event in await world.get("/v1/events")] == ids[::-1]
@@ -177,6 +209,11 @@ async def test_reading_events(world: Any) -> None:
     assert (await world.get(f"/v1/events/{ids[1]}"))["name"] == "b"
     assert await world.get(f"/v1/events/{ids[1]}/runs") == []
     assert await world.get("/v1/events?received_after=2099-01-01T00:00:00Z") == []
-    for path in ("/v1/events?limit=x", "/v1/events?received_after=x"):
+    for path in (
+        "/v1/events?limit=x",
+        "/v1/events?limit=\u00b2",
+        "/v1/events?limit=" + "9" * 5000,
+        "/v1/events?received_after=x",
+    ):
         assert (await world.http.get(world.url + path)).status_code == 400
     assert (await world.http.get(f"{world.url}/v1/events/unknown")).status_code == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import itertools
 from typing import Any
 
@@ -282,6 +283,33 @@ async def test_a_large_state_is_fetched_by_the_app(world: Any) -> None:
     await world.serve(large)
     run = await world.ended(await world.send("large", {"a": 1}))
     assert run["output"] == {"size": 6_000_000, "event": 1}
+
+
+async def test_a_state_that_is_too_large_fails_the_run(world: Any) -> None:
+    @world.on("hoard", retries=0)
+    async def hoard(ctx: inngest.Context) -> None:
+        async def megabytes() -> str:
+            return "x" * 3_900_000
+
+        for number in range(20):
+            await ctx.step.run(f"part-{number}", megabytes)
+
+    await world.serve(hoard)
+    run = await world.ended(await world.send("hoard"))
+    assert (run["status"], "state" in run["output"]["message"]) == ("Failed", True)
+    assert len(await world.steps(run["run_id"])) in {8, 9}
+
+
+async def test_too_many_steps_fail_the_run(world: Any) -> None:
+    async def nothing() -> None: ...
+
+    @world.on("endless", retries=0)
+    async def endless(ctx: inngest.Context) -> None:
+        await ctx.group.parallel([functools.partial(ctx.step.run, f"step-{n}", nothing) for n in range(1_001)])
+
+    await world.serve(endless)
+    run = await world.ended(await world.send("endless"))
+    assert (run["status"], "1000 steps" in run["output"]["message"]) == ("Failed", True)
 
 
 async def test_a_step_output_that_is_too_large_fails_the_step(world: Any) -> None:

@@ -312,6 +312,13 @@ def test_the_command_line_explains_itself() -> None:
         assert option in answer.stdout
 
 
+def test_without_keys_only_this_machine_is_listened_to(tmp_path: Path) -> None:
+    for keys in ((), ("--event-key", "e"), ("--signing-key", "ab" * 32)):
+        answer = run_cli("serve", "--host", "0.0.0.0", "--store", str(tmp_path / "e.db"), *keys)
+        assert (answer.returncode, "--event-key" in answer.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_dumping_a_store(app: App, wait_until: Any) -> None:
     await app.send("a", "b")
     await wait_until(lambda: all_completed(app, 2), "the runs to complete")

@@ -114,6 +114,9 @@ async def test_metrics_and_health(world: Any) -> None:
     assert 'riveredge_engine_runs{status="running"} 1' in text
     assert "riveredge_engine_queue_items 1" in text
     assert "riveredge_engine_functions 1" in text
+    assert 'riveredge_engine_calls_total{answer="206"} 2' in text
+    assert "riveredge_engine_call_delay_seconds_count 2" in text
+    assert "riveredge_engine_events_total 1" in text
     assert (await world.http.get(f"{world.url}/health")).json()["apps"] == 1
 
 

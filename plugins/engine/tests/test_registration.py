@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import re
 from typing import Any
 
 import inngest
@@ -172,7 +173,7 @@ async def test_with_keys_everything_is_signed(make_world: Any, discovered: bool)
 
 
 async def test_an_app_with_another_key_gets_nothing_done(make_world: Any) -> None:
-    world = await make_world(signing_key=KEY)
+    world = await make_world(signing_key=KEY, event_keys=["any"])
     good = world.new_client("keyed", is_production=True, signing_key=KEY, event_key="any")
     bad = world.new_client("keyed", is_production=True, signing_key=OTHER_KEY, event_key="any")
     port = int((await world.serve(simple(bad), client=bad, register=False)).split(":")[2].split("/")[0])
@@ -203,6 +204,18 @@ async def test_an_app_with_another_key_gets_nothing_done(make_world: Any) -> Non
         ("GET", "/v0/runs/x/batch"),
         ("POST", "/v1/signals"),
         ("POST", "/v1/cancellations"),
+        ("GET", "/v1/cancellations"),
+        ("DELETE", "/v1/cancellations/x"),
+        ("POST", "/invoke/x"),
+        ("GET", "/v1/apps"),
+        ("GET", "/v1/apps/x/functions"),
+        ("GET", "/v1/events/x"),
+        ("GET", "/v1/events/x/runs"),
+        ("GET", "/v1/runs/x"),
+        ("GET", "/v1/runs/x/steps"),
+        ("GET", "/v1/runs/x/jobs"),
+        ("POST", "/v1/runs/x/cancel"),
+        ("GET", "/v0/runs/x/actions"),
         ("POST", "/v1/apps/sync"),
         ("POST", "/v0/gql"),
         ("GET", "/metrics"),
@@ -210,10 +223,38 @@ async def test_an_app_with_another_key_gets_nothing_done(make_world: Any) -> Non
     ],
 )
 async def test_every_end_point_needs_the_key(make_world: Any, method: str, path: str) -> None:
-    world = await make_world(signing_key=KEY)
+    world = await make_world(signing_key=KEY, event_keys=["any"])
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {KEY}"}):
         answer = await world.http.request(method, world.url + path, headers=headers)
         assert (answer.status_code, bool(answer.json()["error"])) == (401, True)
+
+
+async def test_no_end_point_is_forgotten(make_world: Any) -> None:
+    """Whatever route there is: without the key it answers 401, but for the two that have to be open."""
+    world = await make_world(signing_key=KEY, event_keys=["any"])
+    seen = {}
+    for route in world.engine.asgi.routes:
+        path = re.sub(r"{\w+}", "x", route.path)
+        for method in route.methods - {"HEAD"}:
+            seen[method, path] = (await world.http.request(method, world.url + path)).status_code
+    assert {key for key, status in seen.items() if status != 401} == {("GET", "/health"), ("GET", "/dev")}
+    assert seen["GET", "/dev"] == 404
+
+
+async def test_a_body_that_is_too_large_is_not_read(make_world: Any) -> None:
+    world = await make_world(signing_key=KEY, event_keys=["any"])
+    large = b" " * (17 * 1024 * 1024)
+    for path in ("/fn/register", "/v1/apps/sync", "/v1/signals", "/v0/gql"):
+        bearer = {"authorization": f"Bearer {KEY}"}
+        assert (await world.http.post(world.url + path, content=large, headers=bearer)).status_code == 413
+    assert (await world.http.post(f"{world.url}/e/any", content=large * 2)).status_code == 413
+
+
+def test_a_signing_key_alone_is_refused() -> None:
+    from riveredge_engine import Engine
+
+    with pytest.raises(ValueError, match="event key"):
+        Engine(signing_key=KEY)
 
 
 def test_a_key_that_no_sdk_would_accept_is_refused() -> None:

@@ -266,10 +266,59 @@ async def test_cancelling_in_bulk(world: Any) -> None:
     await world.idle()
     body = {"app_id": "app", "function_id": "sleep", "if": "event.data.n >= 2"}
     answer = await world.http.post(f"{world.url}/v1/cancellations", json=body)
-    assert (answer.status_code, answer.json()["data"]) == (201, {"cancelled": 4})
+    assert (answer.status_code, answer.json()["data"]["cancelled"]) == (201, 4)
     assert [(await world.run(event))["status"] for event in events] == ["Running"] * 2 + ["Cancelled"] * 4
-    for wrong in ({"function_id": "other"}, body | {"if": "event."}, body | {"started_after": "x"}):
+    late = {"started_after": "2030-01-01", "started_before": "2029-01-01"}
+    for wrong in ({"function_id": "other"}, body | {"if": "event."}, body | {"started_after": "x"}, body | late):
         assert (await world.http.post(f"{world.url}/v1/cancellations", json=wrong)).status_code in {400, 404}
+
+
+async def test_a_cancellation_in_bulk_reaches_runs_until_it_ends_or_is_deleted(world: Any) -> None:
+    await world.serve(sleeper(world))
+    url, until = f"{world.url}/v1/cancellations", datetime.datetime.now(datetime.UTC) + 2 * HOUR
+    body = {"function_id": "app-sleep", "if": "event.data.n == 1", "started_before": until.isoformat()}
+    made = [(await world.http.post(url, json=body)).json()["data"]["id"] for _ in range(2)]
+    assert [found["id"] for found in await world.get("/v1/cancellations")] == made[::-1]
+    assert (await world.get(f"/v1/cancellations/{made[0]}"))["function_id"] == "app-sleep"
+    assert [found["id"] for found in await world.get(f"/v1/cancellations?cursor={made[1]}")] == made[:1]
+    assert [(await world.run(await world.send("sleep", {"n": n})))["status"] for n in range(2)] == [
+        "Running",
+        "Cancelled",
+    ]
+    assert (await world.http.delete(f"{url}/{made[0]}")).status_code == 204
+    assert (await world.run(await world.send("sleep", {"n": 1})))["status"] == "Cancelled"
+    await world.engine.advance(3 * HOUR)
+    assert (await world.run(await world.send("sleep", {"n": 1})))["status"] == "Running"
+    assert (await world.http.delete(f"{url}/{made[1]}")).status_code == 204
+    for method in ("GET", "DELETE"):
+        assert (await world.http.request(method, f"{url}/{made[1]}")).status_code == 404
+
+
+async def test_an_event_that_comes_while_its_wait_is_being_set_up_is_not_missed(world: Any) -> None:
+    """The two happen in the same millisecond, or the event in the call that reports the wait."""
+    answered = False
+
+    async def answer(text: str) -> None:
+        await world.client.send(inngest.Event(name="answer", data={"to": 7, "text": text}))
+
+    @world.on("ask")
+    async def ask(ctx: inngest.Context) -> Any:
+        nonlocal answered
+        await ctx.step.run("before", answer, "too early")
+        if not answered:
+            answered = True
+            await answer("in the call")
+        matching = "async.data.to == event.data.n"
+        first = await ctx.step.wait_for_event("first", event="answer", if_exp=matching, timeout=HOUR)
+        second = await ctx.step.wait_for_event("second", event="answer", timeout=HOUR)
+        return [wait and wait.data["text"] for wait in (first, second)]
+
+    await world.serve(ask)
+    event = await world.send("ask", {"n": 7})
+    await world.idle()
+    assert (await world.run(event))["status"] == "Running"
+    await world.engine.advance(2 * HOUR)
+    assert (await world.ended(event))["output"] == ["in the call", None]
 
 
 async def test_the_result_of_a_running_step_is_dropped_when_its_run_is_cancelled(world: Any, wait_until: Any) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from .base import Tx
 
-_FORGOTTEN = ("events", "runs", "run_events", "steps", "queue", "pauses", "once_keys", "rates", "debounces", "batches")
+_FORGOTTEN = (
+    "events", "runs", "run_events", "steps", "queue", "pauses", "once_keys", "rates", "debounces", "batches",
+    "cancellations",
+)  # fmt: skip
 _CHUNK = 500
 
 

@@ -27,6 +27,11 @@ def consume_step(tx: Tx, run_id: str, step: str) -> bool:
     return bool(tx.run("DELETE FROM pauses WHERE run_id = ? AND step = ?", run_id, step))
 
 
+def of_step(tx: Tx, run_id: str, step: str) -> Pause | None:
+    rows = tx.rows(f"SELECT {_COLUMNS} FROM pauses WHERE run_id = ? AND step = ?", run_id, step)
+    return Pause(*rows[0]) if rows else None
+
+
 def drop_run(tx: Tx, run_id: str) -> None:
     tx.run("DELETE FROM pauses WHERE run_id = ?", run_id)
 

@@ -45,6 +45,10 @@ CREATE TABLE IF NOT EXISTS rates (
 CREATE TABLE IF NOT EXISTS debounces (
     function_id TEXT NOT NULL, value TEXT NOT NULL, event_id TEXT NOT NULL, latest BIGINT NOT NULL,
     PRIMARY KEY (function_id, value));
+CREATE TABLE IF NOT EXISTS cancellations (
+    id TEXT PRIMARY KEY, function_id TEXT NOT NULL, since BIGINT NOT NULL, until BIGINT NOT NULL, condition TEXT,
+    created_at BIGINT NOT NULL);
+CREATE INDEX IF NOT EXISTS cancellations_by_function ON cancellations (function_id, until);
 CREATE TABLE IF NOT EXISTS batches (
     id TEXT NOT NULL, position INTEGER NOT NULL, function_id TEXT NOT NULL, value TEXT NOT NULL, event_id TEXT NOT NULL,
     PRIMARY KEY (id, position));

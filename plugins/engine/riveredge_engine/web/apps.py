@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from .. import runs, starts
 from ..clock import iso
 from ..config import EventTrigger
 from ..errors import EngineError
+from ..events import build_events, check_events
 from ..registration import ask, register
 from ..registry import Function
 from ..store.registry import AppRow
 from . import answers
-from .runs import json_body
-from .state import authorised
+from .bodies import json_body
+from .state import authorised, state_of
 
 
 async def register_app(request: Request) -> Response:
@@ -37,6 +41,30 @@ async def sync_app(request: Request) -> Response:
         raise EngineError("url is a text")
     await ask(state.core, state.engine.faults, url)
     return JSONResponse({"ok": True})
+
+
+async def invoke(request: Request) -> Response:
+    """Start a function by its full id, whatever its triggers are; `data`, `user` and `v` become those of its event."""
+    core, body = authorised(request).core, await json_body(request)
+    function = core.registry.by_slug(request.path_params["slug"])
+    if function is None:
+        raise EngineError("function not found", 404)
+    raw: dict[str, Any] = {key: body[key] for key in ("data", "user", "v") if key in body} | {"name": "invoke"}
+    sent = build_events(check_events([raw]), now=core.now(), ulids=core.ulids, seed=None)[0]
+    event = replace(sent, name=runs.INVOKED, body=sent.body | {"name": runs.INVOKED})
+    refused = await core.db.write(lambda tx: starts.invoke(core, tx, function, event))
+    if refused is not None:
+        raise EngineError(f"the function did not run: {refused}", 409)
+    return JSONResponse({"id": event.id, "status": 200})
+
+
+async def probe(request: Request) -> Response:
+    """How SDKs find out that a server for development is there; with keys, this is none."""
+    state = state_of(request)
+    if state.core.options.signing_key is not None:
+        raise EngineError("not found", 404)
+    functions = [_function(function) for function in state.core.registry.live()]
+    return JSONResponse({"version": version("riveredge-engine"), "functions": functions, "handlers": []})
 
 
 async def list_apps(request: Request) -> Response:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hmac
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..clock import parse_iso
 from ..errors import EngineError
-from ..events import MAX_EVENT_BYTES, MAX_EVENTS
+from ..events import MAX_EVENT_BYTES
 from ..store import events as event_rows
 from ..store import runs as run_rows
 from . import answers
+from .bodies import read_body
 from .state import authorised, state_of
 
 _MAX_BODY_BYTES = 8 * MAX_EVENT_BYTES
@@ -26,22 +27,8 @@ async def send(request: Request) -> Response:
     if state.event_keys and not any(hmac.compare_digest(key, known.encode()) for known in state.event_keys):
         raise EngineError("event key not found", 401)
     seed = request.headers.get("x-inngest-event-id-seed")
-    ids = await state.engine.send(await _body(request), seed=seed)
+    ids = await state.engine.send(await read_body(request, _MAX_BODY_BYTES), seed=seed)
     return JSONResponse({"ids": ids or [""], "status": 200})
-
-
-async def _body(request: Request) -> bytes:
-    """The request's body, as far as it is not too large."""
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > _MAX_BODY_BYTES:
-                raise EngineError(f"a request has at most {_MAX_BODY_BYTES} bytes and {MAX_EVENTS} events", 413)
-            parts.append(part)
-    except ClientDisconnect as error:
-        raise EngineError("the request broke off") from error
-    return b"".join(parts)
 
 
 async def list_events(request: Request) -> Response:
@@ -62,7 +49,7 @@ async def list_events(request: Request) -> Response:
 def limit_of(request: Request) -> int:
     """The wanted size of a page. Raises EngineError."""
     text = request.query_params.get("limit", "20")
-    if not text.isdigit() or not int(text):
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9 or not int(text):
         raise EngineError("limit is a number from 1 to 100")
     return min(int(text), _MAX_PAGE)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +15,7 @@ from ..store import queue as queue_rows
 from ..store import runs as run_rows
 from ..store import steps as step_rows
 from . import answers
+from .bodies import json_body
 from .events import limit_of
 from .state import WebState, authorised
 
@@ -104,14 +104,3 @@ async def send_signal(request: Request) -> Response:
     if run_id is None:
         raise EngineError("No signal found", 404)
     return answers.page({"run_id": run_id})
-
-
-async def json_body(request: Request) -> dict[str, Any]:
-    """The object in a request's body. Raises EngineError."""
-    try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise EngineError("the body is not JSON") from error
-    if not isinstance(body, dict):
-        raise EngineError("the body is not an object")
-    return body

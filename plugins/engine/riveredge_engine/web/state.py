@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ from ..signing import hash_key
 
 if TYPE_CHECKING:
     from ..engine import Engine
+
+
+# A web page that a developer looks at can reach what listens on the same machine; it says where it comes from.
+_LOCAL = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
 @dataclass(slots=True)
@@ -30,10 +35,13 @@ class WebState:
 
 
 def state_of(request: Request) -> WebState:
-    """The state behind a request. Raises EngineError while the engine is not running."""
+    """The state behind a request. Raises EngineError while the engine is not running, or for a foreign page."""
     state: WebState = request.app.state.engine
     if not state.open:
         raise EngineError("the engine is not running", 503)
+    origin = request.headers.get("origin")
+    if origin is not None and state.core.options.signing_key is None and not _LOCAL.fullmatch(origin):
+        raise EngineError("without keys, no page of another host may use the engine", 403)
     return state
 
 

@@ -28,7 +28,16 @@ async def metrics(request: Request) -> Response:
     lines.append("# TYPE riveredge_engine_runs gauge")
     for status, count in sorted(run_rows.counts(state.core.db).items()):
         lines.append(f'riveredge_engine_runs{{status="{status.lower()}"}} {count}')
+    lines.append("# TYPE riveredge_engine_calls_total counter")
+    for answer, count in sorted(state.engine.answers.items()):
+        lines.append(f'riveredge_engine_calls_total{{answer="{answer or "none"}"}} {count}')
+    delay, begun = state.engine.delay
     lines += [
+        "# TYPE riveredge_engine_call_delay_seconds summary",
+        f"riveredge_engine_call_delay_seconds_sum {delay:.3f}",
+        f"riveredge_engine_call_delay_seconds_count {begun}",
+        "# TYPE riveredge_engine_events_total counter",
+        f"riveredge_engine_events_total {state.core.recent.number}",
         "# TYPE riveredge_engine_queue_items gauge",
         f"riveredge_engine_queue_items {state.engine.queued}",
         "# TYPE riveredge_engine_calls_under_way gauge",

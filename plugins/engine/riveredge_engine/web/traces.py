@@ -14,7 +14,7 @@ from ..models import Run, RunStatus
 from ..store import events as event_rows
 from ..store import runs as run_rows
 from ..store import steps as step_rows
-from .runs import json_body
+from .bodies import json_body
 from .state import authorised
 
 _RESULT = "result"
