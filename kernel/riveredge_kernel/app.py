@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import FastAPI
 
 from riveredge_kernel import __version__, health, static
+from riveredge_kernel.auth.access import access_routers
+from riveredge_kernel.auth.api_keys import ApiKeys
 from riveredge_kernel.auth.authenticate import Authenticator
 from riveredge_kernel.auth.grants import Grants
-from riveredge_kernel.auth.members import members_routers
 from riveredge_kernel.auth.routes import auth_router
 from riveredge_kernel.auth.service import AuthService
 from riveredge_kernel.auth.tokens import TokenService
@@ -75,6 +76,7 @@ def create_app(
     store = SettingsStore(host, vault(settings))
     tokens = TokenService(key, minutes=settings.auth.access_token_minutes)
     grants = Grants(database, runtime, host)
+    keys = ApiKeys(database, runtime, grants)
     auth = AuthService(database, runtime, tokens, grants, settings.auth)
 
     # 3. Events and functions.
@@ -98,6 +100,7 @@ def create_app(
         functions=functions,
         relay=relay,
         tokens=tokens,
+        keys=keys,
         auth=auth,
         provisioning=Provisioning(database, runtime, host),
     )
@@ -126,10 +129,10 @@ def create_app(
     platform.app = app
     problems.install(app)
     middleware.install(app, settings, lambda: platform.draining)
-    gate = Gate(settings, runtime, Authenticator(tokens, grants, tenants), tenants, _Switches(host))
+    gate = Gate(settings, runtime, Authenticator(tokens, keys, grants, tenants), tenants, _Switches(host))
     for name, routers in {
         "auth": [auth_router(auth)],
-        "members": members_routers(host, grants),
+        "access": access_routers(host, tenants, grants, keys, settings.auth),
         "tenancy": tenancy_routers(host, tenants, store),
         "runs": [runs_router()],
     }.items():

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+from riveredge_kernel.auth.key_models import ApiKey, ServiceAccount, ServiceAccountRole
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.auth.permissions import PERMISSIONS, ROLES
 from riveredge_kernel.events.models import OutboxEvent
@@ -36,6 +37,9 @@ class KernelPlugin(Plugin):
             Membership,
             RoleRow,
             MembershipRole,
+            ServiceAccount,
+            ServiceAccountRole,
+            ApiKey,
             OutboxEvent,
             Run,
             RunStep,

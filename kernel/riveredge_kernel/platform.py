@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
+from riveredge_kernel.auth.api_keys import ApiKeys
 from riveredge_kernel.auth.service import AuthService
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
@@ -38,6 +39,7 @@ class Platform:
     functions: FunctionHost
     relay: EventRelay
     tokens: TokenService
+    keys: ApiKeys
     auth: AuthService
     provisioning: Provisioning
     app: FastAPI = field(init=False)

@@ -67,6 +67,7 @@ class AuthSettings(_Section):
         default=None, description="Ed25519 private key (PEM) that signs access tokens; none: kept in the var directory."
     )
     access_token_minutes: int = Field(default=30, ge=1, le=1440)
+    api_key_max_days: int = Field(default=366, ge=1, le=3660, description="How long an API key may last at most.")
     max_failed_logins: int = Field(default=10, ge=1)
     lock_minutes: int = Field(default=15, ge=1)
 

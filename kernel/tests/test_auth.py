@@ -127,7 +127,9 @@ def test_members_and_roles_are_managed(client: ApiClient, as_user: AsUser) -> No
     held = client.delete(f"/api/v1/roles/{made.json()['id']}", headers={"If-Match": '"1"'})
     assert held.status_code == 409
     changed = client.patch(place, json={"roles": ["kernel.viewer"]}, headers={"If-Match": '"1"'})
-    assert changed.status_code == 409, "nobody would be left with the administrator's role"
+    assert changed.json()["roles"] == ["kernel.viewer"]
+    stale = client.patch(place, json={"roles": []}, headers={"If-Match": '"1"'})
+    assert stale.status_code == 412, "the roles are part of what the version counts"
 
 
 def test_the_last_administrator_stays(

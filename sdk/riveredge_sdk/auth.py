@@ -19,7 +19,7 @@ class Principal:
     """Who acts, in one tenant.
 
     `id` is the user's or service account's id. `permissions` is the effective set in `tenant_id`; it is empty for a
-    signed-in user who has not chosen a tenant.
+    signed-in user who has not chosen a tenant. `api_key_id` is set if it came with an API key instead of signing in.
     """
 
     id: UUID
@@ -27,6 +27,7 @@ class Principal:
     name: str = ""
     tenant_id: UUID | None = None
     session_id: UUID | None = None
+    api_key_id: UUID | None = None
     permissions: frozenset[str] = field(default_factory=frozenset)
 
     def may(self, permission: str) -> bool:

@@ -41,7 +41,8 @@ class Route:
     """One declared operation.
 
     `require` is a permission id; `public` means that nobody needs to be signed in; `signed_in` means that being
-    somebody is enough (a person's own things, also before a tenant is chosen).
+    somebody is enough (a person's own things, also before a tenant is chosen). API keys are limited to the permissions
+    they name, so a `signed_in` route is closed to them unless it says `api_keys`.
     """
 
     method: Method
@@ -50,6 +51,7 @@ class Route:
     require: str | None
     public: bool
     signed_in: bool
+    api_keys: bool = False
     status: int
     tag: str
     options: Mapping[str, Any]
@@ -71,18 +73,23 @@ class Router:
         require: str | None = None,
         public: bool = False,
         signed_in: bool = False,
+        api_keys: bool = False,
         status: int = 200,
         **options: Any,
     ) -> Callable[[Endpoint], Endpoint]:
         """Declare an operation. `options` are FastAPI's (`summary`, `responses`, `response_model`, `max_body_size`, …).
 
         Raises:
-            ValueError: not exactly one of `require`, `signed_in` and `public` is given.
+            ValueError: not exactly one of `require`, `signed_in` and `public` is given, or `api_keys` without
+                `signed_in`.
         """
         if (require is not None) + public + signed_in != 1:
             raise ValueError(
                 f"{method} {self.prefix}{path}: give exactly one of require=…, signed_in=True, public=True"
             )
+
+        if api_keys and not signed_in:
+            raise ValueError(f"{method} {self.prefix}{path}: api_keys=True is for signed_in routes")
 
         def register(endpoint: Endpoint) -> Endpoint:
             self.routes.append(
@@ -93,6 +100,7 @@ class Router:
                     require=require,
                     public=public,
                     signed_in=signed_in,
+                    api_keys=api_keys,
                     status=status,
                     tag=self.tag,
                     options=options,

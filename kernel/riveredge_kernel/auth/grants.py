@@ -1,12 +1,14 @@
 """What a user may do in a tenant: memberships and roles, cached for a few seconds."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from sqlmodel import col, select
 
+from riveredge_kernel.auth.key_models import ServiceAccount, ServiceAccountRole
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.db.database import Database
@@ -17,6 +19,8 @@ from riveredge_sdk.runtime import Runtime
 # Other processes learn of a change after this time; this one at once.
 CACHE_SECONDS = 5.0
 _REMEMBERED = 10_000
+
+TenantT = TypeVar("TenantT", UUID, UUID | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +43,11 @@ class Grants:
 
     async def get(self, user_id: UUID, tenant_id: UUID | None) -> Grant | None:
         """The user's grant in the tenant; None if there is no such user."""
-        key = (user_id, tenant_id)
-        found = self._known.get(key)
-        if found is not None and time.monotonic() - found[0] < CACHE_SECONDS:
-            return found[1]
-        grant = await self._load(user_id, tenant_id)
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[key] = (time.monotonic(), grant)
-        return grant
+        return await self._remembered((user_id, tenant_id), self._load)
+
+    async def of_service_account(self, account_id: UUID, tenant_id: UUID) -> Grant | None:
+        """The service account's grant in its tenant; None if there is no such account there."""
+        return await self._remembered((account_id, tenant_id), self._load_account)
 
     def invalidate(self) -> None:
         """Read everything anew: a role or a membership has changed."""
@@ -58,9 +58,43 @@ class Grants:
         for key in [key for key in self._known if key[0] == user_id]:
             del self._known[key]
 
+    def of_roles(self, roles: Iterable[RoleRow]) -> frozenset[str]:
+        """Everything that these roles allow."""
+        held: set[str] = set()
+        for role in roles:
+            held |= self.everything() if role.key == ADMINISTRATOR else set(role.permissions)
+        return frozenset(held)
+
     def everything(self) -> frozenset[str]:
         """Every permission that there is."""
         return frozenset(c.item.id for c in self._plugins.collect(Plugin.permissions))
+
+    async def _remembered(
+        self, key: tuple[UUID, TenantT], load: Callable[[UUID, TenantT], Awaitable[Grant | None]]
+    ) -> Grant | None:
+        found = self._known.get(key)
+        if found is not None and time.monotonic() - found[0] < CACHE_SECONDS:
+            return found[1]
+        grant = await load(*key)
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[key] = (time.monotonic(), grant)
+        return grant
+
+    async def _load_account(self, account_id: UUID, tenant_id: UUID) -> Grant | None:
+        async with self._database.system("grants", self._runtime, read_only=True) as session:
+            query = select(ServiceAccount).where(
+                col(ServiceAccount.tenant_id) == tenant_id, col(ServiceAccount.id) == account_id
+            )
+            account = (await session.exec(query)).one_or_none()
+            if account is None:
+                return None
+            roles = await session.exec(
+                select(RoleRow)
+                .join(ServiceAccountRole, col(ServiceAccountRole.role_id) == col(RoleRow.id))
+                .where(col(ServiceAccountRole.tenant_id) == tenant_id, col(ServiceAccountRole.account_id) == account_id)
+            )
+            return Grant(account.name, account.active, self.of_roles(roles.all()))
 
     async def _load(self, user_id: UUID, tenant_id: UUID | None) -> Grant | None:
         async with self._database.system("grants", self._runtime, read_only=True) as session:
@@ -85,10 +119,4 @@ class Grants:
                 .join(MembershipRole, col(MembershipRole.role_id) == col(RoleRow.id))
                 .where(col(MembershipRole.tenant_id) == tenant_id, col(MembershipRole.membership_id) == membership.id)
             )
-            return Grant(user.name, user.active, self._permissions(roles.all()))
-
-    def _permissions(self, roles: Iterable[RoleRow]) -> frozenset[str]:
-        held: set[str] = set()
-        for role in roles:
-            held |= self.everything() if role.key == ADMINISTRATOR else set(role.permissions)
-        return frozenset(held)
+            return Grant(user.name, user.active, self.of_roles(roles.all()))

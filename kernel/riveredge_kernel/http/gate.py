@@ -19,7 +19,9 @@ LOCALES = ("en", "zh-CN")
 
 
 class Authenticates(Protocol):
-    async def principal(self, authorization: str | None, tenant_hint: str | None) -> Principal | None: ...
+    async def principal(
+        self, authorization: str | None, tenant_hint: str | None, address: str | None
+    ) -> Principal | None: ...
 
 
 class Tenants(Protocol):
@@ -58,9 +60,14 @@ class Gate:
         headers = request.headers
         principal = None
         if not route.public:
-            principal = await self._authenticator.principal(headers.get("authorization"), headers.get(TENANT_HEADER))
+            address = request.client.host if request.client else None
+            principal = await self._authenticator.principal(
+                headers.get("authorization"), headers.get(TENANT_HEADER), address
+            )
             if principal is None:
                 raise Unauthorized("Send an access token: `Authorization: Bearer …`.")
+            if principal.api_key_id is not None and route.signed_in and not route.api_keys:
+                raise Forbidden("An API key allows what its permissions name, and this needs a person: sign in.")
         tenant = None
         if principal is not None and principal.tenant_id is not None:
             tenant = await self._tenants.get(principal.tenant_id)

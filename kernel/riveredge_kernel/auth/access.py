@@ -1,0 +1,33 @@
+"""The routes of who may do what: permissions, roles, members, service accounts and API keys."""
+
+from riveredge_kernel.auth.api_keys import ApiKeys
+from riveredge_kernel.auth.delegation import Delegation
+from riveredge_kernel.auth.explain import Explainer
+from riveredge_kernel.auth.grants import Grants
+from riveredge_kernel.auth.key_routes import all_keys_router, own_keys_router
+from riveredge_kernel.auth.key_service import KeyService
+from riveredge_kernel.auth.members import MemberService, member_router
+from riveredge_kernel.auth.roles import RoleService, permission_router, role_router
+from riveredge_kernel.auth.service_account_keys import service_account_keys_router
+from riveredge_kernel.auth.service_accounts import ServiceAccountService, service_account_router
+from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.settings import AuthSettings
+from riveredge_kernel.tenancy.directory import TenantDirectory
+from riveredge_sdk.http import Router
+
+
+def access_routers(
+    plugins: PluginHost, tenants: TenantDirectory, grants: Grants, keys: ApiKeys, settings: AuthSettings
+) -> list[Router]:
+    """The routes, in the order of the API's document."""
+    explainer = Explainer(plugins, tenants)
+    key_service = KeyService(keys, Delegation(grants), settings)
+    return [
+        permission_router(plugins),
+        role_router(RoleService(plugins, grants)),
+        member_router(MemberService(grants, explainer)),
+        service_account_router(ServiceAccountService(grants, keys, explainer)),
+        service_account_keys_router(grants, key_service),
+        own_keys_router(key_service),
+        all_keys_router(key_service, explainer),
+    ]
