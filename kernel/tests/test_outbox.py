@@ -57,7 +57,7 @@ def test_an_event_of_a_request_that_failed_is_never_sent(
     assert states(platform, tenant, "example/note.written") == []
 
 
-@pytest.mark.parametrize("fault", ["unreachable", "lost-request", "lost-answer", "twice"])
+@pytest.mark.parametrize("fault", ["unreachable", "failed", "lost-request", "lost-answer", "timeout", "twice"])
 def test_calls_that_go_wrong_are_made_good(
     fault: Fault, platform: ThreadedPlatform, tenant: TestTenant, client: ApiClient, engine: EngineControl
 ) -> None:
@@ -85,7 +85,8 @@ def test_days_pass_at_once(client: ApiClient, engine: EngineControl) -> None:
     engine.run_until_idle()
     engine.advance(days=2)
     assert client.get(place).json()["reminders"] == 1
-    engine.advance(days=2)
+    engine.kill()
+    engine.advance(timedelta(days=2))
     engine.run_until_idle()
     assert client.get(place).json()["reminders"] == 2
     runs = client.get("/api/v1/runs", params={"limit": 200}).json()["items"]

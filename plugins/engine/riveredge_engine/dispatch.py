@@ -78,6 +78,15 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
+    async def cut_off(self) -> None:
+        """End what is under way at once; of its outcome nothing is stored but what is being stored already."""
+        self._running = False
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._running = True
+
     def push(self, item: Item) -> None:
         """Take an item that has just become durable."""
         if item.due <= self._core.now():

@@ -22,6 +22,7 @@ from .execution import Executor
 from .faults import Faults
 from .models import CallRecord
 from .registration import Discovery
+from .registry import Registry
 from .retention import Keep, Retention
 from .signing import check_key
 from .store import cancellations as cancellation_rows
@@ -88,11 +89,7 @@ class Engine:
         """Open the store and go on where the last process ended. Raises RuntimeError if the store is in use."""
         core = self.core
         core.db.open()
-        core.registry.load(core.db)
-        core.item_ids.last = queue_rows.last_id(core.db)
-        core.pause_ids.last = pause_rows.last_id(core.db)
-        core.awaited_events = pause_rows.event_names(core.db)
-        core.cancelling_until = cancellation_rows.until_at_most(core.db)
+        self._load()
         if isinstance(self.clock, MovableClock):
             self.clock.on_move = self._dispatcher.schedule
         self._dispatcher.start()
@@ -100,6 +97,16 @@ class Engine:
         self._state.open = True
         self._discovery.start()
         self._retention.start()
+
+    def _load(self) -> None:
+        """Take over what the store knows."""
+        core = self.core
+        core.registry = Registry()
+        core.registry.load(core.db)
+        core.item_ids.last = queue_rows.last_id(core.db)
+        core.pause_ids.last = pause_rows.last_id(core.db)
+        core.awaited_events = pause_rows.event_names(core.db)
+        core.cancelling_until = cancellation_rows.until_at_most(core.db)
 
     async def stop(self) -> None:
         """Take nothing more in, let calls under way end (for up to ten seconds), and close the store.
@@ -203,6 +210,13 @@ class Engine:
                 await self._dispatcher.until_quiet()
             finally:
                 clock.resume()
+
+    async def crash(self) -> None:
+        """Die as by SIGKILL and start again: calls under way are cut off, what was stored goes on."""
+        await self._dispatcher.cut_off()
+        self._executor.forget()
+        self._load()
+        self._dispatcher.reload()
 
     async def forget(self) -> None:
         """Lose all events and runs, as a killed server without a durable queue does. Functions stay registered."""

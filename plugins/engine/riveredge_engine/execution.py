@@ -38,6 +38,10 @@ class Executor:
         self.answers: Counter[int] = Counter()
         self.records: deque[CallRecord] = deque(maxlen=_RECORDS)
 
+    def forget(self) -> None:
+        """Forget which apps could not be reached, and since when."""
+        self._unreachable.clear()
+
     async def perform(self, item: Item) -> None:
         """Make the call of an item, unless somebody has taken the item back meanwhile."""
         core = self._core

@@ -20,6 +20,10 @@ class Fault(StrEnum):
     """The app does its work, but its answer is lost."""
     TWICE = "twice"
     """The app gets the request twice; the second answer counts."""
+    TIMEOUT = "timeout"
+    """The app does its work, but has not answered when the engine gives up."""
+    FAILED = "failed"
+    """Something between the engine and the app answers 502, and the app has not seen the request."""
 
 
 class Faults:
@@ -42,9 +46,13 @@ class Faults:
             raise UnreachableError("an injected fault")
         if fault is Fault.LOST_REQUEST:
             raise TransportError("an injected fault")
+        if fault is Fault.FAILED:
+            return Reply(502, {"content-type": "text/plain"}, b"an injected fault")
         reply = await self._client.request(method, url, headers=headers, body=body, seconds=seconds, limit=limit)
         if fault is Fault.LOST_ANSWER:
             raise TransportError("an injected fault")
+        if fault is Fault.TIMEOUT:
+            raise TransportError(f"no answer within {seconds:g} s (an injected fault)")
         if fault is Fault.TWICE:
             return await self._client.request(method, url, headers=headers, body=body, seconds=seconds, limit=limit)
         return reply

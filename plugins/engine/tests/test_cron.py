@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import inngest
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from riveredge_engine import ManualClock
 from riveredge_engine.schedule import CronSchedule
@@ -95,6 +99,40 @@ def test_the_next_tick(cron: str, after: str, expected: str) -> None:
     found = CronSchedule.parse(cron).next_after(int(at(after).timestamp() * 1000))
     assert found is not None
     assert datetime.datetime.fromtimestamp(found / 1000, datetime.UTC) == at(expected)
+
+
+def ticks_of_the_model(
+    minutes: list[int], hours: list[int], zone: str, days: list[datetime.date]
+) -> list[datetime.datetime]:
+    """At each named time of each day's own clock; one that is skipped comes right after the gap, one repeated once."""
+    found = set()
+    for day, hour, minute in itertools.product(days, hours, minutes):
+        local = datetime.datetime(day.year, day.month, day.day, hour, minute, tzinfo=ZoneInfo(zone))
+        while local.astimezone(datetime.UTC).astimezone(local.tzinfo).replace(fold=0) != local.replace(fold=0):
+            local += datetime.timedelta(minutes=1)
+        found.add(local.astimezone(datetime.UTC))
+    return sorted(found)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    minutes=st.lists(st.integers(0, 59), min_size=1, max_size=3, unique=True),
+    hours=st.lists(st.integers(0, 23), min_size=1, max_size=4, unique=True),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Shanghai"]),
+    # Both changes of each zone, and days without one.
+    first=st.sampled_from(["2026-03-07", "2026-03-28", "2026-04-04", "2026-10-03", "2026-10-24", "2026-10-31"]),
+)
+def test_ticks_follow_the_clock_of_their_zone(minutes: list[int], hours: list[int], zone: str, first: str) -> None:
+    days = [datetime.date.fromisoformat(first) + datetime.timedelta(days=n) for n in range(3)]
+    expected = ticks_of_the_model(minutes, hours, zone, days)
+    schedule = CronSchedule.parse(f"TZ={zone} {','.join(map(str, minutes))} {','.join(map(str, hours))} * * *")
+    found, instant = [], int(expected[0].timestamp() * 1000) - 1
+    while len(found) < len(expected):
+        following = schedule.next_after(instant)
+        assert following is not None
+        instant = following
+        found.append(datetime.datetime.fromtimestamp(instant / 1000, datetime.UTC))
+    assert found == expected
 
 
 @pytest.mark.parametrize(

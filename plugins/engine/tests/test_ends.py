@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from typing import Any
 
@@ -152,6 +153,48 @@ async def test_a_step_whose_answer_is_lost_runs_again(world: Any) -> None:
     world.engine.faults.inject("lost-answer")
     assert (await world.ended(await world.send("work")))["status"] == "Completed"
     assert done == ["one0", "one1", "two0"]
+
+
+@pytest.mark.parametrize(("fault", "runs"), [("failed", ["one1"]), ("timeout", ["one0", "one1"])])
+async def test_a_call_that_fails_or_takes_too_long_is_made_again(world: Any, fault: str, runs: list[str]) -> None:
+    work, done = counting(world, retries=2)
+    await world.serve(work)
+    world.engine.faults.inject(fault)
+    assert (await world.ended(await world.send("work")))["status"] == "Completed"
+    assert done == [*runs, "two0"]
+
+
+async def test_a_crash_cuts_off_calls_and_loses_nothing(world: Any, wait_until: Any) -> None:
+    started, finish = 0, asyncio.Event()
+
+    async def slow() -> str:
+        nonlocal started
+        started += 1
+        await finish.wait()
+        return "done"
+
+    @world.on("work")
+    async def work(ctx: inngest.Context) -> Any:
+        await ctx.step.sleep("nap", HOUR)
+        done = await ctx.step.run("slow", slow)
+        answer = await ctx.step.wait_for_event("answer", event="answer", timeout=2 * HOUR)
+        return [done, answer and answer.data]
+
+    await world.serve(work)
+    event = await world.send("work")
+    await world.idle()
+    await world.engine.crash()
+    advancing = asyncio.create_task(world.engine.advance(HOUR))
+    await wait_until(lambda: started == 1, "the step to begin")
+    await world.engine.crash()
+    await wait_until(lambda: started == 2, "the step to begin anew")
+    finish.set()
+    await advancing
+    await world.idle()
+    await world.engine.crash()
+    await world.send("answer", {"n": 1})
+    assert (await world.ended(event))["output"] == ["done", {"n": 1}]
+    assert started == 2
 
 
 async def test_a_call_that_is_answered_twice_counts_once(world: Any) -> None:

@@ -21,7 +21,7 @@ from riveredge_sdk.testing.smtp import MailServer, ReceivedMail
 
 T = TypeVar("T")
 DatabaseKind = Literal["sqlite", "postgresql"]
-Fault = Literal["unreachable", "lost-request", "lost-answer", "twice"]
+Fault = Literal["unreachable", "failed", "lost-request", "lost-answer", "timeout", "twice"]
 
 GROUP = "riveredge.testing"
 
@@ -88,6 +88,8 @@ class EngineUnderTest(Protocol):
     async def advance(self, delta: timedelta) -> None: ...
 
     async def run_until_idle(self, timeout: float = ...) -> None: ...  # noqa: ASYNC109
+
+    async def crash(self) -> None: ...
 
     async def forget(self) -> None: ...
 
@@ -186,9 +188,9 @@ class EngineControl:
 
     platform: PlatformUnderTest
 
-    def advance(self, **delta: float) -> None:
-        """Let time pass (`days=3`): everything that falls due meanwhile happens, in order."""
-        self.platform.run(self.platform.engine.advance(timedelta(**delta)), 120)
+    def advance(self, delta: timedelta = timedelta(0), /, **units: float) -> None:
+        """Let time pass (a timedelta, or `days=3`): everything that falls due meanwhile happens, in order."""
+        self.platform.run(self.platform.engine.advance(delta + timedelta(**units)), 120)
 
     def run_until_idle(self) -> None:
         """Return when nothing is left that can run now."""
@@ -197,8 +199,9 @@ class EngineControl:
     def fail(self, fault: Fault, *, function: str = "", times: int = 1) -> None:
         """Let the next calls go wrong, of one function (`riveredge-example-trim`) or of any.
 
-        `unreachable`: no connection; `lost-request`: it breaks before the function has seen the call; `lost-answer`:
-        the function does its work, and the answer is lost; `twice`: the function gets the call twice.
+        `unreachable`: no connection; `failed`: a proxy answers 502; `lost-request`: the connection breaks before the
+        function has seen the call; `lost-answer`, `timeout`: the function does its work, and the answer is lost, or
+        comes after the engine has given up; `twice`: the function gets the call twice.
         """
 
         async def inject() -> None:
@@ -210,6 +213,10 @@ class EngineControl:
     def calls(self) -> list[Call]:
         """The engine's last calls to the platform, oldest first."""
         return list(self.platform.engine.records)
+
+    def kill(self) -> None:
+        """Kill the engine and start it again: calls under way are cut off, what it has acknowledged goes on."""
+        self.platform.run(self.platform.engine.crash(), 60)
 
     def forget(self) -> None:
         """Lose all events and runs, as a killed Inngest server does."""
