@@ -81,6 +81,9 @@ class HttpSettings(_Section):
     allowed_hosts: list[str] | None = Field(
         default=None, description="Names it is reached under, *.example.com for all below; none: of the public URL."
     )
+    tenant_domain: Annotated[str, Field(pattern=r"^([a-z0-9-]+\.)+[a-z0-9-]+$")] | None = Field(
+        default=None, description="Each organisation is also reached at <its name>.<this domain>; none: it is not."
+    )
     cors_origins: list[Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9.\[\]:-]+)$")]] = Field(
         default_factory=list, description="Origins whose scripts may call the API, for example https://app.example.com."
     )
@@ -170,6 +173,8 @@ class Settings(BaseSettings):
         """Under which names requests may come; None for any."""
         reached = [self.public_url] if self.public_url and self.environment == "production" else []
         known = self.http.allowed_hosts or [urlsplit(url).hostname or "" for url in reached]
+        if known and self.http.tenant_domain:
+            known = [*known, f"*.{self.http.tenant_domain}"]
         return [name.lower() for name in known] or None
 
     @property

@@ -161,6 +161,17 @@ def test_changing_over_gives_a_new_key_and_ends_the_old_one(as_user: AsUser, ano
     assert owner.post(f"/api/v1/api-keys/{second['id']}/rotate", json={}).status_code == 409
 
 
+def test_a_key_tells_about_itself_and_ends_itself(as_user: AsUser, anonymous: ApiClient) -> None:
+    owner = as_user({"kernel.api_key.own", "example.note.read"})
+    key = made(owner.post("/api/v1/api-keys", json=READ))
+    shown = anonymous.get("/api/v1/api-keys/current", headers=bearer(key["key"])).json()
+    assert (shown["id"], shown["allowed"]) == (key["id"], ["example.note.read"])
+    assert owner.get("/api/v1/api-keys/current").status_code == 404
+    revoked = anonymous.post("/api/v1/api-keys/current/revoke", headers=bearer(key["key"]))
+    assert revoked.json()["state"] == "revoked"
+    assert anonymous.get("/api/v1/api-keys/current", headers=bearer(key["key"])).status_code == 401
+
+
 def test_keys_end(as_user: AsUser) -> None:
     owner = as_user(OWNER)
     key = made(owner.post("/api/v1/api-keys", json=READ))
@@ -251,7 +262,9 @@ def test_a_route_without_a_permission_is_closed_to_keys(
         (method, path)
         for path, operations in platform.openapi["paths"].items()
         for method, operation in operations.items()
-        if "x-permission" not in operation and "security" in operation
+        if "x-permission" not in operation
+        and "security" in operation
+        and not path.startswith("/api/v1/api-keys/current")
     ]
     assert ("post", "/api/v1/auth/token") in routes
     for method, path in routes:

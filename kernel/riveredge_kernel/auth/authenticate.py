@@ -24,7 +24,7 @@ class Authenticator:
 
         Args:
             authorization: the header.
-            tenant_hint: the name of the tenant that the request is for (see `tenancy.resolve`).
+            tenant_hint: the name of the tenant that the request is for (see `http.tenant_hint`).
             address: where the request comes from.
 
         Raises:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from riveredge_kernel.auth.explain import Explainer, Holder
 from riveredge_kernel.auth.key_models import ApiKey, ServiceAccount, ServiceAccountRole
-from riveredge_kernel.auth.key_schemas import ApiKeyChange, ApiKeyIn, ApiKeyOut, ApiKeySecret, RotateIn
+from riveredge_kernel.auth.key_schemas import ApiKeyChange, ApiKeyIn, ApiKeyOut, ApiKeySecret, CurrentKeyOut, RotateIn
 from riveredge_kernel.auth.key_service import KeyService, of_current_user
 from riveredge_kernel.auth.members import obstacles, roles_of_membership
 from riveredge_kernel.auth.models import Membership, RoleRow, User
@@ -61,6 +61,18 @@ def own_keys_router(service: KeyService) -> Router:
         response.headers.update(NO_STORE)
         return await service.create(body, user_id=current_principal().id)
 
+    # Before /{key_id}, which would take the word for an id.
+    @router.get("/current", signed_in=True, api_keys=True, summary="The API key of this request")
+    async def get_current_key() -> CurrentKeyOut:
+        """For programs that want to know what they are allowed, and until when."""
+        shown = await service.out(await _current(service))
+        return CurrentKeyOut(**shown.model_dump(), allowed=sorted(current_principal().permissions))
+
+    @router.post("/current/revoke", signed_in=True, api_keys=True, status=200, summary="End this request's API key")
+    async def revoke_current_key() -> ApiKeyOut:
+        """For whoever finds a key where it should not be."""
+        return await service.revoke(await _current(service))
+
     @router.get("/{key_id}", require=own, summary="One of my API keys")
     async def get_api_key(key_id: UUID) -> ApiKeyOut:
         return await service.out(await find(service, key_id, of_current_user()))
@@ -84,6 +96,13 @@ def own_keys_router(service: KeyService) -> Router:
         await service.delete(await find(service, key_id, of_current_user(), version))
 
     return router
+
+
+async def _current(service: KeyService) -> ApiKey:
+    key_id = current_principal().api_key_id
+    if key_id is None:
+        raise NotFound("This request came with an access token, not with an API key.")
+    return await service.rows.get(key_id)
 
 
 def all_keys_router(service: KeyService, explainer: Explainer) -> Router:

@@ -32,6 +32,12 @@ class ApiKeyOut(Resource):
     last_used_from: Annotated[str | None, Field(description="The address of that use.")]
 
 
+class CurrentKeyOut(ApiKeyOut):
+    """The key that a request came with."""
+
+    allowed: Annotated[list[str], Field(description="What it allows now: its permissions that its owner holds.")]
+
+
 class ApiKeySecret(ApiKeyOut):
     """A key that was just made."""
 

@@ -4,10 +4,13 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from riveredge_kernel.auth.models import User
 from riveredge_kernel.auth.service import AuthService, SignedIn
+from riveredge_kernel.http.gate import TENANT_HINT
+from riveredge_kernel.http.tenant_hint import chosen_tenant
 from riveredge_kernel.tenancy.models import Tenant
 from riveredge_sdk.auth import current_principal
 from riveredge_sdk.http import Body, Router
@@ -93,9 +96,10 @@ def auth_router(service: AuthService) -> Router:
     router = Router(prefix="/auth", tag="Sign in")
 
     @router.post("/login", public=True, status=200, summary="Sign in")
-    async def login(body: LoginIn, response: Response) -> TokenOut:
+    async def login(body: LoginIn, request: Request, response: Response) -> TokenOut:
         response.headers.update(_NO_STORE)
-        return _token(await service.login(body.email, body.password, body.tenant))
+        tenant = chosen_tenant(body.tenant, request.scope[TENANT_HINT])
+        return _token(await service.login(body.email, body.password, tenant))
 
     @router.post("/token", signed_in=True, status=200, summary="Choose the organisation")
     async def token(body: TokenIn, response: Response) -> TokenOut:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
+from riveredge_kernel.http.tenant_hint import tenant_hint
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.tenancy.directory import TenantInfo
 from riveredge_kernel.tenancy.models import TenantStatus
@@ -14,7 +15,8 @@ from riveredge_sdk.http import Route
 from riveredge_sdk.problems import Forbidden, NotFound, Unauthorized
 from riveredge_sdk.runtime import Runtime
 
-TENANT_HEADER = "x-tenant"
+# Where a request's scope holds the name of the tenant that it is for.
+TENANT_HINT = "riveredge.tenant_hint"
 LOCALES = ("en", "zh-CN")
 
 
@@ -53,17 +55,18 @@ class Gate:
         """The context to serve the request under.
 
         Raises:
+            BadRequest: it names two tenants.
             Unauthorized: nobody is signed in, and somebody must be.
             Forbidden: the permission is missing, no tenant is chosen, or the tenant is suspended.
             NotFound: the plugin is off for the tenant.
         """
         headers = request.headers
+        hint = tenant_hint(headers, self.settings.http.tenant_domain)
+        request.scope[TENANT_HINT] = hint
         principal = None
         if not route.public:
             address = request.client.host if request.client else None
-            principal = await self._authenticator.principal(
-                headers.get("authorization"), headers.get(TENANT_HEADER), address
-            )
+            principal = await self._authenticator.principal(headers.get("authorization"), hint, address)
             if principal is None:
                 raise Unauthorized("Send an access token: `Authorization: Bearer …`.")
             if principal.api_key_id is not None and route.signed_in and not route.api_keys:

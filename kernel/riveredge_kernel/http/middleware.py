@@ -16,6 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from riveredge_kernel.functions.client import PATH as INNGEST
 from riveredge_kernel.http import problems
+from riveredge_kernel.http.tenant_hint import host_name
 from riveredge_kernel.metrics import REQUEST_SECONDS, REQUESTS_UNDER_WAY
 from riveredge_kernel.settings import Settings
 from riveredge_sdk.context import Context
@@ -168,7 +169,7 @@ class RequestMiddleware:
         # Load balancers ask for health by address, and Inngest's calls are signed.
         if self._hosts is None or scope["path"] == INNGEST or scope["path"].startswith("/health/"):
             return True
-        host = _host_name(Headers(scope=scope).get("host", ""))
+        host = host_name(Headers(scope=scope).get("host", ""))
         return any(host == known or (known[:1] == "*" and host.endswith(known[1:])) for known in self._hosts)
 
     @staticmethod
@@ -211,9 +212,3 @@ def _policy(path: str) -> bytes:
     if path.startswith("/apps/"):
         return _APP_POLICY
     return _DOCS_POLICY if path.startswith("/docs") else _API_POLICY
-
-
-def _host_name(header: str) -> str:
-    """The name of a Host header, without its port."""
-    name, _, port = header.rpartition(":")
-    return (name if name and port.isdigit() else header).lower().rstrip(".")
