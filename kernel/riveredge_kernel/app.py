@@ -36,6 +36,11 @@ from riveredge_kernel.tenancy.people import KernelPeople
 from riveredge_kernel.tenancy.provisioning import Provisioning
 from riveredge_kernel.tenancy.routes import tenancy_routers
 from riveredge_kernel.tenancy.settings_store import SettingsStore
+from riveredge_kernel.timers.clock import Clock, Pace
+from riveredge_kernel.timers.functions import timer_functions
+from riveredge_kernel.timers.source import KernelTimers
+from riveredge_kernel.timers.tick import Tick
+from riveredge_kernel.timers.watchdog import Watchdog
 from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Service
@@ -49,6 +54,7 @@ def create_app(
     plugins: Sequence[Plugin] = (),
     check_schema: bool = True,
     confirm_within: float | None = None,
+    pace: Pace | None = None,
 ) -> FastAPI:
     """The platform as an ASGI application; its `state.platform` is the `Platform`.
 
@@ -56,6 +62,7 @@ def create_app(
         plugins: further plugins besides the installed ones.
         check_schema: look whether the database is migrated; without it, no database is needed before start-up.
         confirm_within: seconds until an acknowledged event that started nothing is sent again.
+        pace: whose time it is, and how often the tick happens; tests set it.
 
     Raises:
         OutdatedSchemaError: the kernel's tables are not migrated.
@@ -70,7 +77,8 @@ def create_app(
 
     # 2. What serves a tenant: database, directory, settings, tokens.
     key = token_key(settings)
-    runtime = KernelRuntime(cursor_key=key.private_bytes_raw())
+    pace = pace or Pace()
+    runtime = KernelRuntime(cursor_key=key.private_bytes_raw(), clock=Clock(pace.offset))
     database = Database(settings)
     tenants = TenantDirectory(database, runtime)
     store = SettingsStore(host, vault(settings))
@@ -80,16 +88,19 @@ def create_app(
     auth = AuthService(database, runtime, tokens, grants, settings.auth)
 
     # 3. Events and functions.
-    functions = FunctionHost(settings, runtime, tenants, host)
+    functions = FunctionHost(settings, runtime, tenants, host, runtime.timers)
     outbox = Outbox(functions.is_consumed)
     options = {} if confirm_within is None else {"confirm_within": confirm_within}
     relay = EventRelay(database, runtime, functions.sender, **options)
     runtime.assemble(
         plugins=host, database=database, outbox=outbox, tenants=tenants, settings=store, published=relay.nudge
     )
-    kernel.own_functions = own_functions(functions)
+    tick = Tick(database, runtime, lambda: [c.item for c in host.collect(Plugin.timer_sources)])
+    watchdog = Watchdog(database, runtime, tick, functions.nudge, every=pace.watch_seconds)
+    kernel.own_functions = [*own_functions(functions), *timer_functions(tick, cron=pace.cron)]
+    kernel.own_sources = [KernelTimers(tenants, host)]
     kernel.own_services = [Service(PEOPLE, KernelPeople())]
-    health.add_kernel_checks(kernel, database, relay, functions)
+    health.add_kernel_checks(kernel, database, relay, functions, watchdog)
 
     # 4. The platform, and what happens when it starts and stops.
     platform = Platform(
@@ -99,6 +110,8 @@ def create_app(
         database=database,
         functions=functions,
         relay=relay,
+        tick=tick,
+        watchdog=watchdog,
         tokens=tokens,
         keys=keys,
         auth=auth,

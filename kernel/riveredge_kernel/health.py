@@ -10,6 +10,7 @@ from riveredge_kernel.events.relay import EventRelay
 from riveredge_kernel.functions.host import FunctionHost
 from riveredge_kernel.kernel_plugin import KernelPlugin
 from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.timers.watchdog import Watchdog
 from riveredge_sdk.contributions import Health, HealthCheck
 from riveredge_sdk.plugin import Plugin
 
@@ -76,7 +77,9 @@ def _line(check: HealthCheck, health: Health) -> dict[str, Any]:
     return {**line, **({"values": dict(health.values)} if health.values else {})}
 
 
-def add_kernel_checks(kernel: KernelPlugin, database: Database, relay: EventRelay, functions: FunctionHost) -> None:
+def add_kernel_checks(
+    kernel: KernelPlugin, database: Database, relay: EventRelay, functions: FunctionHost, watchdog: Watchdog
+) -> None:
     """The checks of the kernel's own parts."""
 
     async def database_answers() -> Health:
@@ -90,3 +93,5 @@ def add_kernel_checks(kernel: KernelPlugin, database: Database, relay: EventRela
     kernel.add_check("database", "Database", database_answers, critical=True)
     kernel.add_check("outbox", "Events on their way to Inngest", outbox_flows, critical=False)
     kernel.add_check("functions", "Functions registered with Inngest", functions.health, critical=False)
+    # It never fails: requests are answered without it, so no process is taken out of service over it.
+    kernel.add_check("tick", "What is due later", watchdog.health, critical=True)

@@ -10,11 +10,15 @@ from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.functions.models import Run, RunStep
 from riveredge_kernel.http.models import IdempotencyRecord
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin, TenantSettingsRow
+from riveredge_kernel.timers.functions import EVENT_TYPES
+from riveredge_kernel.timers.models import Heartbeat, Timer
 from riveredge_sdk.contributions import Health, HealthCheck, Permission, Role
+from riveredge_sdk.events import EventType
 from riveredge_sdk.functions import FunctionSpec
 from riveredge_sdk.models import PlatformModel, TenantModel
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Service
+from riveredge_sdk.timers import TimerSource
 
 
 class KernelPlugin(Plugin):
@@ -26,6 +30,7 @@ class KernelPlugin(Plugin):
     def __init__(self) -> None:
         self.checks: list[HealthCheck] = []
         self.own_functions: Sequence[FunctionSpec[Any]] = ()
+        self.own_sources: Sequence[TimerSource] = ()
         self.own_services: Sequence[Service[Any]] = ()
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
@@ -44,6 +49,8 @@ class KernelPlugin(Plugin):
             Run,
             RunStep,
             IdempotencyRecord,
+            Timer,
+            Heartbeat,
         )
 
     def permissions(self) -> Iterable[Permission]:
@@ -54,6 +61,12 @@ class KernelPlugin(Plugin):
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
         return self.own_functions
+
+    def event_types(self) -> Iterable[EventType[Any]]:
+        return EVENT_TYPES
+
+    def timer_sources(self) -> Iterable[TimerSource]:
+        return self.own_sources
 
     def services(self) -> Iterable[Service[Any]]:
         return self.own_services

@@ -20,3 +20,18 @@ RUN_SECONDS = histogram(
     ["function"],
     buckets=(0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86400),
 )
+TIMERS_CLAIMED = counter("timers_claimed", "Due rows claimed by the tick.", ["source"])
+TIMERS_MENDED = counter("timers_mended", "Due rows that got lost on the way and were put right.", ["source"])
+TIMER_SOURCE_ERRORS = counter("timer_source_errors", "Failures of sources of due rows.", ["source"])
+TIMER_LATENESS = histogram(
+    "timer_lateness_seconds",
+    "From a timer's due time to the start of its first function.",
+    ["event"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
+)
+FIRE_LATENESS = histogram(
+    "fire_lateness_seconds",
+    "From the due time of a source's fires to the start of their execution, one observation for each event.",
+    ["source"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
+)

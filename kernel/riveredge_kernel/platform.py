@@ -18,6 +18,8 @@ from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.tenancy.provisioning import Provisioning
+from riveredge_kernel.timers.tick import Tick
+from riveredge_kernel.timers.watchdog import Watchdog
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.plugin import Plugin
 
@@ -38,6 +40,8 @@ class Platform:
     database: Database
     functions: FunctionHost
     relay: EventRelay
+    tick: Tick
+    watchdog: Watchdog
     tokens: TokenService
     keys: ApiKeys
     auth: AuthService
@@ -61,6 +65,7 @@ class Platform:
         with use_context(Context(runtime=self.runtime)):
             await self.plugins.call(Plugin.startup)
         await self.relay.start()
+        await self.watchdog.start()
         # Registering needs the app to answer, which it does only after start-up.
         self._syncing = asyncio.create_task(self.functions.sync(), name="register functions")
         log.info("platform_started", plugins=[p.id for p in self.plugins.active], database=self.database.kind)
@@ -70,6 +75,7 @@ class Platform:
         if self._syncing is not None:
             self._syncing.cancel()
             await asyncio.gather(self._syncing, return_exceptions=True)
+        await self.watchdog.stop()
         await self.relay.stop()
         await self.functions.sender.close()
         with use_context(Context(runtime=self.runtime)):

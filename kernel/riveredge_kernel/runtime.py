@@ -3,7 +3,10 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,11 +16,16 @@ from riveredge_kernel.events.outbox import Outbox
 from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.directory import TenantDirectory
+from riveredge_kernel.tenancy.models import TenantStatus
 from riveredge_kernel.tenancy.settings_store import SettingsStore
-from riveredge_sdk.context import find_context
+from riveredge_kernel.timers.clock import Clock
+from riveredge_kernel.timers.service import TimerService
+from riveredge_sdk.context import Context, current_context, find_context
 from riveredge_sdk.events import PublishedEvent
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Port
+from riveredge_sdk.tenancy import TenantWallError
+from riveredge_sdk.timers import NotServedError, Owner
 from riveredge_sdk.uow import UnitOfWork
 
 T = TypeVar("T")
@@ -27,8 +35,10 @@ SettingsT = TypeVar("SettingsT", bound=BaseModel)
 class KernelRuntime:
     """Implements `riveredge_sdk.runtime.Runtime`. Made first, because the parts need it; they are handed in after."""
 
-    def __init__(self, *, cursor_key: bytes) -> None:
+    def __init__(self, *, cursor_key: bytes, clock: Clock | None = None) -> None:
         self._cursor_key = hashlib.sha256(b"riveredge cursors" + cursor_key).digest()
+        self.clock = clock or Clock()
+        self.timers = TimerService(self.clock)
 
     def assemble(
         self,
@@ -69,6 +79,28 @@ class KernelRuntime:
 
     async def tenant_settings(self, model: type[SettingsT]) -> SettingsT:
         return await self._settings.load(model)
+
+    async def set_timer(self, owner: Owner, name: str, due_at: datetime, event: str, data: dict[str, Any]) -> None:
+        await self.timers.set(owner, name, due_at, event, data)
+
+    async def cancel_timers(self, owner: Owner, name: str | None) -> int:
+        return await self.timers.cancel(owner, name)
+
+    async def tenant_context(self, tenant_id: UUID, plugin: str) -> Context:
+        context = current_context()
+        if context.system_reason is None:
+            raise TenantWallError("only code that runs without a tenant may choose one to serve")
+        tenant = await self._tenants.get(tenant_id)
+        if tenant is None:
+            raise NotServedError("There is no such organisation.")
+        if tenant.status != TenantStatus.ACTIVE:
+            raise NotServedError("The organisation is suspended.")
+        if not is_on(self.plugins, plugin, tenant.switches):
+            raise NotServedError(f"The plugin {plugin!r} is switched off for this organisation.")
+        return replace(context, tenant_id=tenant.id, locale=tenant.locale, timezone=tenant.timezone, system_reason=None)
+
+    def now(self) -> datetime:
+        return self.clock.now()
 
     @property
     def cursor_key(self) -> bytes:

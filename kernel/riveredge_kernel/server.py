@@ -24,6 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from riveredge_kernel.app import create_app
 from riveredge_kernel.platform import Platform
 from riveredge_kernel.settings import HttpSettings, Settings
+from riveredge_kernel.timers.clock import Pace
 from riveredge_sdk.plugin import Plugin
 
 log = structlog.get_logger(__name__)
@@ -196,13 +197,14 @@ async def running(
     plugins: Sequence[Plugin] = (),
     engine_options: dict[str, Any] | None = None,
     confirm_within: float | None = None,
+    pace: Pace | None = None,
 ) -> AsyncIterator[Platform]:
     """Run the platform, and the embedded engine unless an Inngest is named, for the time of the block.
 
     Args:
         plugins: further plugins besides the installed ones.
         engine_options: arguments of the embedded engine, for tests (`clock`, `retry_interval`).
-        confirm_within: see `create_app`.
+        confirm_within, pace: see `create_app`.
     """
     async with contextlib.AsyncExitStack() as stack:
         app_socket = inherited() or listen(settings.host, settings.port)
@@ -240,7 +242,8 @@ async def running(
                 }
             )
         try:
-            app = create_app(settings.model_copy(update=changes), plugins=plugins, confirm_within=confirm_within)
+            final = settings.model_copy(update=changes)
+            app = create_app(final, plugins=plugins, confirm_within=confirm_within, pace=pace)
             platform: Platform = app.state.platform
             await platform.database.check_role()
         except (SQLAlchemyError, OSError) as error:

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.schema import runner_for
 from riveredge_kernel.server import find_engine, running
 from riveredge_kernel.settings import PluginHostSettings, Settings
+from riveredge_kernel.timers.clock import Pace
 from riveredge_migrations.runner import MigrationRunner, Result
 from riveredge_sdk.auth import Principal
 from riveredge_sdk.context import Context
@@ -31,6 +33,8 @@ T = TypeVar("T")
 
 # Tests of a forgetful engine need not wait long for what was lost.
 CONFIRM_WITHIN = 2.0
+# Less than the tick's horizon.
+_BEFORE_DUE = timedelta(seconds=60)
 
 
 class ThreadedPlatform:
@@ -68,13 +72,41 @@ class ThreadedPlatform:
     def check_schema(self, plugin: str) -> list[str]:
         return runner_for(self.platform.settings, self.platform.plugins).check(plugin)
 
-    def settle(self) -> None:
-        async def settle() -> None:
-            for _ in range(3):
-                await self.platform.relay.flush()
-                await self.platform.engine.run_until_idle()
+    def now(self) -> datetime:
+        return self.platform.runtime.now()
 
-        self.run(settle())
+    def advance(self, delta: timedelta) -> None:
+        async def advance() -> None:
+            target = self.now() + delta
+            await self._settle()
+            while (now := self.now()) < target:
+                # Time stops where something is due in the engine, and shortly before something is due in a table.
+                await self._tick()
+                waiting = (await self.platform.tick.waiting()).values()
+                dues = [found.next_due_at - _BEFORE_DUE for found in waiting if found.next_due_at is not None]
+                stops = [self.platform.engine.next_due, *(due for due in dues if due > now)]
+                stop = min([target, *(instant for instant in stops if instant is not None)])
+                await self.platform.engine.advance(max(stop - self.now(), timedelta(0)))
+                await self._settle()
+
+        self.run(advance(), 120)
+
+    async def _tick(self) -> None:
+        """What `kernel.tick` does, which has no cron here."""
+        await self.platform.tick.beat()
+        while (await self.platform.tick.claim()).more:
+            pass
+        await self.platform.tick.reconcile()
+        assert not self.platform.tick.failures, self.platform.tick.failures  # noqa: S101  (this is a test)
+        await self._settle()
+
+    async def _settle(self) -> None:
+        for _ in range(3):
+            await self.platform.relay.flush()
+            await self.platform.engine.run_until_idle()
+
+    def settle(self) -> None:
+        self.run(self._settle())
 
     def create_user(self, tenant: TestTenant, permissions: Iterable[str], *, locale: str | None = None) -> TestUser:
         async def create() -> TestUser:
@@ -120,8 +152,13 @@ def start(
         stack.callback(loop.close)
         stack.callback(thread.join)
         stack.callback(loop.call_soon_threadsafe, loop.stop)
+        options = _engine_options(directory)
         serving = running(
-            wanted, plugins=plugins, engine_options=_engine_options(directory), confirm_within=CONFIRM_WITHIN
+            wanted,
+            plugins=plugins,
+            engine_options=options,
+            confirm_within=CONFIRM_WITHIN,
+            pace=Pace(offset=lambda: options["clock"].offset, cron=None, watch_seconds=None),
         )
         platform = asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result(60)
         try:

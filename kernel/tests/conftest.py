@@ -4,6 +4,8 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +26,7 @@ from riveredge_sdk.testing.postgres import find_postgres
 Serve = Callable[..., AbstractAsyncContextManager[AsyncSession]]
 
 # Nothing in these tests needs a runtime: sessions are opened on the database itself.
-NO_RUNTIME: Any = None
+NO_RUNTIME: Any = SimpleNamespace(now=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The contract of RiverEdge plugins. What is exported here and in the named modules is public; nothing else is."""
 
+from riveredge_sdk import timers
 from riveredge_sdk.auth import Principal, current_principal
 from riveredge_sdk.context import Context, current_context, current_tenant
 from riveredge_sdk.contributions import (
@@ -89,6 +90,7 @@ __all__ = [
     "session",
     "tenant_fk",
     "tenant_settings",
+    "timers",
     "unit_of_work",
     "utcnow",
     "uuid7",

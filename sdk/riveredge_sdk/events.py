@@ -42,9 +42,15 @@ class EventType(Generic[PayloadT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedEvent:
-    """What `publish` hands to the kernel's outbox. `due_at` is when functions start (None: at once)."""
+    """What `publish` hands to the kernel's outbox.
+
+    `due_at` is when functions start (None: at once), `tenant_id` whose it is (None: the tenant being served), and
+    `request_id` what set it off (None: the running request).
+    """
 
     id: UUID
     name: str
     data: dict[str, Any]
     due_at: datetime | None = None
+    tenant_id: UUID | None = None
+    request_id: str | None = None

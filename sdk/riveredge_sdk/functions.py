@@ -95,7 +95,8 @@ class FunctionSpec(Generic[PayloadT]):
 
     Args:
         id: `<plugin>.<name>`; Inngest sees it with a dash.
-        trigger: an event type, a `Cron`, or several event types with the same payload.
+        trigger: an event type, a `Cron`, or several event types with the same payload; also a `Cron` among them, if
+            that payload is `CronTick`.
         handler: called with Inngest's context and the payload; returns a JSON value.
         condition: CEL expression over `event`, for example `event.data.channel == 'email'`.
         system: runs without a tenant (platform housekeeping). Events that carry no tenant are refused otherwise.
@@ -107,7 +108,7 @@ class FunctionSpec(Generic[PayloadT]):
 
     id: str
     title: str
-    trigger: EventType[PayloadT] | Cron | Sequence[EventType[PayloadT]]
+    trigger: EventType[PayloadT] | Cron | Sequence[EventType[PayloadT] | Cron]
     handler: Handler[PayloadT]
     description: str = ""
     condition: str | None = None
@@ -127,9 +128,11 @@ class FunctionSpec(Generic[PayloadT]):
 
     def __post_init__(self) -> None:
         # Inngest takes all functions of the platform or none, so a mistake has to end with the plugin that makes it.
-        if isinstance(self.trigger, Cron) and not self.system:
+        if self.crons and not self.system:
             raise ValueError(f"function {self.id!r}: a cron has no tenant, so the function needs system=True")
-        if not isinstance(self.trigger, Cron) and not 1 <= len(self.events) <= MAX_TRIGGERS:
+        if self.crons and any(event.payload is not CronTick for event in self.events):
+            raise ValueError(f"function {self.id!r}: beside a cron, events need CronTick as their payload")
+        if not 1 <= len(self.events) + len(self.crons) <= MAX_TRIGGERS:
             raise ValueError(f"function {self.id!r}: expected 1 to {MAX_TRIGGERS} event types as its trigger")
         if not 0 <= self.retries <= MAX_RETRIES:
             raise ValueError(f"function {self.id!r}: retries must be 0 to {MAX_RETRIES}")
@@ -137,11 +140,16 @@ class FunctionSpec(Generic[PayloadT]):
     @property
     def events(self) -> tuple[EventType[PayloadT], ...]:
         """The event types that start it; empty for a cron."""
-        if isinstance(self.trigger, Cron):
-            return ()
-        if isinstance(self.trigger, EventType):
-            return (self.trigger,)
-        return tuple(self.trigger)
+        return tuple(trigger for trigger in self._triggers if isinstance(trigger, EventType))
+
+    @property
+    def crons(self) -> tuple[Cron, ...]:
+        """The fixed times at which it starts."""
+        return tuple(trigger for trigger in self._triggers if isinstance(trigger, Cron))
+
+    @property
+    def _triggers(self) -> Sequence[EventType[PayloadT] | Cron]:
+        return (self.trigger,) if isinstance(self.trigger, EventType | Cron) else self.trigger
 
 
 __all__ = [

@@ -33,6 +33,8 @@ from sqlalchemy.orm import Mapper, registry
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field, SQLModel
 
+from riveredge_sdk.context import find_context
+
 METADATA = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -64,8 +66,9 @@ def uuid7() -> UUID:
 
 
 def utcnow() -> datetime:
-    """Now, aware, in UTC."""
-    return datetime.now(UTC)
+    """Now, aware, in UTC. Inside a request or a function it is the platform's time, which tests can move forward."""
+    context = find_context()
+    return datetime.now(UTC) if context is None else context.runtime.now()
 
 
 class UtcDateTime(TypeDecorator[datetime]):

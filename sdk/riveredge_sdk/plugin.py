@@ -17,6 +17,7 @@ from riveredge_sdk.http import Router
 from riveredge_sdk.models import PlatformModel, TenantModel
 from riveredge_sdk.ports import Service
 from riveredge_sdk.settings import PluginSettings, TenantSettings
+from riveredge_sdk.timers import TimerSource
 
 
 class Plugin:
@@ -95,6 +96,10 @@ class Plugin:
 
     def health(self) -> Iterable[HealthCheck]:
         """Checks shown under `/health/plugins`."""
+        return ()
+
+    def timer_sources(self) -> Iterable[TimerSource]:
+        """Tables of due rows of its own, claimed by the kernel's tick."""
         return ()
 
     def message_channels(self) -> Iterable[MessageChannel]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -11,6 +13,8 @@ from riveredge_sdk.context import current_context
 from riveredge_sdk.ports import Port
 
 if TYPE_CHECKING:
+    from riveredge_sdk.context import Context
+    from riveredge_sdk.timers import Owner
     from riveredge_sdk.uow import UnitOfWork
 
 T = TypeVar("T")
@@ -29,6 +33,16 @@ class Runtime(Protocol):
     def contributions(self, hook: Callable[[Any], Iterable[T]]) -> list[T]: ...
 
     async def tenant_settings(self, model: type[SettingsT]) -> SettingsT: ...
+
+    async def set_timer(
+        self, owner: "Owner", name: str, due_at: datetime, event: str, data: dict[str, Any]
+    ) -> None: ...
+
+    async def cancel_timers(self, owner: "Owner", name: str | None) -> int: ...
+
+    async def tenant_context(self, tenant_id: UUID, plugin: str) -> "Context": ...
+
+    def now(self) -> datetime: ...
 
     @property
     def cursor_key(self) -> bytes: ...

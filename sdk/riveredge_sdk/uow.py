@@ -24,6 +24,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from riveredge_sdk.context import current_context
 from riveredge_sdk.events import EventType, PublishedEvent
 from riveredge_sdk.models import uuid7
+from riveredge_sdk.tenancy import TenantWallError
 
 PayloadT = TypeVar("PayloadT", bound=BaseModel)
 
@@ -59,19 +60,24 @@ async def unit_of_work(*, independent: bool = False, read_only: bool = False) ->
     """
     if current_unit_of_work.get() is not None and not independent:
         raise RuntimeError("a unit of work is open already: use session(), or unit_of_work(independent=True)")
-    async with current_context().runtime.open_unit_of_work(read_only=read_only) as unit:
-        token = current_unit_of_work.set(unit)
+    async with current_context().runtime.open_unit_of_work(read_only=read_only) as opened:
+        token = current_unit_of_work.set(opened)
         try:
-            yield unit.session
+            yield opened.session
         finally:
             current_unit_of_work.reset(token)
 
 
-def _unit() -> UnitOfWork:
-    unit = current_unit_of_work.get()
-    if unit is None:
+def unit() -> UnitOfWork:
+    """The running unit of work, for the SDK's own functions.
+
+    Raises:
+        NoUnitOfWorkError: no unit of work is open.
+    """
+    found = current_unit_of_work.get()
+    if found is None:
         raise NoUnitOfWorkError("no unit of work is open: decorate the step with @unit_of_work()")
-    return unit
+    return found
 
 
 def session() -> AsyncSession:
@@ -80,7 +86,7 @@ def session() -> AsyncSession:
     Raises:
         NoUnitOfWorkError: no unit of work is open.
     """
-    return _unit().session
+    return unit().session
 
 
 @asynccontextmanager
@@ -90,11 +96,19 @@ async def read_session() -> AsyncIterator[AsyncSession]:
         yield reading
 
 
-def publish(event: EventType[PayloadT], payload: PayloadT, *, due_at: datetime | None = None) -> UUID:
+def publish(
+    event: EventType[PayloadT],
+    payload: PayloadT,
+    *,
+    due_at: datetime | None = None,
+    tenant_id: UUID | None = None,
+) -> UUID:
     """Publish `payload` when the running unit of work commits; nothing is sent if it rolls back.
 
     Args:
-        due_at: start the functions then, not before (aware datetime; None: at once).
+        due_at: start the functions then, not before (aware datetime; None: at once). For what may have to be taken
+            back, set a timer instead (`riveredge_sdk.timers`).
+        tenant_id: whose event it is, where code serves none: in a `TimerSource`. None: the tenant being served.
 
     Returns:
         The event's id, which consumers may use to tell repeats apart: delivery is at least once.
@@ -102,9 +116,16 @@ def publish(event: EventType[PayloadT], payload: PayloadT, *, due_at: datetime |
     Raises:
         NoUnitOfWorkError: no unit of work is open.
         ValueError: `due_at` has no time zone.
+        TenantWallError: `tenant_id` is another tenant than the one being served.
     """
     if due_at is not None and due_at.tzinfo is None:
         raise ValueError("due_at needs a time zone; use UTC")
-    published = PublishedEvent(id=uuid7(), name=event.name, data=payload.model_dump(mode="json"), due_at=due_at)
-    _unit().add_event(published)
+    if tenant_id is not None:
+        context = current_context()
+        if context.system_reason is None and context.tenant_id != tenant_id:
+            raise TenantWallError("an event cannot be published for another tenant than the one being served")
+    published = PublishedEvent(
+        id=uuid7(), name=event.name, data=payload.model_dump(mode="json"), due_at=due_at, tenant_id=tenant_id
+    )
+    unit().add_event(published)
     return published.id

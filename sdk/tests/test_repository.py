@@ -87,7 +87,7 @@ async def opened() -> AsyncIterator[AsyncSession]:
             yield SimpleNamespace(session=session)
             await session.commit()
 
-    runtime = SimpleNamespace(open_unit_of_work=open_unit_of_work, cursor_key=b"k" * 32)
+    runtime = SimpleNamespace(open_unit_of_work=open_unit_of_work, cursor_key=b"k" * 32, now=lambda: datetime.now(UTC))
     with use_context(Context(runtime=cast("Runtime", runtime))):
         async with unit_of_work() as session:
             yield session

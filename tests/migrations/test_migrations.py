@@ -53,7 +53,7 @@ def test_upgrade_brings_every_installed_plugin_up(url: str, tables: Any) -> None
     runner = MigrationRunner(url, order=["messaging", "example"])
     results = runner.upgrade()
     assert [(r.plugin, r.error) for r in results] == [("kernel", ""), ("messaging", ""), ("example", "")]
-    assert tables("example_") == {"example_note", "example_tag"}
+    assert tables("example_") == {"example_note", "example_tag", "example_chime"}
     assert all(line.current == line.head and not line.pending for line in runner.status())
     for plugin in ("kernel", "messaging", "example"):
         assert runner.check(plugin) == []
@@ -165,7 +165,7 @@ def test_downgrade(url: str, tables: Any, revisions: Any) -> None:
     assert tables("crm_") == {"crm_1"}
     assert outcome([runner.downgrade("crm", "base")]) == [("crm", True, None)]
     assert tables("crm_") == set()
-    assert tables("example_") == {"example_note", "example_tag"}
+    assert tables("example_") == {"example_note", "example_tag", "example_chime"}
     assert not runner.downgrade("crm", "nowhere").ok
     with pytest.raises(MigrationError, match="no installed plugin 'nobody'"):
         runner.downgrade("nobody", "base")
@@ -197,7 +197,7 @@ def test_migrators_wait_for_one_another(url: str, tables: Any) -> None:
     with ThreadPoolExecutor(4) as pool:
         runs = list(pool.map(upgrade, range(4)))
     assert [(r.plugin, r.error) for results in runs for r in results] == 4 * [("kernel", ""), ("example", "")]
-    assert tables("example_") == {"example_note", "example_tag"}
+    assert tables("example_") == {"example_note", "example_tag", "example_chime"}
 
 
 def test_every_tenant_table_is_secured_and_granted(url: str, query: Any, tables: Any) -> None:

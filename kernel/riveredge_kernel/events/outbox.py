@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from sqlalchemy import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from riveredge_kernel.events.models import OutboxEvent
+from riveredge_kernel.events.models import OutboxEvent, OutboxState
 from riveredge_sdk.context import current_context
 from riveredge_sdk.events import PublishedEvent
 from riveredge_sdk.models import utcnow
@@ -22,18 +23,26 @@ class Outbox:
 
     async def write(self, session: AsyncSession, events: Sequence[PublishedEvent]) -> None:
         """Add rows for the events, in the running transaction."""
-        context = current_context()
-        for event in events:
-            session.add(
-                OutboxEvent(
-                    id=event.id,
-                    tenant_id=context.tenant_id,
-                    name=event.name,
-                    data=event.data,
-                    due_at=event.due_at,
-                    request_id=context.request_id,
-                    consumed=self._is_consumed(event.name),
-                    next_attempt_at=utcnow() + FIRST_LEASE,
-                )
-            )
+        context, now = current_context(), utcnow()
+        consumed = {name: self._is_consumed(name) for name in {event.name for event in events}}
+        rows = [
+            {
+                "id": event.id,
+                "created_at": now,
+                "updated_at": now,
+                "version": 1,
+                "tenant_id": event.tenant_id or context.tenant_id,
+                "name": event.name,
+                "data": event.data,
+                "due_at": event.due_at,
+                "request_id": context.request_id if event.request_id is None else event.request_id,
+                "state": OutboxState.PENDING,
+                "consumed": consumed[event.name],
+                "attempts": 0,
+                "next_attempt_at": now + FIRST_LEASE,
+            }
+            for event in events
+        ]
+        # What the caller has added comes first, as it would without this statement.
         await session.flush()
+        await session.exec(insert(OutboxEvent), params=rows)

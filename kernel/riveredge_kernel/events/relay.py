@@ -21,7 +21,6 @@ from riveredge_kernel.events.models import OutboxEvent, OutboxState
 from riveredge_kernel.functions.client import InngestAbsentError
 from riveredge_kernel.metrics import OUTBOX_SENT
 from riveredge_sdk.events import PublishedEvent
-from riveredge_sdk.models import utcnow
 from riveredge_sdk.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -131,7 +130,7 @@ class EventRelay:
 
     async def _sweep(self) -> int:
         """Claim rows that are due and send them; how many there were."""
-        now = utcnow()
+        now = self._runtime.now()
         due = (
             select(OutboxEvent)
             .where(col(OutboxEvent.state) != OutboxState.CONFIRMED, col(OutboxEvent.next_attempt_at) <= now)
@@ -169,7 +168,7 @@ class EventRelay:
                 await self._note_sent(group)
 
     async def _note_sent(self, rows: Sequence[OutboxEvent]) -> None:
-        now = utcnow()
+        now = self._runtime.now()
         by_check: dict[datetime | None, list[UUID]] = {}
         for row in rows:
             by_check.setdefault(self._confirm_by(row, now) if row.consumed else None, []).append(row.id)
@@ -193,7 +192,7 @@ class EventRelay:
         self.last_error = error
         OUTBOX_SENT.labels("refused").inc(len(rows))
         log.warning("events_refused", count=len(rows), error=error)
-        now = utcnow()
+        now = self._runtime.now()
         async with self._database.system("outbox", self._runtime) as session:
             for row in rows:
                 delay = timedelta(seconds=min(2**row.attempts, MAX_BACKOFF))
@@ -208,7 +207,7 @@ class EventRelay:
         self._absences += 1
         self._silent_until = asyncio.get_running_loop().time() + pause
         log.warning("inngest_absent", waiting=len(rows), seconds=pause, error=self.last_error)
-        values = {"next_attempt_at": utcnow()}
+        values = {"next_attempt_at": self._runtime.now()}
         async with self._database.system("outbox", self._runtime) as session:
             ids = [row.id for row in rows]
             still_open = col(OutboxEvent.state) != OutboxState.CONFIRMED
@@ -216,7 +215,7 @@ class EventRelay:
 
     async def measure(self) -> dict[str, float]:
         """How many events are not yet confirmed, and how many seconds the oldest of them that was due has waited."""
-        now = utcnow()
+        now = self._runtime.now()
         since: Any = func.min(func.coalesce(col(OutboxEvent.due_at), col(OutboxEvent.created_at)))
         query = select(func.count(), since).select_from(OutboxEvent).where(_UNCONFIRMED)
         async with self._database.system("outbox", self._runtime, read_only=True) as session:

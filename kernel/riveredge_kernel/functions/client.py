@@ -74,7 +74,7 @@ class EventSender:
 
 
 def _event(row: OutboxEvent) -> inngest.Event:
-    data: dict[str, Any] = {**row.data, "riveredge": {"request_id": row.request_id}}
+    data: dict[str, Any] = {**row.data, "riveredge": {**row.data.get("riveredge", {}), "request_id": row.request_id}}
     if row.tenant_id is not None:
         data["tenant_id"] = str(row.tenant_id)
     instant = row.due_at or row.created_at

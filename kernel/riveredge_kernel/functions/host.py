@@ -1,6 +1,7 @@
 """The functions of all plugins behind one endpoint, and their registration with Inngest."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,14 +11,18 @@ import inngest.fast_api
 import structlog
 from fastapi import FastAPI
 
+from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.functions.client import PATH, EventSender, make_client
 from riveredge_kernel.functions.mirror import RunMirror
 from riveredge_kernel.functions.wrap import Surroundings, Wrapped, build, inngest_id, mirroring
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.tenancy.directory import TenantDirectory
+from riveredge_kernel.timers.functions import TICK_REQUESTED
+from riveredge_kernel.timers.service import TimerService
 from riveredge_sdk.contributions import Health
-from riveredge_sdk.functions import Cron, FunctionSpec
+from riveredge_sdk.functions import FunctionSpec
+from riveredge_sdk.models import uuid7
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.runtime import Runtime
 
@@ -30,10 +35,18 @@ _MAX_RETRY = 30.0
 class FunctionHost:
     """Serves and registers functions. `mount` after the plugins are loaded, `sync` when the app answers."""
 
-    def __init__(self, settings: Settings, runtime: Runtime, tenants: TenantDirectory, plugins: PluginHost) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        runtime: Runtime,
+        tenants: TenantDirectory,
+        plugins: PluginHost,
+        timers: TimerService,
+    ) -> None:
         self._settings = settings
         self._plugins = plugins
-        self.mirror = RunMirror()
+        self._runtime = runtime
+        self.mirror = RunMirror(timers)
         self._around = Surroundings(runtime, tenants, plugins, self.mirror)
         self._by_id: dict[str, Wrapped] = {}
         self._client = make_client(settings, mirroring(self))
@@ -74,24 +87,43 @@ class FunctionHost:
 
     async def sync(self) -> None:
         """Register the functions, and go on trying until it has worked."""
-        origin = self._settings.inngest.serve_origin or self._settings.base_url
         delay = _FIRST_RETRY
         async with httpx2.AsyncClient(timeout=30) as http:
             while True:
-                try:
-                    answer = await http.put(origin + PATH)
-                    if answer.status_code < 300:
-                        self._state = Health("ok", f"{len(self._by_id)} functions")
-                        self.registered.set()
-                        log.info("functions_registered", count=len(self._by_id))
-                        return
-                    reason = f"{answer.status_code}: {answer.text[:200]}"
-                except httpx2.HTTPError as error:
-                    reason = f"{type(error).__name__}: {error}"
-                self._state = Health("degraded", f"Inngest has not taken the functions: {reason}")
+                reason = await self._register(http)
+                if reason is None:
+                    return
                 log.log(30 if delay > 1 else 10, "functions_not_registered", reason=reason)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _MAX_RETRY)
+
+    async def _register(self, http: httpx2.AsyncClient) -> str | None:
+        """Try once; why Inngest has not taken the functions, or None."""
+        origin = self._settings.inngest.serve_origin or self._settings.base_url
+        try:
+            answer = await http.put(origin + PATH)
+            if answer.status_code < 300:
+                self._state = Health("ok", f"{len(self._by_id)} functions")
+                self.registered.set()
+                log.info("functions_registered", count=len(self._by_id))
+                return None
+            reason = f"{answer.status_code}: {answer.text[:200]}"
+        except httpx2.HTTPError as error:
+            reason = f"{type(error).__name__}: {error}"
+        self._state = Health("degraded", f"Inngest has not taken the functions: {reason}")
+        return reason
+
+    async def nudge(self) -> None:
+        """Ask for a tick and register the functions: what a server that has forgotten its crons needs.
+
+        The event is not worth an outbox row: if Inngest is away, the next look sends another.
+        """
+        now = self._runtime.now()
+        row = OutboxEvent(id=uuid7(), name=TICK_REQUESTED.name, data={}, created_at=now, next_attempt_at=now)
+        with contextlib.suppress(Exception):
+            await self.sender.send_events([row])
+        async with httpx2.AsyncClient(timeout=30) as http:
+            await self._register(http)
 
     async def health(self) -> Health:
         """Whether Inngest knows the functions."""
@@ -104,7 +136,7 @@ def _expected(specs: Iterable[FunctionSpec[Any]]) -> dict[str, frozenset[str]]:
     for spec in specs:
         # Limits and conditions may keep a run from starting; then it cannot be waited for.
         certain = not (spec.condition or spec.rate_limit or spec.debounce or spec.singleton or spec.idempotency)
-        if certain and not isinstance(spec.trigger, Cron):
+        if certain:
             for event in spec.events:
                 found.setdefault(event.name, set()).add(spec.id)
     return {name: frozenset(functions) for name, functions in found.items()}

@@ -14,8 +14,11 @@ from riveredge_kernel.events.models import OutboxEvent, OutboxState
 from riveredge_kernel.functions.models import Run, RunStatus, RunStep
 from riveredge_kernel.http.models import IdempotencyRecord
 from riveredge_kernel.metrics import RUN_SECONDS, RUNS
+from riveredge_kernel.timers.models import Timer
+from riveredge_kernel.timers.service import TimerRef, TimerService
 from riveredge_sdk.context import current_context
 from riveredge_sdk.models import utcnow
+from riveredge_sdk.timers import NotServedError
 from riveredge_sdk.uow import unit_of_work
 
 log = structlog.get_logger(__name__)
@@ -23,31 +26,56 @@ log = structlog.get_logger(__name__)
 _OPEN = (RunStatus.RUNNING,)
 KEEP_RUNS = timedelta(days=90)
 KEEP_EVENTS = timedelta(days=7)
+# There is a tick every minute; what nobody looks at fills tables.
+KEEP_TICKS = timedelta(days=1)
+KEEP_TIMERS = timedelta(days=30)
 _MAX_ERROR = 4000
 
 
 class RunMirror:
     """Writes down what runs do. Every method runs under the run's own context: tenant, run id, request id."""
 
+    def __init__(self, timers: TimerService) -> None:
+        self._timers = timers
+
     async def started(
-        self, run_id: str, function: str, event_ids: Iterable[UUID], event_name: str, expected: frozenset[str]
-    ) -> bool:
+        self,
+        run_id: str,
+        function: str,
+        event_ids: Iterable[UUID],
+        event_name: str,
+        expected: frozenset[str],
+        *,
+        timer: TimerRef | None = None,
+        not_here: NotServedError | None = None,
+    ) -> str | None:
         """Note that a run began, and confirm its events once every function that they start was seen.
 
         Args:
             expected: the functions that each such event starts for certain.
+            timer: what published the event, if a timer did.
+            not_here: why the function is not to run for this tenant at present. The event has arrived all the same:
+                without a run it would be sent again and again. Its timer waits until the tenant is served again.
 
         Returns:
-            False if the same event has been dealt with by an earlier run of this function: an engine that forgot what
-            it knew starts it again.
+            Why the run is to end at once; None if it may go on. An engine that forgot what it knew starts the same
+            event again; and a timer may have been cancelled or replaced while its event was on the way.
         """
         ids = list(event_ids)
         context = current_context()
         try:
             async with unit_of_work(independent=True) as session:
-                if await _find(session, run_id) is not None:
-                    return True
-                repeated = await self._is_repeated(session, function, ids)
+                if (known := await _find(session, run_id)) is not None:
+                    return known.error if known.status == RunStatus.CANCELLED else None
+                refusal: str | None = None
+                if not_here is not None:
+                    refusal = str(not_here)
+                    if timer is not None:
+                        await self._timers.hold(session, timer, plugin_of(function))
+                elif await self._is_repeated(session, function, ids):
+                    refusal = "The event has been dealt with by an earlier run."
+                elif timer is not None and not await self._timers.admit(session, timer, run_id):
+                    refusal = "The timer was cancelled or set anew."
                 run = Run(
                     run_id=run_id,
                     tenant_id=context.tenant_id,
@@ -57,16 +85,16 @@ class RunMirror:
                     request_id=context.request_id,
                     started_at=utcnow(),
                 )
-                if repeated:
-                    run.status, run.ended_at = RunStatus.CANCELLED, utcnow()
-                    run.error = "The event has been dealt with by an earlier run."
+                if refusal is not None:
+                    run.status, run.ended_at, run.error = RunStatus.CANCELLED, utcnow(), refusal
+                    RUNS.labels(function, RunStatus.CANCELLED).inc()
                 session.add(run)
                 await session.flush()
                 await self._confirm(session, ids, expected)
-                return not repeated
+                return refusal
         except IntegrityError:
             # A simultaneous call of the same run was faster.
-            return True
+            return None
 
     async def _is_repeated(self, session: AsyncSession, function: str, event_ids: list[UUID]) -> bool:
         if len(event_ids) != 1:
@@ -139,10 +167,19 @@ class RunMirror:
             removals = {
                 "steps": delete(RunStep).where(col(RunStep.run_id).in_(old)),
                 "runs": delete(Run).where(col(Run.ended_at) < now - KEEP_RUNS),
+                "ticks": delete(Run).where(
+                    col(Run.function).in_(("kernel.tick", "kernel.tick_shard")), col(Run.ended_at) < now - KEEP_TICKS
+                ),
+                "timers": delete(Timer).where(col(Timer.ended_at) < now - KEEP_TIMERS),
                 "events": delete(OutboxEvent).where(col(OutboxEvent.confirmed_at) < now - KEEP_EVENTS),
                 "answers": delete(IdempotencyRecord).where(col(IdempotencyRecord.expires_at) < now),
             }
             return {name: (await session.exec(statement)).rowcount for name, statement in removals.items()}
+
+
+def plugin_of(function: str) -> str:
+    """The plugin whose function it is."""
+    return function.partition(".")[0]
 
 
 async def _find(session: AsyncSession, run_id: str) -> Run | None:

@@ -15,13 +15,15 @@ from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_kernel.tenancy.models import TenantStatus
+from riveredge_kernel.timers.service import TimerRef
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.events import RESERVED_KEYS
-from riveredge_sdk.functions import Cron, CronTick, FunctionSpec
+from riveredge_sdk.functions import CronTick, FunctionSpec
 from riveredge_sdk.runtime import Runtime
+from riveredge_sdk.timers import NotServedError
 
 
-class NotHereError(Exception):
+class NotHereError(NotServedError):
     """The function is not to run for this tenant; the message says why."""
 
     def __init__(self, message: str, context: Context) -> None:
@@ -86,27 +88,34 @@ class Wrapped:
         try:
             context = await self.around.context(self.spec, self.plugin, data, ctx.run_id)
         except NotHereError as reason:
-            # The event has arrived all the same: without a run it would be sent again and again.
             with use_context(reason.context):
-                await self._begin(ctx)
+                await self._begin(ctx, reason)
+                # It may have begun while the tenant was served.
                 await self.around.mirror.ended(ctx.run_id, RunStatus.CANCELLED, error=str(reason))
             return {"skipped": str(reason)}
         with use_context(context):
-            if not await self._begin(ctx):
-                return {"skipped": "The event has been dealt with by an earlier run."}
+            refusal = await self._begin(ctx)
+            if refusal is not None:
+                return {"skipped": refusal}
             return await self.spec.handler(ctx, self._payload(ctx))
 
-    async def _begin(self, ctx: inngest.Context) -> bool:
+    async def _begin(self, ctx: inngest.Context, not_here: NotHereError | None = None) -> str | None:
+        """Why the run is to end at once, or None."""
         ids = [found for event in ctx.events or [ctx.event] if (found := _uuid(event.id))]
-        name = ctx.event.name
         return await self.around.mirror.started(
-            ctx.run_id, self.spec.id, ids, name, self.expected.get(name, frozenset())
+            ctx.run_id,
+            self.spec.id,
+            ids,
+            ctx.event.name,
+            self.expected.get(ctx.event.name, frozenset()),
+            timer=TimerRef.of(ctx.event.data, ids[0] if ids else None),
+            not_here=not_here,
         )
 
     def _payload(self, ctx: inngest.Context) -> BaseModel:
-        if isinstance(self.spec.trigger, Cron):
-            return CronTick()
         model = next((e.payload for e in self.spec.events if e.name == ctx.event.name), None)
+        if model is None and self.spec.crons:
+            return CronTick()
         if model is None:
             raise inngest.NonRetriableError(f"no trigger of {self.spec.id} is called {ctx.event.name!r}")
         try:
@@ -135,10 +144,10 @@ def inngest_id(spec_id: str) -> str:
 def build(client: inngest.Inngest, wrapped: Wrapped) -> inngest.Function[Any]:
     """The Inngest function."""
     spec = wrapped.spec
-    if isinstance(spec.trigger, Cron):
-        triggers: list[Any] = [inngest.TriggerCron(cron=f"TZ={spec.trigger.zone} {spec.trigger.expression}")]
-    else:
-        triggers = [inngest.TriggerEvent(event=e.name, expression=spec.condition) for e in spec.events]
+    triggers: list[Any] = [
+        *(inngest.TriggerCron(cron=f"TZ={cron.zone} {cron.expression}") for cron in spec.crons),
+        *(inngest.TriggerEvent(event=e.name, expression=spec.condition) for e in spec.events),
+    ]
     limits = [spec.concurrency] if spec.concurrency else []
     if spec.per_tenant is not None and not spec.system:
         limits.append(inngest.Concurrency(limit=spec.per_tenant.limit, key="event.data.tenant_id", scope="fn"))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -187,6 +187,12 @@ class Engine:
         """Return when nothing is left that can run now. Raises TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             await self._dispatcher.until_quiet()
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When the next queued item is due; None if nothing is queued."""
+        due = self._dispatcher.next_due()
+        return None if due is None else datetime.fromtimestamp(due / 1000, UTC)
 
     async def advance(self, delta: timedelta) -> None:
         """Let time pass: everything that falls due meanwhile happens at its own instant, in order.

@@ -7,7 +7,7 @@ clients do. Every test gets tenants of its own, so tests share one platform with
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
@@ -87,6 +87,9 @@ class EngineUnderTest(Protocol):
 
     async def advance(self, delta: timedelta) -> None: ...
 
+    @property
+    def next_due(self) -> datetime | None: ...
+
     async def run_until_idle(self, timeout: float = ...) -> None: ...  # noqa: ASYNC109
 
     async def crash(self) -> None: ...
@@ -113,6 +116,14 @@ class PlatformUnderTest(Protocol):
 
     def check_schema(self, plugin: str) -> list[str]:
         """How the plugin's tables differ from its models; empty if they are equal."""
+        ...
+
+    def advance(self, delta: timedelta) -> None:
+        """Let time pass, for the engine, for timers and for `utcnow()` inside the platform."""
+        ...
+
+    def now(self) -> datetime:
+        """The platform's present."""
         ...
 
     def settle(self) -> None:
@@ -184,13 +195,21 @@ class Mailbox:
 
 @dataclass(slots=True)
 class EngineControl:
-    """The embedded engine of the platform under test, with a clock that only moves when told."""
+    """The embedded engine of the platform under test, and the platform's clock: real time that tests can move forward.
+
+    The platform lives as long as the session does, so its time may be days ahead already when a test begins: take
+    `now()` for what is to be due, and inside the platform `utcnow()`.
+    """
 
     platform: PlatformUnderTest
 
     def advance(self, delta: timedelta = timedelta(0), /, **units: float) -> None:
-        """Let time pass (a timedelta, or `days=3`): everything that falls due meanwhile happens, in order."""
-        self.platform.run(self.platform.engine.advance(delta + timedelta(**units)), 120)
+        """Let time pass (a timedelta, or `days=3`): what falls due meanwhile happens, in order. Timers are included."""
+        self.platform.advance(delta + timedelta(**units))
+
+    def now(self) -> datetime:
+        """The platform's present."""
+        return self.platform.now()
 
     def run_until_idle(self) -> None:
         """Return when nothing is left that can run now."""

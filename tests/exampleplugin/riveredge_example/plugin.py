@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlmodel import col
 
 from riveredge_example.channel import REMINDER, LogChannel
+from riveredge_example.chimes import Chimes
 from riveredge_example.contract import NOTE_BOOK, Stamp, StampHooks
 from riveredge_example.functions import FUNCTIONS
-from riveredge_example.models import Note, Tag
+from riveredge_example.models import Chime, Note, Tag
 from riveredge_example.routes import READ, WRITE, router
 from riveredge_example.service import NOTE_WRITTEN, REMINDER_DUE, NoteBookService, Notes
 from riveredge_example.settings import ExampleSettings, ExampleTenantSettings
@@ -34,6 +35,7 @@ from riveredge_sdk import (
     TenantSettings,
 )
 from riveredge_sdk.features.messaging import MessageChannel, MessageTemplateSpec
+from riveredge_sdk.timers import TimerSource
 
 
 class ExamplePlugin(Plugin):
@@ -51,7 +53,7 @@ class ExamplePlugin(Plugin):
         return (router,)
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
-        return (Note, Tag)
+        return (Note, Tag, Chime)
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
         return FUNCTIONS
@@ -94,6 +96,9 @@ class ExamplePlugin(Plugin):
 
     def health(self) -> Iterable[HealthCheck]:
         return (HealthCheck("example.started", "Example has started", self._is_started),)
+
+    def timer_sources(self) -> Iterable[TimerSource]:
+        return (Chimes(),)
 
     def message_channels(self) -> Iterable[MessageChannel]:
         return (LogChannel(),)

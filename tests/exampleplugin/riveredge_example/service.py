@@ -15,6 +15,7 @@ from riveredge_sdk import (
     current_context,
     publish,
     session,
+    timers,
 )
 
 NOTE_WRITTEN = EventType("example/note.written", NotePayload, "A note was written")
@@ -58,10 +59,10 @@ async def write_note(body: NoteIn) -> Note:
     payload = NotePayload(note_id=note.id, author_id=author)
     publish(NOTE_WRITTEN, payload)
     if body.remind_at is not None:
-        remind(payload, body.remind_at)
+        await remind(payload, body.remind_at)
     return note
 
 
-def remind(payload: NotePayload, at: datetime) -> None:
-    """Remind the author at an instant."""
-    publish(REMINDER_DUE, payload, due_at=at)
+async def remind(payload: NotePayload, at: datetime) -> None:
+    """Remind the author at an instant; a second one for the same note takes the first one's place."""
+    await timers.set(timers.Owner("example.note", payload.note_id), "reminder", at, REMINDER_DUE, payload)

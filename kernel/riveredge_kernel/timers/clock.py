@@ -1,0 +1,44 @@
+"""The platform's clock: the database's, so that nodes whose own clocks differ agree on what is due."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import DateTime, func
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+
+def _not_moved() -> timedelta:
+    return timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Tells the time. `offset` is how far a test has moved it ahead of real time."""
+
+    offset: Callable[[], timedelta] = _not_moved
+
+    def now(self) -> datetime:
+        """The present by this node's clock: for what is written down, not for deciding what is due."""
+        return datetime.now(UTC) + self.offset()
+
+    async def database_now(self, session: AsyncSession) -> datetime:
+        """The present by the database's clock. SQLite has none but this machine's."""
+        if session.get_bind().dialect.name == "sqlite":
+            return self.now()
+        present: datetime = (await session.exec(select(func.clock_timestamp(type_=DateTime(timezone=True))))).one()
+        return present.astimezone(UTC) + self.offset()
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Whose time it is and how often the tick happens. Tests move the time, and let the tick happen when they do.
+
+    `cron` is when the tick happens by itself (None: only when asked for), `watch_seconds` how often each process looks
+    whether it does (None: never).
+    """
+
+    offset: Callable[[], timedelta] = _not_moved
+    cron: str | None = "* * * * *"
+    watch_seconds: float | None = 15.0
