@@ -1,0 +1,170 @@
+"""HTTP to addresses that a tenant has named: webhooks, identity providers, calendars.
+
+A tenant must not reach the operator's network through the platform (server-side request forgery)::
+
+    async with outbound_client() as client:
+        answer = await client.get(url)
+
+Only public addresses are connected to, and the connection goes to the very address that was looked at, so that a
+second look-up cannot lead elsewhere. Redirects are not followed, proxies and credentials of the environment are not
+used, bodies are bounded. What is refused is an `OutboundRefusedError`, one of the many `httpx2.HTTPError`s.
+
+`RIVEREDGE_OUTBOUND__ALLOW` names private networks that may be reached nevertheless, for an installation whose tenants
+are the operator's own: `["10.1.0.0/16"]`.
+"""
+
+import asyncio
+import functools
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
+
+import httpx2
+from pydantic import Field, IPvAnyNetwork
+
+from riveredge_sdk.settings import PluginSettings, plugin_settings
+
+MAX_BYTES = 1_000_000
+SECONDS = 10.0
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+# Addresses that carry an IPv4 address to which a gateway would send the packet (RFC 6052).
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class OutboundSettings(PluginSettings):
+    """The installation's, from RIVEREDGE_OUTBOUND__…"""
+
+    model_config = plugin_settings("outbound")
+
+    allow: list[IPvAnyNetwork] = Field(
+        default_factory=list, description="Private networks that tenants may reach. None where strangers are tenants."
+    )
+
+
+class OutboundRefusedError(httpx2.RequestError):
+    """The address is not one to be reached, or its answer is too large."""
+
+
+def outbound_client(
+    *, seconds: float = SECONDS, max_bytes: int = MAX_BYTES, https_only: bool = True
+) -> httpx2.AsyncClient:
+    """A client for addresses that tenants have named. Close it, or use it as `async with`.
+
+    Args:
+        seconds: for connecting, and for each wait for more of an answer. Bound the whole by `asyncio.timeout`.
+        max_bytes: how large the body of an answer may be.
+        https_only: refuse plain HTTP, except to networks that the installation allows.
+    """
+    return httpx2.AsyncClient(
+        transport=outbound_transport(max_bytes=max_bytes, https_only=https_only),
+        # A packed answer could unpack to any size.
+        headers={"Accept-Encoding": "identity"},
+        trust_env=False,
+        timeout=seconds,
+    )
+
+
+def outbound_transport(*, max_bytes: int = MAX_BYTES, https_only: bool = True) -> httpx2.AsyncBaseTransport:
+    """The same guard for a client of another library, which has to be told not to follow redirects."""
+    return _GuardedTransport(OutboundSettings().allow, max_bytes, https_only)
+
+
+class _GuardedTransport(httpx2.AsyncBaseTransport):
+    def __init__(self, allow: Sequence[IPvAnyNetwork], max_bytes: int, https_only: bool) -> None:
+        self._allow = allow
+        self._max_bytes = max_bytes
+        self._https_only = https_only
+        # No connection is kept: the pool knows addresses only, and would use one to a host for another host there.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        self._inner = httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        url = request.url
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise OutboundRefusedError("only http and https addresses are reached", request=request)
+        if url.userinfo:
+            raise OutboundRefusedError("an address with a user name in it is not reached", request=request)
+        failed: httpx2.TransportError | None = None
+        for address in await self._resolve(request):
+            request.url = url.copy_with(host=str(address))
+            request.extensions = {**request.extensions, "sni_hostname": url.host}
+            try:
+                response = await self._inner.handle_async_request(request)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+                failed = error
+                continue
+            finally:
+                request.url = url
+            response.stream = _Bounded(cast("httpx2.AsyncByteStream", response.stream), self._max_bytes, request)
+            return response
+        raise failed or httpx2.ConnectError(f"{url.host} has no address", request=request)
+
+    async def _resolve(self, request: httpx2.Request) -> list[IpAddress]:
+        url = request.url
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            async with asyncio.timeout(SECONDS):
+                found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError, TimeoutError) as error:
+            raise httpx2.ConnectError(f"{url.host} cannot be found: {error}", request=request) from None
+        addresses = list(dict.fromkeys(ipaddress.ip_address(entry[4][0]) for entry in found))
+        for address in addresses:
+            allowed = any(address in network for network in self._allow)
+            if not allowed and not is_public(address):
+                raise OutboundRefusedError(f"{url.host} lies at a private address", request=request)
+            if not allowed and self._https_only and url.scheme != "https":
+                raise OutboundRefusedError("only https addresses are reached", request=request)
+        return addresses
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that breaks off once it is too large."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream, max_bytes: int, request: httpx2.Request) -> None:
+        self._inner = inner
+        self._left = max_bytes
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._inner:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise OutboundRefusedError("the answer is too large", request=self._request)
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def is_public(address: IpAddress) -> bool:
+    """Whether the address is one of the internet's, also seen through what is packed into it."""
+    if isinstance(address, ipaddress.IPv6Address):
+        packed = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if address in _NAT64:
+            packed.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if not all(is_public(inner) for inner in packed if inner is not None):
+            return False
+        if address.ipv4_mapped is not None:
+            return True
+    return address.is_global and not address.is_multicast
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+__all__ = [
+    "MAX_BYTES",
+    "OutboundRefusedError",
+    "OutboundSettings",
+    "is_public",
+    "outbound_client",
+    "outbound_transport",
+]
