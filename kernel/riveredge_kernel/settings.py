@@ -48,6 +48,10 @@ class InngestSettings(_Section):
     max_body_bytes: int = Field(default=36_000_000, ge=1000, description="How large one of its calls may be.")
     engine_host: str = "127.0.0.1"
     engine_port: int = Field(default=8288, ge=0, le=65535)
+    engine_store: SecretStr | None = Field(
+        default=None,
+        description="The embedded engine's file or postgresql:// URL; none: engine.db in the var directory.",
+    )
 
 
 class PluginHostSettings(_Section):
