@@ -13,6 +13,7 @@ from riveredge_kernel.auth.authenticate import Authenticator
 from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.auth.routes import auth_router
 from riveredge_kernel.auth.service import AuthService
+from riveredge_kernel.auth.sessions import Sessions
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.outbox import Outbox
@@ -85,7 +86,8 @@ def create_app(
     tokens = TokenService(key, minutes=settings.auth.access_token_minutes)
     grants = Grants(database, runtime, host)
     keys = ApiKeys(database, runtime, grants)
-    auth = AuthService(database, runtime, tokens, grants, settings.auth)
+    sessions = Sessions(database, runtime, settings.auth)
+    auth = AuthService(database, runtime, tokens, sessions, grants, settings.auth)
 
     # 3. Events and functions.
     functions = FunctionHost(settings, runtime, tenants, host, runtime.timers)
@@ -114,6 +116,7 @@ def create_app(
         watchdog=watchdog,
         tokens=tokens,
         keys=keys,
+        sessions=sessions,
         auth=auth,
         provisioning=Provisioning(database, runtime, host),
     )
@@ -142,7 +145,8 @@ def create_app(
     platform.app = app
     problems.install(app)
     middleware.install(app, settings, lambda: platform.draining)
-    gate = Gate(settings, runtime, Authenticator(tokens, keys, grants, tenants), tenants, _Switches(host))
+    authenticator = Authenticator(tokens, sessions, keys, grants, tenants)
+    gate = Gate(settings, runtime, authenticator, tenants, _Switches(host))
     for name, routers in {
         "auth": [auth_router(auth)],
         "access": access_routers(host, tenants, grants, keys, settings.auth),

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from riveredge_kernel.auth.api_keys import ApiKeys
 from riveredge_kernel.auth.service import AuthService
+from riveredge_kernel.auth.sessions import Sessions
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.relay import EventRelay
@@ -44,6 +45,7 @@ class Platform:
     watchdog: Watchdog
     tokens: TokenService
     keys: ApiKeys
+    sessions: Sessions
     auth: AuthService
     provisioning: Provisioning
     app: FastAPI = field(init=False)
