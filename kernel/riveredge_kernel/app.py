@@ -8,13 +8,8 @@ from fastapi import FastAPI
 
 from riveredge_kernel import __version__, health, static
 from riveredge_kernel.auth.access import access_routers
-from riveredge_kernel.auth.api_keys import ApiKeys
+from riveredge_kernel.auth.assembly import AuthParts
 from riveredge_kernel.auth.authenticate import Authenticator
-from riveredge_kernel.auth.grants import Grants
-from riveredge_kernel.auth.routes import auth_router
-from riveredge_kernel.auth.service import AuthService
-from riveredge_kernel.auth.sessions import Sessions
-from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.outbox import Outbox
 from riveredge_kernel.events.relay import EventRelay
@@ -76,18 +71,13 @@ def create_app(
     if check_schema:
         fail_outdated(settings, host)
 
-    # 2. What serves a tenant: database, directory, settings, tokens.
-    key = token_key(settings)
+    # 2. What serves a tenant: database, directory, settings, sign-in.
     pace = pace or Pace()
-    runtime = KernelRuntime(cursor_key=key.private_bytes_raw(), clock=Clock(pace.offset))
+    runtime = KernelRuntime(cursor_key=token_key(settings).private_bytes_raw(), clock=Clock(pace.offset))
     database = Database(settings)
     tenants = TenantDirectory(database, runtime)
     store = SettingsStore(host, vault(settings))
-    tokens = TokenService(key, minutes=settings.auth.access_token_minutes)
-    grants = Grants(database, runtime, host)
-    keys = ApiKeys(database, runtime, grants)
-    sessions = Sessions(database, runtime, settings.auth)
-    auth = AuthService(database, runtime, tokens, sessions, grants, settings.auth)
+    auth = AuthParts.assemble(settings, database, runtime, host)
 
     # 3. Events and functions.
     functions = FunctionHost(settings, runtime, tenants, host, runtime.timers)
@@ -99,7 +89,7 @@ def create_app(
     )
     tick = Tick(database, runtime, lambda: [c.item for c in host.collect(Plugin.timer_sources)])
     watchdog = Watchdog(database, runtime, tick, functions.nudge, every=pace.watch_seconds)
-    kernel.own_functions = [*own_functions(functions), *timer_functions(tick, cron=pace.cron)]
+    kernel.own_functions = [*own_functions(functions), *timer_functions(tick, cron=pace.cron), *auth.functions()]
     kernel.own_sources = [KernelTimers(tenants, host)]
     kernel.own_services = [Service(PEOPLE, KernelPeople())]
     health.add_kernel_checks(kernel, database, relay, functions, watchdog)
@@ -114,9 +104,6 @@ def create_app(
         relay=relay,
         tick=tick,
         watchdog=watchdog,
-        tokens=tokens,
-        keys=keys,
-        sessions=sessions,
         auth=auth,
         provisioning=Provisioning(database, runtime, host),
     )
@@ -145,11 +132,11 @@ def create_app(
     platform.app = app
     problems.install(app)
     middleware.install(app, settings, lambda: platform.draining)
-    authenticator = Authenticator(tokens, sessions, keys, grants, tenants)
+    authenticator = Authenticator(auth.tokens, auth.sessions, auth.keys, auth.grants, tenants)
     gate = Gate(settings, runtime, authenticator, tenants, _Switches(host))
     for name, routers in {
-        "auth": [auth_router(auth)],
-        "access": access_routers(host, tenants, grants, keys, settings.auth),
+        "auth": auth.routers(),
+        "access": access_routers(host, tenants, auth.grants, auth.keys, settings.auth),
         "tenancy": tenancy_routers(host, tenants, store),
         "runs": [runs_router()],
     }.items():

@@ -7,10 +7,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
-from riveredge_kernel.auth.api_keys import ApiKeys
-from riveredge_kernel.auth.service import AuthService
-from riveredge_kernel.auth.sessions import Sessions
-from riveredge_kernel.auth.tokens import TokenService
+from riveredge_kernel.auth.assembly import AuthParts
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.relay import EventRelay
 from riveredge_kernel.functions.host import FunctionHost
@@ -43,10 +40,7 @@ class Platform:
     relay: EventRelay
     tick: Tick
     watchdog: Watchdog
-    tokens: TokenService
-    keys: ApiKeys
-    sessions: Sessions
-    auth: AuthService
+    auth: AuthParts
     provisioning: Provisioning
     app: FastAPI = field(init=False)
     monitoring: Monitoring = field(init=False)

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import structlog
 
-from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.http import openapi
 from riveredge_kernel.platform import Platform
@@ -122,8 +121,7 @@ class ThreadedPlatform:
                 await session.flush()
                 session.add(MembershipRole(tenant_id=tenant.id, membership_id=membership.id, role_id=role.id))
                 user_id, email = user.id, user.email
-                opened = await self.platform.sessions.open(session, user_id, Device(), method="test", tenant_id=tenant.id)
-            token = self.platform.tokens.issue(user_id, opened.session.id, tenant_id=tenant.id)
+            token = await self.platform.auth.token_for(user_id, tenant.id)
             return TestUser(user_id, email, tenant, token)
 
         return self.run(create())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -28,6 +28,8 @@ from riveredge_sdk.runtime import Runtime
 # Other processes learn of a revocation after this time; this one at once.
 CACHE_SECONDS = 5.0
 _REMEMBERED = 10_000
+# How long ended sessions are kept for whoever looks into what happened.
+_KEPT = timedelta(days=30)
 _ENDED = "This session has ended. Sign in again."
 
 
@@ -99,7 +101,7 @@ class Sessions:
         Raises:
             Unauthorized: the token is none of ours, was used before, or its session has ended.
         """
-        now = utcnow()
+        now, follower = utcnow(), ""
         async with self._database.system("refresh", self._runtime) as db:
             query = (
                 select(RefreshToken, UserSession)
@@ -131,6 +133,16 @@ class Sessions:
             db.add(RefreshToken(session_id=row.session_id, token_hash=hashed(follower)))
             return follower
         return _follower(token, row.salt)
+
+    async def act_in(self, db: AsyncSession, session_id: UUID, tenant_id: UUID | None) -> None:
+        """Choose the tenant that refreshed tokens are for."""
+        await db.exec(update(UserSession).where(col(UserSession.id) == session_id).values(acting_tenant_id=tenant_id))
+
+    async def prune(self) -> int:
+        """Delete sessions that ended a month ago or earlier, with their refresh tokens; the number of sessions."""
+        async with self._database.system("prune sessions", self._runtime) as db:
+            gone = await db.exec(delete(UserSession).where(col(UserSession.expires_at) < utcnow() - _KEPT))
+            return gone.rowcount
 
     async def revoke(self, db: AsyncSession, ids: Sequence[UUID], because: str) -> int:
         """End these sessions: their refresh tokens at once, their access tokens within `CACHE_SECONDS`."""
