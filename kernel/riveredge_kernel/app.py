@@ -8,9 +8,13 @@ from fastapi import FastAPI
 
 from riveredge_kernel import __version__, health, static
 from riveredge_kernel.auth.access import access_routers
-from riveredge_kernel.auth.assembly import AuthParts
+from riveredge_kernel.auth.api_keys import ApiKeys
 from riveredge_kernel.auth.authenticate import Authenticator
-from riveredge_kernel.db.database import Database
+from riveredge_kernel.auth.grants import Grants
+from riveredge_kernel.auth.routes import auth_router
+from riveredge_kernel.auth.service import AuthService
+from riveredge_kernel.auth.tokens import TokenService
+from riveredge_kernel.db.database import Database, Transaction
 from riveredge_kernel.events.outbox import Outbox
 from riveredge_kernel.events.relay import EventRelay
 from riveredge_kernel.functions.host import FunctionHost
@@ -27,6 +31,7 @@ from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.schema import fail_outdated
 from riveredge_kernel.secrets import token_key, vault
 from riveredge_kernel.settings import Settings
+from riveredge_kernel.stream.service import LiveStream
 from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo
 from riveredge_kernel.tenancy.people import KernelPeople
 from riveredge_kernel.tenancy.provisioning import Provisioning
@@ -71,25 +76,41 @@ def create_app(
     if check_schema:
         fail_outdated(settings, host)
 
-    # 2. What serves a tenant: database, directory, settings, sign-in.
+    # 2. What serves a tenant: database, directory, settings, tokens.
+    key = token_key(settings)
     pace = pace or Pace()
-    runtime = KernelRuntime(cursor_key=token_key(settings).private_bytes_raw(), clock=Clock(pace.offset))
+    runtime = KernelRuntime(cursor_key=key.private_bytes_raw(), clock=Clock(pace.offset))
     database = Database(settings)
     tenants = TenantDirectory(database, runtime)
     store = SettingsStore(host, vault(settings))
-    auth = AuthParts.assemble(settings, database, runtime, host)
+    tokens = TokenService(key, minutes=settings.auth.access_token_minutes)
+    grants = Grants(database, runtime, host)
+    keys = ApiKeys(database, runtime, grants)
+    auth = AuthService(database, runtime, tokens, grants, settings.auth)
 
     # 3. Events and functions.
     functions = FunctionHost(settings, runtime, tenants, host, runtime.timers)
     outbox = Outbox(functions.is_consumed)
     options = {} if confirm_within is None else {"confirm_within": confirm_within}
     relay = EventRelay(database, runtime, functions.sender, **options)
+    caches = (grants.invalidate, keys.invalidate, tenants.invalidate_all)
+    stream = LiveStream(settings, runtime, database, plugins=host, tenants=tenants, caches=caches)
+    commits = _Commits(outbox, relay, stream)
     runtime.assemble(
-        plugins=host, database=database, outbox=outbox, tenants=tenants, settings=store, published=relay.nudge
+        plugins=host,
+        database=database,
+        tenants=tenants,
+        settings=store,
+        before_commit=commits.before,
+        after_commit=commits.after,
     )
     tick = Tick(database, runtime, lambda: [c.item for c in host.collect(Plugin.timer_sources)])
     watchdog = Watchdog(database, runtime, tick, functions.nudge, every=pace.watch_seconds)
-    kernel.own_functions = [*own_functions(functions), *timer_functions(tick, cron=pace.cron), *auth.functions()]
+    kernel.own_functions = [
+        *own_functions(functions),
+        *timer_functions(tick, cron=pace.cron),
+        *stream.functions(),
+    ]
     kernel.own_sources = [KernelTimers(tenants, host)]
     kernel.own_services = [Service(PEOPLE, KernelPeople())]
     health.add_kernel_checks(kernel, database, relay, functions, watchdog)
@@ -104,9 +125,39 @@ def create_app(
         relay=relay,
         tick=tick,
         watchdog=watchdog,
+        stream=stream,
+        tokens=tokens,
+        keys=keys,
         auth=auth,
         provisioning=Provisioning(database, runtime, host),
     )
+
+    # 5. HTTP: errors, the kernel's routes, the plugins' routes, Inngest's endpoint, front ends.
+    app = _new_app(settings, platform)
+    problems.install(app)
+    middleware.install(app, settings, lambda: platform.draining)
+    authenticator = Authenticator(tokens, keys, grants, tenants)
+    gate = Gate(settings, runtime, authenticator, tenants, _Switches(host))
+    stream_router, stream_routes = stream.open(authenticator, vault(settings))
+    for name, routers in {
+        "auth": [auth_router(auth)],
+        "access": access_routers(host, tenants, grants, keys, settings.auth),
+        "tenancy": tenancy_routers(host, tenants, store),
+        "runs": [runs_router()],
+        "stream": [stream_router],
+    }.items():
+        routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)
+    app.router.routes.extend(stream_routes)
+    _mount_plugins(app, host, gate)
+    functions.mount(app)
+    platform.monitoring = Monitoring(settings, health.HealthReport(host), lambda: platform.draining)
+    app.router.routes.extend(platform.monitoring.routes())
+    static.mount(app, host)
+    return app
+
+
+def _new_app(settings: Settings, platform: Platform) -> FastAPI:
+    """The application, still without routes."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -116,7 +167,6 @@ def create_app(
         finally:
             await platform.stop()
 
-    # 5. HTTP: errors, the kernel's routes, the plugins' routes, Inngest's endpoint, front ends.
     documented = settings.http.api_docs if settings.http.api_docs is not None else settings.environment == "development"
     app = FastAPI(
         title="RiverEdge",
@@ -130,28 +180,32 @@ def create_app(
     )
     app.state.platform = platform
     platform.app = app
-    problems.install(app)
-    middleware.install(app, settings, lambda: platform.draining)
-    authenticator = Authenticator(auth.tokens, auth.sessions, auth.keys, auth.grants, tenants)
-    gate = Gate(settings, runtime, authenticator, tenants, _Switches(host))
-    for name, routers in {
-        "auth": auth.routers(),
-        "access": access_routers(host, tenants, auth.grants, auth.keys, settings.auth),
-        "tenancy": tenancy_routers(host, tenants, store),
-        "runs": [runs_router()],
-    }.items():
-        routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)
-    _mount_plugins(app, host, gate)
-    functions.mount(app)
-    platform.monitoring = Monitoring(settings, health.HealthReport(host), lambda: platform.draining)
-    app.router.routes.extend(platform.monitoring.routes())
-    static.mount(app, host)
 
     def document() -> dict[str, Any]:
         return openapi.document(app)
 
     app.openapi = document  # type: ignore[method-assign]
     return app
+
+
+class _Commits:
+    """What happens around each commit: events and pushes become rows of it, and are sent once it is through."""
+
+    def __init__(self, outbox: Outbox, relay: EventRelay, stream: LiveStream) -> None:
+        self._outbox = outbox
+        self._relay = relay
+        self._stream = stream
+
+    async def before(self, unit: Transaction) -> None:
+        if unit.events:
+            await self._outbox.write(unit.session, unit.events)
+        # Last, because it takes the channels' rows, which others may be waiting for.
+        await self._stream.write(unit)
+
+    def after(self, unit: Transaction) -> None:
+        if unit.events:
+            self._relay.nudge(unit.events)
+        self._stream.committed(unit)
 
 
 class _Switches:

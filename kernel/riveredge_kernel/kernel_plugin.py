@@ -6,10 +6,11 @@ from typing import Any
 from riveredge_kernel.auth.key_models import ApiKey, ServiceAccount, ServiceAccountRole
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.auth.permissions import PERMISSIONS, ROLES
-from riveredge_kernel.auth.session_models import RefreshToken, UserSession
 from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.functions.models import Run, RunStep
+from riveredge_kernel.functions.topics import TOPICS
 from riveredge_kernel.http.models import IdempotencyRecord
+from riveredge_kernel.stream.models import StreamChannel, StreamMessage, StreamTicket
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin, TenantSettingsRow
 from riveredge_kernel.timers.functions import EVENT_TYPES
 from riveredge_kernel.timers.models import Heartbeat, Timer
@@ -19,6 +20,7 @@ from riveredge_sdk.functions import FunctionSpec
 from riveredge_sdk.models import PlatformModel, TenantModel
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Service
+from riveredge_sdk.stream import StreamTopic
 from riveredge_sdk.timers import TimerSource
 
 
@@ -46,14 +48,15 @@ class KernelPlugin(Plugin):
             ServiceAccount,
             ServiceAccountRole,
             ApiKey,
-            UserSession,
-            RefreshToken,
             OutboxEvent,
             Run,
             RunStep,
             IdempotencyRecord,
             Timer,
             Heartbeat,
+            StreamChannel,
+            StreamMessage,
+            StreamTicket,
         )
 
     def permissions(self) -> Iterable[Permission]:
@@ -70,6 +73,9 @@ class KernelPlugin(Plugin):
 
     def timer_sources(self) -> Iterable[TimerSource]:
         return self.own_sources
+
+    def stream_topics(self) -> Iterable[StreamTopic]:
+        return TOPICS
 
     def services(self) -> Iterable[Service[Any]]:
         return self.own_services

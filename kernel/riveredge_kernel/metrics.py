@@ -35,3 +35,6 @@ FIRE_LATENESS = histogram(
     ["source"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
 )
+STREAM_CONNECTIONS = gauge("stream_connections", "Open connections of the live stream.")
+STREAM_MESSAGES = counter("stream_messages", "Pushes handed to connections of the live stream.")
+STREAM_GAPS = counter("stream_gaps", "Times that a client was told to fetch anew, because it missed pushes.")

@@ -7,7 +7,9 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
-from riveredge_kernel.auth.assembly import AuthParts
+from riveredge_kernel.auth.api_keys import ApiKeys
+from riveredge_kernel.auth.service import AuthService
+from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.relay import EventRelay
 from riveredge_kernel.functions.host import FunctionHost
@@ -15,6 +17,7 @@ from riveredge_kernel.monitoring import Monitoring
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.settings import Settings
+from riveredge_kernel.stream.service import LiveStream
 from riveredge_kernel.tenancy.provisioning import Provisioning
 from riveredge_kernel.timers.tick import Tick
 from riveredge_kernel.timers.watchdog import Watchdog
@@ -40,7 +43,10 @@ class Platform:
     relay: EventRelay
     tick: Tick
     watchdog: Watchdog
-    auth: AuthParts
+    stream: LiveStream
+    tokens: TokenService
+    keys: ApiKeys
+    auth: AuthService
     provisioning: Provisioning
     app: FastAPI = field(init=False)
     monitoring: Monitoring = field(init=False)
@@ -62,9 +68,15 @@ class Platform:
             await self.plugins.call(Plugin.startup)
         await self.relay.start()
         await self.watchdog.start()
+        await self.stream.start()
         # Registering needs the app to answer, which it does only after start-up.
         self._syncing = asyncio.create_task(self.functions.sync(), name="register functions")
         log.info("platform_started", plugins=[p.id for p in self.plugins.active], database=self.database.kind)
+
+    async def drain(self, seconds: float) -> None:
+        """The process is about to stop: load balancers learn of it, and streams go elsewhere within that time."""
+        self.draining = True
+        await asyncio.gather(self.stream.hub.drain(seconds * 0.8), asyncio.sleep(seconds))
 
     async def stop(self) -> None:
         """The reverse, each part whatever happened to the one before."""
@@ -72,6 +84,7 @@ class Platform:
             self._syncing.cancel()
             await asyncio.gather(self._syncing, return_exceptions=True)
         await self.watchdog.stop()
+        await self.stream.stop()
         await self.relay.stop()
         await self.functions.sender.close()
         with use_context(Context(runtime=self.runtime)):

@@ -1,7 +1,7 @@
 """What the SDK's functions call: the kernel's parts, answered for the current context's tenant."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -11,8 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from riveredge_kernel.db.database import Database
-from riveredge_kernel.events.outbox import Outbox
+from riveredge_kernel.db.database import AfterCommit, BeforeCommit, Database
 from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.directory import TenantDirectory
@@ -21,7 +20,6 @@ from riveredge_kernel.tenancy.settings_store import SettingsStore
 from riveredge_kernel.timers.clock import Clock
 from riveredge_kernel.timers.service import TimerService
 from riveredge_sdk.context import Context, current_context, find_context
-from riveredge_sdk.events import PublishedEvent
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Port
 from riveredge_sdk.tenancy import TenantWallError
@@ -45,22 +43,22 @@ class KernelRuntime:
         *,
         plugins: PluginHost,
         database: Database,
-        outbox: Outbox,
         tenants: TenantDirectory,
         settings: SettingsStore,
-        published: Callable[[Sequence[PublishedEvent]], None],
+        before_commit: BeforeCommit,
+        after_commit: AfterCommit,
     ) -> None:
-        """Hand in the parts. `published` is called with the events of each commit."""
+        """Hand in the parts. The last two are called around each commit that tells others something."""
         self.plugins = plugins
         self.database = database
-        self._outbox = outbox
         self._tenants = tenants
         self._settings = settings
-        self._published = published
+        self._before_commit = before_commit
+        self._after_commit = after_commit
 
     def open_unit_of_work(self, *, read_only: bool = False) -> AbstractAsyncContextManager[UnitOfWork]:
         return self.database.unit_of_work(
-            before_commit=self._outbox.write, after_commit=self._published, read_only=read_only
+            before_commit=self._before_commit, after_commit=self._after_commit, read_only=read_only
         )
 
     def open_read_session(self) -> AbstractAsyncContextManager[AsyncSession]:

@@ -33,6 +33,7 @@ ENGINE_GROUP = "riveredge.engine"
 # sd_listen_fds(3): descriptors begin after standard error.
 _FIRST_DESCRIPTOR = 3
 _LINGER = 1.0
+_MAX_FRAME = 16_384
 
 
 class Engine(Protocol):
@@ -143,6 +144,13 @@ class _Protocol(H11Protocol):
         elif self._deadline is None:
             self._expect()
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        super().handle_websocket_upgrade(event)
+        if not getattr(self.transport.get_protocol(), "handshake_initiated", True):
+            # What this parser has let through was too long for the other one, which then waits for ever.
+            self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            self.transport.close()
+
     def _expect(self) -> None:
         self._deadline = self.loop.call_later(self.header_seconds, self.transport.abort)
 
@@ -172,6 +180,10 @@ async def serve_app(
         timeout_keep_alive=limits.keep_alive_seconds,
         server_header=False,
         proxy_headers=False,
+        # What clients say on the live stream is short. Compression would cost memory for each of them.
+        ws="websockets-sansio",
+        ws_max_size=_MAX_FRAME,
+        ws_per_message_deflate=False,
         # A body that came faster than it was read would hand its request's context to the connection's next request.
         reset_contextvars=True,
     )
@@ -220,10 +232,9 @@ async def running(
             # Keys of this process alone: nobody else may start functions, neither here nor at the engine.
             signing_key = inngest.signing_key or SecretStr(secrets.token_hex(32))
             event_key = inngest.event_key or SecretStr(secrets.token_hex(16))
-            store = inngest.engine_store.get_secret_value() if inngest.engine_store else settings.var_dir / "engine.db"
             engine = find_engine()(
                 **{
-                    "store": store,
+                    "store": settings.var_dir / "engine.db",
                     "app_urls": [],
                     "event_keys": [event_key.get_secret_value()],
                     "signing_key": signing_key.get_secret_value(),
@@ -262,5 +273,4 @@ async def running(
             yield platform
         finally:
             # Load balancers learn that it stops, and clients are told to take another connection.
-            platform.draining = True
-            await asyncio.sleep(settings.drain_seconds)
+            await platform.drain(settings.drain_seconds)

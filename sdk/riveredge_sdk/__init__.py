@@ -32,6 +32,7 @@ from riveredge_sdk.problems import Problem
 from riveredge_sdk.repository import Repository
 from riveredge_sdk.runtime import contributions
 from riveredge_sdk.settings import PluginSettings, TenantSettings, plugin_settings, tenant_settings
+from riveredge_sdk.stream import StreamTopic, push
 from riveredge_sdk.tenancy import TenantWallError, raw_sql_reviewed
 from riveredge_sdk.uow import publish, read_session, session, unit_of_work
 
@@ -73,6 +74,7 @@ __all__ = [
     "Router",
     "Service",
     "StaticApp",
+    "StreamTopic",
     "TenantModel",
     "TenantSettings",
     "TenantWallError",
@@ -85,6 +87,7 @@ __all__ = [
     "plugin_registry",
     "plugin_settings",
     "publish",
+    "push",
     "raw_sql_reviewed",
     "read_session",
     "session",

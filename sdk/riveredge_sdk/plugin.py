@@ -17,6 +17,7 @@ from riveredge_sdk.http import Router
 from riveredge_sdk.models import PlatformModel, TenantModel
 from riveredge_sdk.ports import Service
 from riveredge_sdk.settings import PluginSettings, TenantSettings
+from riveredge_sdk.stream import StreamTopic
 from riveredge_sdk.timers import TimerSource
 
 
@@ -76,6 +77,10 @@ class Plugin:
 
     def services(self) -> Iterable[Service[Any]]:
         """Ports it implements."""
+        return ()
+
+    def stream_topics(self) -> Iterable[StreamTopic]:
+        """What browsers can follow live."""
         return ()
 
     def navigation(self) -> Iterable[NavItem]:

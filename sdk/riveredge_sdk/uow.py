@@ -11,9 +11,10 @@ Nobody calls `commit`: leaving the block commits, an exception rolls back, and t
 the commit.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -33,6 +34,16 @@ class NoUnitOfWorkError(RuntimeError):
     """The database was asked for outside of a unit of work."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """What `push` hands to the kernel's stream. `key` is empty for a topic of the whole tenant."""
+
+    topic: str
+    key: str
+    what: str
+    data: Mapping[str, str | int | None]
+
+
 class UnitOfWork(Protocol):
     """What the kernel provides for the time of one transaction."""
 
@@ -40,6 +51,8 @@ class UnitOfWork(Protocol):
     def session(self) -> AsyncSession: ...
 
     def add_event(self, event: PublishedEvent) -> None: ...
+
+    def add_push(self, push: Pushed) -> None: ...
 
 
 current_unit_of_work: ContextVar[UnitOfWork | None] = ContextVar("riveredge_unit_of_work", default=None)

@@ -40,6 +40,7 @@ class Grants:
         self._runtime = runtime
         self._plugins = plugins
         self._known: dict[tuple[UUID, UUID | None], tuple[float, Grant | None]] = {}
+        self._generation = 0
 
     async def get(self, user_id: UUID, tenant_id: UUID | None) -> Grant | None:
         """The user's grant in the tenant; None if there is no such user."""
@@ -51,6 +52,7 @@ class Grants:
 
     def invalidate(self) -> None:
         """Read everything anew: a role or a membership has changed."""
+        self._generation += 1
         self._known.clear()
 
     def forget(self, user_id: UUID) -> None:
@@ -75,10 +77,13 @@ class Grants:
         found = self._known.get(key)
         if found is not None and time.monotonic() - found[0] < CACHE_SECONDS:
             return found[1]
+        generation = self._generation
         grant = await load(*key)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known[key] = (time.monotonic(), grant)
+        if generation == self._generation:
+            # What was read before a change may arrive after it.
+            self._known[key] = (time.monotonic(), grant)
         return grant
 
     async def _load_account(self, account_id: UUID, tenant_id: UUID) -> Grant | None:

@@ -1,7 +1,7 @@
 """The database: its engines, and the three ways to open a session on it."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from riveredge_kernel.db.grants import Listener, listening
 from riveredge_kernel.db.scope import Scope, scope_info
 from riveredge_kernel.db.wall import TenantSession, guard, seal
 from riveredge_kernel.metrics import SYSTEM_SESSIONS
@@ -22,12 +23,14 @@ from riveredge_kernel.settings import Settings
 from riveredge_sdk.context import Context, current_context, find_context, use_context
 from riveredge_sdk.events import PublishedEvent
 from riveredge_sdk.runtime import Runtime
+from riveredge_sdk.stream import MAX_PUSHES
 from riveredge_sdk.tenancy import TenantWallError
+from riveredge_sdk.uow import Pushed
 
 log = structlog.get_logger(__name__)
 
-BeforeCommit = Callable[[AsyncSession, Sequence[PublishedEvent]], Awaitable[None]]
-AfterCommit = Callable[[Sequence[PublishedEvent]], None]
+BeforeCommit = Callable[["Transaction"], Awaitable[None]]
+AfterCommit = Callable[["Transaction"], None]
 
 # How long a SQLite writer waits for the one before it.
 _BUSY_MS = 10_000
@@ -48,11 +51,25 @@ class Transaction:
     session: AsyncSession
     read_only: bool = False
     events: list[PublishedEvent] = field(default_factory=list)
+    pushes: list[Pushed] = field(default_factory=list)
 
     def add_event(self, event: PublishedEvent) -> None:
         if self.read_only:
             raise TenantWallError("this unit of work is for reading only; nothing can be published in it")
         self.events.append(event)
+
+    def add_push(self, push: Pushed) -> None:
+        if self.read_only:
+            raise TenantWallError("this unit of work is for reading only; nothing can be pushed in it")
+        if len(self.pushes) >= MAX_PUSHES:
+            raise ValueError(f"more than {MAX_PUSHES} pushes in one unit of work: push one that says to fetch anew")
+        if push not in self.pushes[-1:]:
+            self.pushes.append(push)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether there is anything to tell others of."""
+        return bool(self.events or self.pushes)
 
 
 class Database:
@@ -66,6 +83,8 @@ class Database:
         self.app = _engine(url, size)
         event.listen(self.app.sync_engine, "before_cursor_execute", guard)
         self.system_engine = _engine(make_url(settings.database.system_url or url), min(size, 5))
+        # Told after each commit that changed what somebody may do.
+        self.on_grants: Listener | None = None
         self.replica: AsyncEngine | None = None
         if settings.database.read_url:
             self.replica = _engine(make_url(settings.database.read_url), size)
@@ -86,14 +105,15 @@ class Database:
         if system:
             SYSTEM_SESSIONS.labels("function").inc()
         writing = self._system_writing if system else self._writing
-        async with _session(self.app if read_only and not system else writing, scope) as session:
+        engine = self.app if read_only and not system else writing
+        async with _session(engine, scope, self.on_grants) as session:
             unit = Transaction(session, read_only)
             yield unit
-            if unit.events:
-                await before_commit(session, unit.events)
+            if unit.speaks:
+                await before_commit(unit)
             await session.commit()
-        if unit.events:
-            after_commit(unit.events)
+        if unit.speaks:
+            after_commit(unit)
 
     @asynccontextmanager
     async def read_session(self) -> AsyncIterator[AsyncSession]:
@@ -113,7 +133,7 @@ class Database:
         SYSTEM_SESSIONS.labels(reason).inc()
         engine = self.system_engine if read_only else self._system_writing
         with use_context(_system_context(runtime, reason)):
-            async with _session(engine, Scope(read_only=read_only, system=True)) as session:
+            async with _session(engine, Scope(read_only=read_only, system=True), self.on_grants) as session:
                 yield session
                 await session.commit()
 
@@ -163,8 +183,9 @@ def _system_context(runtime: Runtime, reason: str) -> Context:
 
 
 @asynccontextmanager
-async def _session(engine: AsyncEngine, scope: Scope) -> AsyncIterator[AsyncSession]:
-    session = AsyncSession(engine, sync_session_class=TenantSession, expire_on_commit=False, info=scope_info(scope))
+async def _session(engine: AsyncEngine, scope: Scope, on_grants: Listener | None = None) -> AsyncIterator[AsyncSession]:
+    info = {**scope_info(scope), **listening(on_grants)}
+    session = AsyncSession(engine, sync_session_class=TenantSession, expire_on_commit=False, info=info)
     async with session:
         yield session
 

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.events.models import OutboxEvent, OutboxState
 from riveredge_kernel.functions.models import Run, RunStatus, RunStep
+from riveredge_kernel.functions.topics import push_run, push_step
 from riveredge_kernel.http.models import IdempotencyRecord
 from riveredge_kernel.metrics import RUN_SECONDS, RUNS
 from riveredge_kernel.timers.models import Timer
@@ -90,6 +91,7 @@ class RunMirror:
                     RUNS.labels(function, RunStatus.CANCELLED).inc()
                 session.add(run)
                 await session.flush()
+                push_run("started" if refusal is None else "cancelled", run)
                 await self._confirm(session, ids, expected)
                 return refusal
         except IntegrityError:
@@ -108,6 +110,7 @@ class RunMirror:
             if run.status in _OPEN:
                 run.status, run.ended_at = RunStatus.CANCELLED, utcnow()
                 run.error = "The engine lost this run and started another for the same event."
+                push_run("cancelled", run)
         return any(run.status in {RunStatus.COMPLETED, RunStatus.FAILED} for run in earlier)
 
     async def _confirm(self, session: AsyncSession, event_ids: list[UUID], expected: frozenset[str]) -> None:
@@ -138,6 +141,9 @@ class RunMirror:
             run = await _find(session, run_id)
             if run is not None:
                 run.step, run.attempt, run.error = name[:500], attempt, row.error
+                push_step("step", run_id, attempt=attempt)
+                if error is not None:
+                    push_run("failing", run)
 
     async def attempt_failed(self, run_id: str, *, attempt: int, error: str) -> None:
         """Note that the function itself raised; whether that was the last attempt, Inngest tells later."""
@@ -145,6 +151,7 @@ class RunMirror:
             run = await _find(session, run_id)
             if run is not None:
                 run.attempt, run.error = attempt, error[:_MAX_ERROR]
+                push_run("failing", run)
 
     async def ended(self, run_id: str, status: RunStatus, *, error: str | None = None) -> None:
         """Note the run's end. A run that has ended stays as it is."""
@@ -156,6 +163,8 @@ class RunMirror:
             run.status, run.ended_at, run.error = status, now, (error and error[:_MAX_ERROR]) or None
             waiting = (col(RunStep.run_id) == run_id, col(RunStep.status) == RunStatus.RUNNING)
             await session.exec(update(RunStep).where(*waiting).values(status=status, ended_at=now))
+            push_run(status, run)
+            push_step(status, run_id, attempt=run.attempt)
             RUNS.labels(run.function, status).inc()
             RUN_SECONDS.labels(run.function).observe(max((now - run.started_at).total_seconds(), 0.0))
 

@@ -167,10 +167,9 @@ class RequestMiddleware:
 
     def _knows(self, scope: Scope) -> bool:
         # Load balancers ask for health by address, and Inngest's calls are signed.
-        if self._hosts is None or scope["path"] == INNGEST or scope["path"].startswith("/health/"):
+        if scope["path"] == INNGEST or scope["path"].startswith("/health/"):
             return True
-        host = host_name(Headers(scope=scope).get("host", ""))
-        return any(host == known or (known[:1] == "*" and host.endswith(known[1:])) for known in self._hosts)
+        return known_host(Headers(scope=scope).get("host", ""), self._hosts)
 
     @staticmethod
     def _note(scope: Scope, status: int, seconds: float) -> None:
@@ -212,3 +211,11 @@ def _policy(path: str) -> bytes:
     if path.startswith("/apps/"):
         return _APP_POLICY
     return _DOCS_POLICY if path.startswith("/docs") else _API_POLICY
+
+
+def known_host(header: str, hosts: Sequence[str] | None) -> bool:
+    """Whether a Host header names one of the hosts under which the platform is reached; None for any."""
+    if hosts is None:
+        return True
+    name = host_name(header)
+    return any(name == known or (known[:1] == "*" and name.endswith(known[1:])) for known in hosts)

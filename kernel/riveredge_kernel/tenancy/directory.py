@@ -36,6 +36,7 @@ class TenantDirectory:
         self._database = database
         self._runtime = runtime
         self._known: dict[UUID, tuple[float, TenantInfo]] = {}
+        self._generation = 0
 
     async def get(self, tenant_id: UUID) -> TenantInfo | None:
         """The tenant, or None."""
@@ -59,7 +60,14 @@ class TenantDirectory:
         if found is not None:
             self._known[tenant_id] = (float("-inf"), found[1])
 
+    def invalidate_all(self) -> None:
+        """Read all of them anew the next time."""
+        self._generation += 1
+        for tenant_id in self._known:
+            self.invalidate(tenant_id)
+
     async def _load(self, condition: ColumnElement[bool]) -> TenantInfo | None:
+        generation = self._generation
         async with self._database.system("tenant directory", self._runtime, read_only=True) as session:
             row = (await session.exec(select(Tenant).where(condition))).one_or_none()
             if row is None:
@@ -67,5 +75,6 @@ class TenantDirectory:
             query = select(TenantPlugin).where(col(TenantPlugin.tenant_id) == row.id)
             switches = {switch.plugin: switch.enabled for switch in await session.exec(query)}
         info = TenantInfo(row.id, row.slug, row.name, row.status, row.locale, row.timezone, switches)
-        self._known[info.id] = (time.monotonic(), info)
+        # What was read before a change may arrive after it, and is good for this once only.
+        self._known[info.id] = (time.monotonic() if generation == self._generation else float("-inf"), info)
         return info

@@ -1,5 +1,6 @@
 """`/api/v1/messaging/inbox`: one's own in-app messages."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from riveredge_messaging.models import InboxItem
 from riveredge_messaging.permissions import INBOX_USE
 from riveredge_messaging.repository import Inbox
 from riveredge_messaging.schemas import InboxOut, InboxPage, Unread
+from riveredge_messaging.topics import push_inbox
 from riveredge_sdk import ListQuery, Router, current_principal, session, utcnow
 from riveredge_sdk.problems import NotFound
 
@@ -29,6 +31,12 @@ async def _find(item_id: UUID) -> InboxItem:
     return found
 
 
+async def _change(item: InboxItem, read_at: datetime | None) -> InboxOut:
+    changed = InboxOut.model_validate(await inbox.change(item, {"read_at": read_at}))
+    await push_inbox("changed", _mine(), item)
+    return changed
+
+
 @router.get(require=INBOX_USE, summary="My inbox, newest first")
 async def list_inbox(query: Annotated[ListQuery, Query()]) -> InboxPage:
     page = await inbox.page(query, col(InboxItem.recipient_id) == _mine(), into=InboxOut)
@@ -44,6 +52,7 @@ async def count_unread() -> Unread:
 async def read_all() -> Unread:
     unread = (col(InboxItem.recipient_id) == _mine(), col(InboxItem.read_at).is_(None))
     await session().exec(update(InboxItem).where(*unread).values(read_at=utcnow()))
+    await push_inbox("read_all", _mine())
     return Unread(unread=0)
 
 
@@ -55,14 +64,16 @@ async def get_inbox_item(item_id: UUID) -> InboxOut:
 @router.post("/{item_id}/read", require=INBOX_USE, status=200, summary="Mark as read")
 async def read_item(item_id: UUID) -> InboxOut:
     item = await _find(item_id)
-    return InboxOut.model_validate(await inbox.change(item, {"read_at": item.read_at or utcnow()}))
+    return await _change(item, item.read_at or utcnow())
 
 
 @router.post("/{item_id}/unread", require=INBOX_USE, status=200, summary="Mark as unread")
 async def unread_item(item_id: UUID) -> InboxOut:
-    return InboxOut.model_validate(await inbox.change(await _find(item_id), {"read_at": None}))
+    return await _change(await _find(item_id), None)
 
 
 @router.delete("/{item_id}", require=INBOX_USE, summary="Delete from my inbox")
 async def delete_inbox_item(item_id: UUID) -> None:
-    await inbox.delete(await _find(item_id))
+    item = await _find(item_id)
+    await inbox.delete(item)
+    await push_inbox("removed", _mine(), item)

@@ -14,6 +14,7 @@ from riveredge_messaging.permissions import INBOX_USE, PERMISSIONS, ROLES
 from riveredge_messaging.service import Messaging
 from riveredge_messaging.settings import MessagingSettings, MessagingTenantSettings
 from riveredge_messaging.templates import WELCOME
+from riveredge_messaging.topics import INBOX
 from riveredge_sdk import (
     EventType,
     FunctionSpec,
@@ -25,6 +26,7 @@ from riveredge_sdk import (
     Role,
     Router,
     Service,
+    StreamTopic,
     TenantModel,
     TenantSettings,
 )
@@ -64,6 +66,9 @@ class MessagingPlugin(Plugin):
 
     def services(self) -> Iterable[Service[Any]]:
         return (Service(NOTIFIER, Messaging()),)
+
+    def stream_topics(self) -> Iterable[StreamTopic]:
+        return (INBOX,)
 
     def navigation(self) -> Iterable[NavItem]:
         return (NavItem("messaging.inbox", "Inbox", "messaging/inbox", "inbox", permission=INBOX_USE, order=10),)

@@ -10,7 +10,7 @@ Mark a test with `@pytest.mark.database` to run it on SQLite and on PostgreSQL.
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -24,7 +24,11 @@ from riveredge_sdk.testing.platform import (
     find_factory,
 )
 
+if TYPE_CHECKING:
+    from riveredge_sdk.testing.stream import StreamClient
+
 AsUser = Callable[..., ApiClient]
+OpenStream = Callable[..., "StreamClient"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -128,3 +132,16 @@ def mailbox(platform: PlatformUnderTest) -> Iterator[Mailbox]:
 def engine(platform: PlatformUnderTest) -> EngineControl:
     """The embedded engine; `engine.advance(days=3)` lets three days pass at once."""
     return EngineControl(platform)
+
+
+@pytest.fixture
+def stream() -> Iterator[OpenStream]:
+    """`stream(client)`: an open connection to the live stream, as a browser of that client's user has it."""
+    from riveredge_sdk.testing.stream import StreamClient
+
+    with ExitStack() as stack:
+
+        def opened(client: ApiClient, **options: object) -> StreamClient:
+            return stack.enter_context(StreamClient(client, **options))
+
+        yield opened

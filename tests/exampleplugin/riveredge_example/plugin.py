@@ -13,7 +13,7 @@ from riveredge_example.contract import NOTE_BOOK, Stamp, StampHooks
 from riveredge_example.functions import FUNCTIONS
 from riveredge_example.models import Chime, Note, Tag
 from riveredge_example.routes import READ, WRITE, router
-from riveredge_example.service import NOTE_WRITTEN, REMINDER_DUE, NoteBookService, Notes
+from riveredge_example.service import NOTE, NOTE_WRITTEN, NOTES, REMINDER_DUE, NoteBookService, Notes
 from riveredge_example.settings import ExampleSettings, ExampleTenantSettings
 from riveredge_sdk import (
     Command,
@@ -31,6 +31,7 @@ from riveredge_sdk import (
     Router,
     Service,
     StaticApp,
+    StreamTopic,
     TenantModel,
     TenantSettings,
 )
@@ -75,6 +76,9 @@ class ExamplePlugin(Plugin):
 
     def services(self) -> Iterable[Service[Any]]:
         return (Service(NOTE_BOOK, NoteBookService()),)
+
+    def stream_topics(self) -> Iterable[StreamTopic]:
+        return (NOTES, NOTE)
 
     def navigation(self) -> Iterable[NavItem]:
         return (NavItem("example.notes", "Notes", "example/notes", permission=READ),)

@@ -7,9 +7,9 @@ from fastapi import Query
 
 from riveredge_example.models import Note
 from riveredge_example.schemas import NoteChange, NoteIn, NoteOut
-from riveredge_example.service import NoteBookFullError, Notes, write_note
+from riveredge_example.service import NOTE, NoteBookFullError, Notes, write_note
 from riveredge_example.settings import ExampleSettings
-from riveredge_sdk import ExpectedVersion, ListQuery, Page, Router
+from riveredge_sdk import ExpectedVersion, ListQuery, Page, Router, push
 from riveredge_sdk.problems import FieldError, Invalid
 
 READ = "example.note.read"
@@ -41,7 +41,9 @@ async def create_note(body: NoteIn) -> NoteOut:
 @router.patch("/{note_id}", require=WRITE, summary="Change a note")
 async def change_note(note_id: UUID, body: NoteChange, version: ExpectedVersion) -> NoteOut:
     note = await notes.get(note_id, version=version, lock=True)
-    return NoteOut.model_validate(await notes.change(note, body.given()))
+    changed = NoteOut.model_validate(await notes.change(note, body.given()))
+    push(NOTE, note_id, what="changed", data={"version": changed.version})
+    return changed
 
 
 @router.delete("/{note_id}", require=WRITE, summary="Delete a note")

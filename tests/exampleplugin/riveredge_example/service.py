@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlmodel import col
+
 from riveredge_example.contract import StampHooks
 from riveredge_example.models import Note, Tag
 from riveredge_example.schemas import NoteIn, NotePayload
@@ -11,15 +13,31 @@ from riveredge_sdk import (
     FilterField,
     Problem,
     Repository,
+    StreamTopic,
     contributions,
     current_context,
     publish,
+    push,
     session,
     timers,
 )
 
 NOTE_WRITTEN = EventType("example/note.written", NotePayload, "A note was written")
 REMINDER_DUE = EventType("example/reminder.due", NotePayload, "A note's author is to be reminded")
+
+
+NOTES = StreamTopic("example.notes", "Notes", permission="example.note.read")
+
+
+async def _may_see(key: str) -> bool:
+    """Whoever may read notes may read them all, if they are there."""
+    try:
+        return await Notes().find(col(Note.id) == UUID(key)) is not None
+    except ValueError:
+        return False
+
+
+NOTE = StreamTopic("example.note", "One note", permission="example.note.read", scope="object", authorise=_may_see)
 
 
 class NoteBookFullError(Problem):
@@ -58,6 +76,7 @@ async def write_note(body: NoteIn) -> Note:
         await session().flush()
     payload = NotePayload(note_id=note.id, author_id=author)
     publish(NOTE_WRITTEN, payload)
+    push(NOTES, what="written", data={"note": note.id})
     if body.remind_at is not None:
         await remind(payload, body.remind_at)
     return note

@@ -6,6 +6,7 @@ from sqlmodel import col
 
 from riveredge_messaging.models import InboxItem
 from riveredge_messaging.repository import Inbox
+from riveredge_messaging.topics import push_inbox
 from riveredge_sdk import unit_of_work
 from riveredge_sdk.features.messaging import DeliveryResult, MessageChannel, RenderedMessage
 
@@ -23,7 +24,7 @@ class InAppChannel(MessageChannel):
     async def deliver(self, message: RenderedMessage) -> DeliveryResult:
         async with unit_of_work():
             if await Inbox().find(col(InboxItem.delivery_id) == message.delivery_id) is None:
-                await Inbox().add(
+                item = await Inbox().add(
                     InboxItem(
                         delivery_id=message.delivery_id,
                         recipient_id=message.recipient_id,
@@ -31,4 +32,5 @@ class InAppChannel(MessageChannel):
                         text=message.text,
                     )
                 )
+                await push_inbox("added", message.recipient_id, item)
         return DeliveryResult("delivered")

@@ -1,0 +1,140 @@
+"""Notes when rows that decide who may do what are written, whoever writes them, and says so once they are committed.
+
+Caches and open connections would otherwise go by what was true. On PostgreSQL the word reaches every process: it is
+part of the transaction, so it is neither sent for a change that was rolled back nor lost for one that was not.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Delete, Update, event, inspect
+from sqlalchemy.orm import ORMExecuteState
+
+from riveredge_kernel.db.wall import TenantSession, seal
+
+CHANNEL = "riveredge_grants"
+_PACKAGES = ("riveredge_kernel.auth.", "riveredge_kernel.tenancy.")
+# Written at every sign-in, and nobody's rights depend on them.
+_HARMLESS = frozenset(
+    {
+        "updated_at",
+        "version",
+        "failed_logins",
+        "locked_until",
+        "last_used_at",
+        "last_used_from",
+        "last_seen_at",
+        "last_login_at",
+    }
+)
+_FOUND = "riveredge_grants_found"
+_LISTENER = "riveredge_grants_listener"
+# More than this in one transaction counts as everybody's.
+_MANY = 50
+
+
+@dataclass(slots=True)
+class GrantsChange:
+    """Whose rights have changed: of these users, of everybody in these tenants, or of everybody."""
+
+    users: set[UUID] = field(default_factory=set)
+    tenants: set[UUID] = field(default_factory=set)
+    everybody: bool = False
+
+    def as_text(self) -> str:
+        if self.everybody or len(self.users) + len(self.tenants) > _MANY:
+            return "{}"
+        return json.dumps({"users": [str(u) for u in self.users], "tenants": [str(t) for t in self.tenants]})
+
+    @classmethod
+    def from_text(cls, text: str) -> "GrantsChange":
+        """What another process has said; everybody's, if it cannot be understood."""
+        try:
+            content: Mapping[str, Iterable[str]] = json.loads(text)
+            users, tenants = ({UUID(i) for i in content[name]} for name in ("users", "tenants"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls(everybody=True)
+        return cls(users, tenants)
+
+
+Listener = Callable[[GrantsChange], None]
+
+
+def listening(listener: Listener | None) -> dict[str, Any]:
+    """The part of a new session's `info` that says whom to tell."""
+    return {_LISTENER: listener}
+
+
+@event.listens_for(TenantSession, "after_flush")
+def _on_flush(session: TenantSession, _context: Any) -> None:
+    for row in [*session.new, *session.dirty, *session.deleted]:
+        if _decides(type(row)) and (row not in session.dirty or _changes(row)):
+            _note(session, row)
+
+
+@event.listens_for(TenantSession, "do_orm_execute")
+def _on_execute(state: ORMExecuteState) -> None:
+    statement = state.statement
+    if not isinstance(statement, Update | Delete) or state.bind_mapper is None:
+        return
+    if not _decides(state.bind_mapper.class_):
+        return
+    names = {str(getattr(key, "key", key)) for key in (getattr(statement, "_values", None) or {})}
+    if isinstance(statement, Delete) or names - _HARMLESS:
+        _found(state.session).everybody = True
+
+
+@event.listens_for(TenantSession, "before_commit")
+def _on_commit(session: TenantSession) -> None:
+    if session.new or session.dirty or session.deleted:
+        session.flush()
+    found: GrantsChange | None = session.info.get(_FOUND)
+    if found is None or session.get_bind().dialect.name != "postgresql":
+        return
+    session.connection().exec_driver_sql(
+        "SELECT pg_notify($1, $2)", (CHANNEL, found.as_text()), execution_options=seal()
+    )
+
+
+@event.listens_for(TenantSession, "after_commit")
+def _after_commit(session: TenantSession) -> None:
+    found: GrantsChange | None = session.info.pop(_FOUND, None)
+    listener: Listener | None = session.info.get(_LISTENER)
+    if found is not None and listener is not None:
+        listener(found)
+
+
+@event.listens_for(TenantSession, "after_rollback")
+def _after_rollback(session: TenantSession) -> None:
+    session.info.pop(_FOUND, None)
+
+
+def _decides(cls: type[Any]) -> bool:
+    return cls.__module__.startswith(_PACKAGES)
+
+
+def _changes(row: Any) -> bool:
+    return any(a.key not in _HARMLESS and a.history.has_changes() for a in inspect(row).attrs)
+
+
+def _found(session: Any) -> GrantsChange:
+    found: GrantsChange = session.info.setdefault(_FOUND, GrantsChange())
+    return found
+
+
+def _note(session: TenantSession, row: Any) -> None:
+    found = _found(session)
+    user, tenant = getattr(row, "user_id", None), getattr(row, "tenant_id", None)
+    if user is not None:
+        found.users.add(user)
+    elif tenant is not None:
+        found.tenants.add(tenant)
+    elif type(row).__name__ == "Tenant":
+        found.tenants.add(row.id)
+    elif type(row).__name__ == "User":
+        found.users.add(row.id)
+    else:
+        found.everybody = True

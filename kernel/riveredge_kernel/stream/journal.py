@@ -1,0 +1,160 @@
+"""Pushes in the database: numbered when they are written, read by those who were away, forgotten after a while."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import and_, delete, func
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from riveredge_kernel.db.database import Database, Transaction
+from riveredge_kernel.stream.models import StreamChannel, StreamMessage, StreamTicket
+from riveredge_sdk.context import Context, current_tenant, use_context
+from riveredge_sdk.models import utcnow, uuid7
+from riveredge_sdk.runtime import Runtime
+from riveredge_sdk.uow import unit_of_work
+
+# Within a tenant: topic and key.
+Name: TypeAlias = tuple[str, str]
+# A channel everywhere: tenant, topic, key.
+ChannelId: TypeAlias = tuple[UUID, str, str]
+
+# Who was away for longer fetches everything anew, which is cheaper than so many messages.
+MAX_REPLAY = 500
+MAX_READ = 1000
+_AT_ONCE = 100
+_KEEP_CHANNELS = timedelta(days=7)
+
+
+class StreamJournal:
+    """Writes and reads pushes."""
+
+    def __init__(self, database: Database, runtime: Runtime, *, retention: timedelta) -> None:
+        self._database = database
+        self._runtime = runtime
+        self._retention = retention
+
+    async def write(self, unit: Transaction) -> None:
+        """Number the unit's pushes and add their rows, in its transaction. The last thing before the commit.
+
+        Channels are taken in one order by everybody, and nothing else is waited for after them: no deadlock.
+        """
+        now = utcnow()
+        counts: dict[Name, int] = {}
+        for push in unit.pushes:
+            name = (push.topic, push.key)
+            counts[name] = counts.get(name, 0) + 1
+        numbers = {name: await self._take(unit.session, name, count, now) for name, count in sorted(counts.items())}
+        for push in unit.pushes:
+            name = (push.topic, push.key)
+            numbers[name] += 1
+            unit.session.add(
+                StreamMessage(
+                    topic=push.topic,
+                    key=push.key,
+                    seq=numbers[name],
+                    what=push.what,
+                    data=dict(push.data),
+                    created_at=now,
+                )
+            )
+        await unit.session.flush()
+
+    async def _take(self, session: AsyncSession, name: Name, count: int, now: datetime) -> int:
+        """Take the channel's next `count` numbers; the one before the first of them."""
+        dialect: Any = postgresql if self._database.kind == "postgresql" else sqlite
+        fresh = {
+            "id": uuid7(),
+            "created_at": now,
+            "updated_at": now,
+            "version": 1,
+            "tenant_id": current_tenant(),
+            "topic": name[0],
+            "key": name[1],
+            "seq": int(now.timestamp() * 1000) + count,
+        }
+        statement = (
+            dialect.insert(StreamChannel)
+            .values(**fresh)
+            .on_conflict_do_update(
+                index_elements=["tenant_id", "topic", "key"],
+                set_={"seq": col(StreamChannel.seq) + count, "updated_at": now},
+            )
+            .returning(col(StreamChannel.seq))
+        )
+        last: int = (await session.exec(statement)).scalar_one()
+        return last - count
+
+    async def after(self, tenant_id: UUID, positions: Mapping[Name, int]) -> Sequence[StreamMessage]:
+        """What was pushed after the positions, in order; at most about `MAX_READ` messages, the first ones."""
+        found: list[StreamMessage] = []
+        names = list(positions.items())
+        with use_context(Context(runtime=self._runtime, tenant_id=tenant_id)):
+            async with unit_of_work(read_only=True, independent=True) as session:
+                for start in range(0, len(names), _AT_ONCE):
+                    later = (
+                        and_(col(StreamMessage.topic) == t, col(StreamMessage.key) == k, col(StreamMessage.seq) > s)
+                        for (t, k), s in names[start : start + _AT_ONCE]
+                    )
+                    query = select(StreamMessage).where(or_(*later)).order_by(col(StreamMessage.seq)).limit(MAX_READ)
+                    found += (await session.exec(query)).all()
+        return found
+
+    async def since(
+        self, tenant_id: UUID, name: Name, position: int | None
+    ) -> tuple[int, Sequence[StreamMessage] | None]:
+        """The number of the channel's last push, and what came after `position`.
+
+        Returns:
+            0 if nothing was ever pushed; None for the messages if some of them are forgotten, or they are too many.
+        """
+        topic, key = name
+        with use_context(Context(runtime=self._runtime, tenant_id=tenant_id)):
+            async with unit_of_work(read_only=True, independent=True) as session:
+                of_channel = (col(StreamChannel.topic) == topic, col(StreamChannel.key) == key)
+                last = (await session.exec(select(StreamChannel.seq).where(*of_channel))).one_or_none() or 0
+                if position is None or position == last:
+                    return last, []
+                if not 0 < last - position <= MAX_REPLAY:
+                    return last, None
+                query = (
+                    select(StreamMessage)
+                    .where(
+                        col(StreamMessage.topic) == topic,
+                        col(StreamMessage.key) == key,
+                        col(StreamMessage.seq) > position,
+                        col(StreamMessage.seq) <= last,
+                    )
+                    .order_by(col(StreamMessage.seq))
+                )
+                rows = (await session.exec(query)).all()
+        return last, rows if len(rows) == last - position else None
+
+    async def changed(self, since: datetime) -> dict[ChannelId, int]:
+        """The channels with a push since then, in all tenants, and the number of their last one."""
+        query = (
+            select(StreamMessage.tenant_id, StreamMessage.topic, StreamMessage.key, func.max(StreamMessage.seq))
+            .where(col(StreamMessage.created_at) >= since)
+            .group_by(col(StreamMessage.tenant_id), col(StreamMessage.topic), col(StreamMessage.key))
+        )
+        async with self._database.system("stream", self._runtime, read_only=True) as session:
+            return {(tenant, topic, key): last for tenant, topic, key, last in (await session.exec(query)).all()}
+
+    async def prune(self) -> dict[str, int]:
+        """Forget what is older than the retention, across tenants; the numbers of rows. Needs a system context."""
+        now = utcnow()
+        removals = {
+            "messages": delete(StreamMessage).where(col(StreamMessage.created_at) < now - self._retention),
+            "channels": delete(StreamChannel).where(
+                col(StreamChannel.updated_at) < now - max(_KEEP_CHANNELS, 2 * self._retention)
+            ),
+            "tickets": delete(StreamTicket).where(col(StreamTicket.expires_at) < now),
+        }
+        counts = {}
+        for name, statement in removals.items():
+            async with unit_of_work(independent=True) as session:
+                counts[name] = (await session.exec(statement)).rowcount
+        return counts
