@@ -11,7 +11,7 @@ from riveredge_kernel.functions.host import FunctionHost
 from riveredge_kernel.kernel_plugin import KernelPlugin
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.timers.watchdog import Watchdog
-from riveredge_sdk.contributions import Health, HealthCheck
+from riveredge_sdk.contributions import Health, HealthCheck, HealthState
 from riveredge_sdk.plugin import Plugin
 
 CHECK_SECONDS = 3.0
@@ -49,11 +49,12 @@ class HealthReport:
                 self._cached = (time.monotonic(), answers)
             return answers
 
-    async def ready(self) -> tuple[bool, list[dict[str, Any]]]:
-        """Whether requests should be sent here, and what each check said."""
+    async def ready(self) -> tuple[HealthState, list[dict[str, Any]]]:
+        """The worst state of the critical checks, and what each check said. Only `failed` ones keep requests away."""
         answers = await self.checks()
-        ready = all(health.state != "failed" for _, check, health in answers if check.critical)
-        return ready, [_line(check, health) for _, check, health in answers]
+        states = {health.state for _, check, health in answers if check.critical}
+        worst: HealthState = "failed" if "failed" in states else "degraded" if "degraded" in states else "ok"
+        return worst, [_line(check, health) for _, check, health in answers]
 
     async def by_plugin(self) -> list[dict[str, Any]]:
         """Every installed plugin with its state, reason and checks."""

@@ -74,9 +74,9 @@ class Monitoring:
     async def _ready(self, may_see: bool) -> Response:
         if self._draining():
             return JSONResponse({"status": "stopping"}, status_code=503)
-        ready, checks = await self._report.ready()
-        document = {"status": "ok" if ready else "failed", **({"checks": checks} if may_see else {})}
-        return JSONResponse(document, status_code=200 if ready else 503)
+        state, checks = await self._report.ready()
+        document = {"status": state, **({"checks": checks} if may_see else {})}
+        return JSONResponse(document, status_code=503 if state == "failed" else 200)
 
     async def _plugins(self, may_see: bool) -> Response:
         if not may_see:

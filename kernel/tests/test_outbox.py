@@ -8,7 +8,6 @@ from sqlmodel import col, select
 
 from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.testing import ThreadedPlatform
-from riveredge_sdk import utcnow
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, Fault, TestTenant
 
 
@@ -37,7 +36,7 @@ def wait_for(platform: ThreadedPlatform, tenant: TestTenant, name: str, state: s
 def test_an_engine_that_forgets_what_it_acknowledged_is_sent_it_again(
     platform: ThreadedPlatform, tenant: TestTenant, client: ApiClient, engine: EngineControl
 ) -> None:
-    due = utcnow() + timedelta(seconds=2)
+    due = engine.now() + timedelta(seconds=2)
     made = client.post("/api/v1/example/notes", json={"title": "Remember", "remind_at": due.isoformat()})
     assert made.status_code == 201
     wait_for(platform, tenant, "example/reminder.due", "sent")
@@ -75,7 +74,7 @@ def test_calls_that_go_wrong_are_made_good(
 
 
 def test_days_pass_at_once(client: ApiClient, engine: EngineControl) -> None:
-    due = utcnow() + timedelta(milliseconds=200)
+    due = engine.now() + timedelta(milliseconds=200)
     made = client.post("/api/v1/example/notes", json={"title": "Later", "remind_at": due.isoformat()}).json()
     place = f"/api/v1/example/notes/{made['id']}"
     deadline = time.monotonic() + 20

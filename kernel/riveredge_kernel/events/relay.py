@@ -164,7 +164,9 @@ class EventRelay:
             else:
                 self._absences = 0
                 self.last_error = ""
-                OUTBOX_SENT.labels("sent").inc(len(group))
+                again = sum(1 for row in group if row.state == OutboxState.SENT)
+                OUTBOX_SENT.labels("again").inc(again)
+                OUTBOX_SENT.labels("sent").inc(len(group) - again)
                 await self._note_sent(group)
 
     async def _note_sent(self, rows: Sequence[OutboxEvent]) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import inngest
 import structlog
@@ -43,12 +44,34 @@ def _secret(settings: InngestSettings, name: str) -> str | None:
     return value.get_secret_value() if value is not None else None
 
 
+# How often an event is sent with its own id.
+SAME_ID = 2
+
+
 class InngestAbsentError(Exception):
     """Nobody answers at Inngest's address."""
 
 
+def wire_id(event_id: UUID, attempts: int) -> str:
+    """The id that Inngest gets: the event's, so that it takes a repeated one only once.
+
+    A server may remember an id for a day although it lost what it was to start. So what was acknowledged twice and
+    never seen to start is sent with a new id, which starts functions again; the mirror knows what it belongs to.
+    """
+    return str(event_id) if attempts < SAME_ID else f"{event_id}:r{attempts - SAME_ID + 1}"
+
+
+def event_id_of(wire: str) -> tuple[UUID | None, bool]:
+    """The event's id from what Inngest tells, and whether it came under a new one."""
+    first, _, again = wire.partition(":")
+    try:
+        return UUID(first), bool(again)
+    except ValueError:
+        return None, False
+
+
 class EventSender:
-    """Sends outbox rows. The event's id is the row's, so Inngest takes a repeated one only once."""
+    """Sends outbox rows."""
 
     def __init__(self, client: inngest.Inngest) -> None:
         self._client = client
@@ -78,4 +101,4 @@ def _event(row: OutboxEvent) -> inngest.Event:
     if row.tenant_id is not None:
         data["tenant_id"] = str(row.tenant_id)
     instant = row.due_at or row.created_at
-    return inngest.Event(id=str(row.id), name=row.name, data=data, ts=int(instant.timestamp() * 1000))
+    return inngest.Event(id=wire_id(row.id, row.attempts), name=row.name, data=data, ts=int(instant.timestamp() * 1000))

@@ -47,6 +47,7 @@ class RunMirror:
         event_name: str,
         expected: frozenset[str],
         *,
+        again: bool = False,
         timer: TimerRef | None = None,
         not_here: NotServedError | None = None,
     ) -> str | None:
@@ -54,6 +55,7 @@ class RunMirror:
 
         Args:
             expected: the functions that each such event starts for certain.
+            again: the event was sent again under a new id, so an earlier run of it may well be alive.
             timer: what published the event, if a timer did.
             not_here: why the function is not to run for this tenant at present. The event has arrived all the same:
                 without a run it would be sent again and again. Its timer waits until the tenant is served again.
@@ -73,7 +75,7 @@ class RunMirror:
                     refusal = str(not_here)
                     if timer is not None:
                         await self._timers.hold(session, timer, plugin_of(function))
-                elif await self._is_repeated(session, function, ids):
+                elif await self._is_repeated(session, function, ids, again=again):
                     refusal = "The event has been dealt with by an earlier run."
                 elif timer is not None and not await self._timers.admit(session, timer, run_id):
                     refusal = "The timer was cancelled or set anew."
@@ -98,7 +100,7 @@ class RunMirror:
             # A simultaneous call of the same run was faster.
             return None
 
-    async def _is_repeated(self, session: AsyncSession, function: str, event_ids: list[UUID]) -> bool:
+    async def _is_repeated(self, session: AsyncSession, function: str, event_ids: list[UUID], *, again: bool) -> bool:
         if len(event_ids) != 1:
             return False
         earlier = (
@@ -106,6 +108,8 @@ class RunMirror:
                 select(Run).where(col(Run.event_id) == event_ids[0], col(Run.function) == function).limit(10)
             )
         ).all()
+        if again and earlier:
+            return True
         for run in earlier:
             if run.status in _OPEN:
                 run.status, run.ended_at = RunStatus.CANCELLED, utcnow()

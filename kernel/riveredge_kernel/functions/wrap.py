@@ -8,6 +8,7 @@ from uuid import UUID
 import inngest
 from pydantic import BaseModel, ValidationError
 
+from riveredge_kernel.functions.client import event_id_of
 from riveredge_kernel.functions.mirror import RunMirror
 from riveredge_kernel.functions.models import RunStatus
 from riveredge_kernel.metrics import FUNCTION_CALLS
@@ -101,13 +102,15 @@ class Wrapped:
 
     async def _begin(self, ctx: inngest.Context, not_here: NotHereError | None = None) -> str | None:
         """Why the run is to end at once, or None."""
-        ids = [found for event in ctx.events or [ctx.event] if (found := _uuid(event.id))]
+        known = [event_id_of(event.id) for event in ctx.events or [ctx.event]]
+        ids = [event_id for event_id, _ in known if event_id is not None]
         return await self.around.mirror.started(
             ctx.run_id,
             self.spec.id,
             ids,
             ctx.event.name,
             self.expected.get(ctx.event.name, frozenset()),
+            again=any(again for _, again in known),
             timer=TimerRef.of(ctx.event.data, ids[0] if ids else None),
             not_here=not_here,
         )
@@ -127,13 +130,6 @@ class Wrapped:
             where = ".".join(map(str, first["loc"]))
             raise inngest.NonRetriableError(f"the event's data does not fit: {where}: {first['msg']}") from None
         return payload
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def inngest_id(spec_id: str) -> str:

@@ -10,7 +10,7 @@ import structlog
 from sqlmodel import col, select
 
 from riveredge_kernel.db.database import Database
-from riveredge_kernel.metrics import TIMER_SOURCE_ERRORS, TIMERS_CLAIMED, TIMERS_MENDED
+from riveredge_kernel.metrics import FIRE_LATENESS, TIMER_SOURCE_ERRORS, TIMERS_CLAIMED, TIMERS_MENDED
 from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.timers.models import Heartbeat
 from riveredge_kernel.timers.service import HORIZON
@@ -120,6 +120,7 @@ class Tick:
         if source is None:
             log.warning("fires_without_source", source=source_id, fires=len(fires))
             return False
+        FIRE_LATENESS.labels(source_id).observe(max((self._clock.now() - due_at).total_seconds(), 0.0))
         chunk = Chunk(fires=[Fire(tenant_id=tenant, id=row, due_at=due_at) for tenant, row in fires], run_id=run_id)
         with use_context(self.context(run_id)):
             await source.fire(chunk)
