@@ -5,6 +5,8 @@ BIN := .venv/bin
 MEMBERS := sdk migrations kernel $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)) tests/exampleplugin
 NAMES := $(shell sed -n 's/^name = "\(riveredge-[a-z]*\)"/\1/p' $(MEMBERS:%=%/pyproject.toml))
 PACKAGES := $(subst -,_,$(NAMES))
+# One more than there are cores: many tests wait for processes and sockets.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: help
 help: ## Show this help
@@ -21,7 +23,7 @@ run: ## Set everything up and start the platform with demo data
 
 .PHONY: test
 test: setup check ## Set everything up and pass all tests, on SQLite and PostgreSQL
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: check
 check: setup ## Formatting, lints, types and architecture rules

@@ -27,7 +27,7 @@ async def measure(directory: Path) -> list[float]:
     async with running(settings) as platform:
         tenant = await platform.provisioning.create_tenant("bench", "Bench")
         member = await platform.provisioning.add_member(tenant, "bench@example.com", roles=[ADMINISTRATOR])
-        token = platform.tokens.issue(member.user_id, tenant_id=tenant)
+        token = await platform.auth.token_for(member.user_id, tenant)
         body = {
             "template": "messaging.welcome",
             "to": [str(member.user_id)],

@@ -55,8 +55,9 @@ async def prepare(settings: Settings) -> tuple[str, str]:
     platform: Platform = create_app(settings).state.platform
     tenant = await platform.provisioning.create_tenant("bench", "Bench")
     member = await platform.provisioning.add_member(tenant, "bench@example.com", roles=[ADMINISTRATOR])
+    token = await platform.auth.token_for(member.user_id, tenant)
     await platform.database.dispose()
-    return platform.tokens.issue(member.user_id, tenant_id=tenant), platform.tokens.public_pem()
+    return token, platform.auth.tokens.public_pem()
 
 
 async def measure(list_url: str, create_url: str, token: str) -> tuple[Result, Result]:

@@ -8,12 +8,8 @@ from fastapi import FastAPI
 
 from riveredge_kernel import __version__, health, static
 from riveredge_kernel.auth.access import access_routers
-from riveredge_kernel.auth.api_keys import ApiKeys
+from riveredge_kernel.auth.assembly import AuthParts
 from riveredge_kernel.auth.authenticate import Authenticator
-from riveredge_kernel.auth.grants import Grants
-from riveredge_kernel.auth.routes import auth_router
-from riveredge_kernel.auth.service import AuthService
-from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database, Transaction
 from riveredge_kernel.events.outbox import Outbox
 from riveredge_kernel.events.relay import EventRelay
@@ -76,24 +72,20 @@ def create_app(
     if check_schema:
         fail_outdated(settings, host)
 
-    # 2. What serves a tenant: database, directory, settings, tokens.
-    key = token_key(settings)
+    # 2. What serves a tenant: database, directory, settings, sign-in.
     pace = pace or Pace()
-    runtime = KernelRuntime(cursor_key=key.private_bytes_raw(), clock=Clock(pace.offset))
+    runtime = KernelRuntime(cursor_key=token_key(settings).private_bytes_raw(), clock=Clock(pace.offset))
     database = Database(settings)
     tenants = TenantDirectory(database, runtime)
     store = SettingsStore(host, vault(settings))
-    tokens = TokenService(key, minutes=settings.auth.access_token_minutes)
-    grants = Grants(database, runtime, host)
-    keys = ApiKeys(database, runtime, grants)
-    auth = AuthService(database, runtime, tokens, grants, settings.auth)
+    auth = AuthParts.assemble(settings, database, runtime, host)
 
     # 3. Events and functions.
     functions = FunctionHost(settings, runtime, tenants, host, runtime.timers)
     outbox = Outbox(functions.is_consumed)
     options = {} if confirm_within is None else {"confirm_within": confirm_within}
     relay = EventRelay(database, runtime, functions.sender, **options)
-    caches = (grants.invalidate, keys.invalidate, tenants.invalidate_all)
+    caches = (*auth.caches(), tenants.invalidate_all)
     stream = LiveStream(settings, runtime, database, plugins=host, tenants=tenants, caches=caches)
     commits = _Commits(outbox, relay, stream)
     runtime.assemble(
@@ -109,6 +101,7 @@ def create_app(
     kernel.own_functions = [
         *own_functions(functions),
         *timer_functions(tick, cron=pace.cron),
+        *auth.functions(),
         *stream.functions(),
     ]
     kernel.own_sources = [KernelTimers(tenants, host)]
@@ -126,8 +119,6 @@ def create_app(
         tick=tick,
         watchdog=watchdog,
         stream=stream,
-        tokens=tokens,
-        keys=keys,
         auth=auth,
         provisioning=Provisioning(database, runtime, host),
     )
@@ -136,12 +127,12 @@ def create_app(
     app = _new_app(settings, platform)
     problems.install(app)
     middleware.install(app, settings, lambda: platform.draining)
-    authenticator = Authenticator(tokens, keys, grants, tenants)
+    authenticator = Authenticator(auth.tokens, auth.sessions, auth.keys, auth.grants, tenants)
     gate = Gate(settings, runtime, authenticator, tenants, _Switches(host))
     stream_router, stream_routes = stream.open(authenticator, vault(settings))
     for name, routers in {
-        "auth": [auth_router(auth)],
-        "access": access_routers(host, tenants, grants, keys, settings.auth),
+        "auth": auth.routers(),
+        "access": access_routers(host, tenants, auth.grants, auth.keys, settings.auth),
         "tenancy": tenancy_routers(host, tenants, store),
         "runs": [runs_router()],
         "stream": [stream_router],

@@ -6,6 +6,7 @@ from typing import Any
 from riveredge_kernel.auth.key_models import ApiKey, ServiceAccount, ServiceAccountRole
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.auth.permissions import PERMISSIONS, ROLES
+from riveredge_kernel.auth.session_models import RefreshToken, UserSession
 from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.functions.models import Run, RunStep
 from riveredge_kernel.functions.topics import TOPICS
@@ -48,6 +49,8 @@ class KernelPlugin(Plugin):
             ServiceAccount,
             ServiceAccountRole,
             ApiKey,
+            UserSession,
+            RefreshToken,
             OutboxEvent,
             Run,
             RunStep,

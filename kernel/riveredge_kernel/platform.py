@@ -7,9 +7,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
-from riveredge_kernel.auth.api_keys import ApiKeys
-from riveredge_kernel.auth.service import AuthService
-from riveredge_kernel.auth.tokens import TokenService
+from riveredge_kernel.auth.assembly import AuthParts
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.events.relay import EventRelay
 from riveredge_kernel.functions.host import FunctionHost
@@ -44,9 +42,7 @@ class Platform:
     tick: Tick
     watchdog: Watchdog
     stream: LiveStream
-    tokens: TokenService
-    keys: ApiKeys
-    auth: AuthService
+    auth: AuthParts
     provisioning: Provisioning
     app: FastAPI = field(init=False)
     monitoring: Monitoring = field(init=False)

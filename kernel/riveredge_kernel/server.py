@@ -232,9 +232,10 @@ async def running(
             # Keys of this process alone: nobody else may start functions, neither here nor at the engine.
             signing_key = inngest.signing_key or SecretStr(secrets.token_hex(32))
             event_key = inngest.event_key or SecretStr(secrets.token_hex(16))
+            store = inngest.engine_store.get_secret_value() if inngest.engine_store else settings.var_dir / "engine.db"
             engine = find_engine()(
                 **{
-                    "store": settings.var_dir / "engine.db",
+                    "store": store,
                     "app_urls": [],
                     "event_keys": [event_key.get_secret_value()],
                     "signing_key": signing_key.get_secret_value(),

@@ -48,6 +48,10 @@ class InngestSettings(_Section):
     max_body_bytes: int = Field(default=36_000_000, ge=1000, description="How large one of its calls may be.")
     engine_host: str = "127.0.0.1"
     engine_port: int = Field(default=8288, ge=0, le=65535)
+    engine_store: SecretStr | None = Field(
+        default=None,
+        description="The embedded engine's file or postgresql:// URL; none: engine.db in the var directory.",
+    )
 
 
 class PluginHostSettings(_Section):
@@ -68,6 +72,11 @@ class AuthSettings(_Section):
     )
     access_token_minutes: int = Field(default=30, ge=1, le=1440)
     api_key_max_days: int = Field(default=366, ge=1, le=3660, description="How long an API key may last at most.")
+    session_idle_days: int = Field(default=14, ge=1, le=365, description="A session unused for so long has ended.")
+    session_max_days: int = Field(default=90, ge=1, le=3650, description="Then one signs in again in any case.")
+    refresh_grace_seconds: int = Field(
+        default=30, ge=0, le=300, description="A refresh token that comes twice within this time is no replay."
+    )
     max_failed_logins: int = Field(default=10, ge=1)
     lock_minutes: int = Field(default=15, ge=1)
 

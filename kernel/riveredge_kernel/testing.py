@@ -121,7 +121,7 @@ class ThreadedPlatform:
                 await session.flush()
                 session.add(MembershipRole(tenant_id=tenant.id, membership_id=membership.id, role_id=role.id))
                 user_id, email = user.id, user.email
-            token = self.platform.tokens.issue(user_id, tenant_id=tenant.id)
+            token = await self.platform.auth.token_for(user_id, tenant.id)
             return TestUser(user_id, email, tenant, token)
 
         return self.run(create())

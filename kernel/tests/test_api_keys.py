@@ -85,7 +85,7 @@ def test_its_use_is_written_sparsely(platform: ThreadedPlatform, as_user: AsUser
             row.last_used_at = datetime.now(UTC) - timedelta(hours=1)
 
     platform.run(long_ago())
-    platform.platform.keys.invalidate()
+    platform.platform.auth.keys.invalidate()
     assert anonymous.get(NOTES, headers=bearer(key["key"])).status_code == 200
     assert owner.get(place).json()["last_used_at"] > uses[0]
 
@@ -138,7 +138,7 @@ def test_a_revoked_a_deleted_and_an_expired_key_are_refused_alike(
             row.expires_at = datetime.now(UTC) - timedelta(seconds=1)
 
     platform.run(expire())
-    platform.platform.keys.invalidate()
+    platform.platform.auth.keys.invalidate()
     strangers = [new_key().secret, keys[0]["key"][:-1] + "x", "rek_", f"rek_{'a' * 5000}"]
     answers = [anonymous.get(NOTES, headers=bearer(key)) for key in [*(k["key"] for k in keys), *strangers]]
     told = [{k: v for k, v in answer.json().items() if k != "request_id"} for answer in answers]

@@ -62,14 +62,18 @@ def test_too_many_wrong_passwords_lock_for_a_while(anonymous: ApiClient, email: 
 
 def forged(claims: dict[str, Any], key: Any, algorithm: str) -> str:
     """A token that somebody else made."""
-    base = {"iss": "riveredge", "aud": "riveredge", "exp": int(time.time()) + 600, "iat": int(time.time())}
-    return jwt.encode({**base, **claims}, key, algorithm=algorithm)
+    now = int(time.time())
+    base = {"iss": "riveredge", "aud": "riveredge", "exp": now + 600, "iat": now}
+    return jwt.encode({**base, **claims}, key, algorithm=algorithm, headers={"typ": "at+jwt"})
 
 
 def test_forged_and_old_tokens_are_refused(anonymous: ApiClient, platform: ThreadedPlatform, client: ApiClient) -> None:
     assert client.user is not None
-    claims = {"sub": str(client.user.id), "tid": str(client.user.tenant.id)}
-    ours = platform.platform.tokens._key
+    claims = jwt.decode(client.user.token, options={"verify_signature": False})
+    del claims["exp"], claims["iat"]
+    ours = platform.platform.auth.tokens._key
+    good = {"Authorization": f"Bearer {forged(claims, ours, 'EdDSA')}"}
+    assert anonymous.get("/api/v1/example/notes", headers=good).status_code == 200, "else this tests nothing"
     tokens = {
         "another key": forged(claims, Ed25519PrivateKey.generate(), "EdDSA"),
         "no signature": forged(claims, None, "none"),

@@ -2,6 +2,7 @@
 
 from riveredge_kernel.auth.api_keys import ApiKeys, is_api_key
 from riveredge_kernel.auth.grants import Grants
+from riveredge_kernel.auth.sessions import Sessions
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_sdk.auth import Principal
@@ -11,8 +12,11 @@ from riveredge_sdk.problems import Forbidden, Unauthorized
 class Authenticator:
     """Tells who sends a request."""
 
-    def __init__(self, tokens: TokenService, keys: ApiKeys, grants: Grants, tenants: TenantDirectory) -> None:
+    def __init__(
+        self, tokens: TokenService, sessions: Sessions, keys: ApiKeys, grants: Grants, tenants: TenantDirectory
+    ) -> None:
         self._tokens = tokens
+        self._sessions = sessions
         self._keys = keys
         self._grants = grants
         self._tenants = tenants
@@ -45,6 +49,8 @@ class Authenticator:
 
     async def _user(self, token: str, tenant_hint: str | None) -> Principal:
         claims = self._tokens.read(token)
+        if not await self._sessions.is_live(claims.session_id, claims.user_id):
+            raise Unauthorized("This session has ended. Sign in again.")
         tenant_id = claims.tenant_id
         if tenant_id is None and tenant_hint is not None:
             tenant = await self._tenants.by_slug(tenant_hint)
@@ -57,7 +63,11 @@ class Authenticator:
         if tenant_id is not None and grant.permissions is None:
             raise _no_member(tenant_hint)
         principal = Principal(
-            id=claims.user_id, name=grant.name, tenant_id=tenant_id, permissions=grant.permissions or frozenset()
+            id=claims.user_id,
+            name=grant.name,
+            tenant_id=tenant_id,
+            session_id=claims.session_id,
+            permissions=grant.permissions or frozenset(),
         )
         await self._same_tenant(principal, tenant_hint)
         return principal

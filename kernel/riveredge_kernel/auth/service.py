@@ -7,9 +7,11 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlmodel import col, select
 
+from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.auth.models import Membership, User
 from riveredge_kernel.auth.passwords import hash_password, verify_password
+from riveredge_kernel.auth.sessions import Opened, Sessions
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.settings import AuthSettings
@@ -21,9 +23,13 @@ from riveredge_sdk.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """`tenant` is the one the token is for; None if the user has to choose among `tenants`."""
+    """`tenant` is the one the token is for; None if the user has to choose among `tenants`.
+
+    `refresh_token` is None where the session goes on with the one it has.
+    """
 
     access_token: str
+    refresh_token: str | None
     expires_in: int
     user: User
     tenant: Tenant | None
@@ -44,19 +50,37 @@ def _refuse_locked(user: User) -> None:
         )
 
 
+def _chosen(tenants: list[Tenant], slug: str | None) -> Tenant | None:
+    """The tenant to act in: the one that is named, else the only one."""
+    if slug is None:
+        return tenants[0] if len(tenants) == 1 else None
+    found = next((tenant for tenant in tenants if tenant.slug == slug), None)
+    if found is None:
+        raise Forbidden(f"You are no member of an organisation {slug!r}.")
+    return found
+
+
 class AuthService:
     """What the sign-in routes and the command line do."""
 
     def __init__(
-        self, database: Database, runtime: Runtime, tokens: TokenService, grants: Grants, settings: AuthSettings
+        self,
+        database: Database,
+        runtime: Runtime,
+        *,
+        tokens: TokenService,
+        sessions: Sessions,
+        grants: Grants,
+        settings: AuthSettings,
     ) -> None:
         self._database = database
         self._runtime = runtime
         self._tokens = tokens
+        self.sessions = sessions
         self._grants = grants
         self._settings = settings
 
-    async def login(self, email: str, password: str, slug: str | None = None) -> SignedIn:
+    async def login(self, email: str, password: str, device: Device, slug: str | None = None) -> SignedIn:
         """Sign in with a password.
 
         Args:
@@ -76,34 +100,66 @@ class AuthService:
             await self._note_try(user.id, fits=fits)
         if user is None or not fits or not user.active:
             raise Unauthorized("E-mail address or password are wrong.")
-        return await self._sign_in(user, slug)
+        return await self.begin(user, device, method="password", slug=slug)
 
-    async def switch(self, user_id: UUID, slug: str) -> SignedIn:
-        """A token for another of the user's tenants.
+    async def begin(self, user: User, device: Device, *, method: str, slug: str | None = None) -> SignedIn:
+        """A new session of somebody who has proven who they are.
+
+        Args:
+            method: how (`password`, `oidc`, …); the session shows it.
+
+        Raises:
+            Forbidden: the user is no member of the tenant.
+        """
+        tenants = await self._tenants_of(user.id)
+        tenant = _chosen(tenants, slug)
+        async with self._database.system("sign-in", self._runtime) as db:
+            opened = await self.sessions.open(
+                db, user.id, device, method=method, tenant_id=tenant.id if tenant else None
+            )
+        return self._signed_in(user, opened.session.id, tenant, tenants, opened.refresh_token)
+
+    async def refresh(self, token: str, device: Device) -> SignedIn:
+        """New tokens for a session, for the tenant it acts in.
+
+        Raises:
+            Unauthorized: see `Sessions.refresh`; or the account is not active any more.
+        """
+        opened: Opened = await self.sessions.refresh(token, device)
+        user = await self._user(opened.session.user_id)
+        if not user.active:
+            raise Unauthorized("This account is not active any more.")
+        tenants = await self._tenants_of(user.id)
+        acting = opened.session.acting_tenant_id
+        tenant = next((t for t in tenants if t.id == acting), None) or _chosen(tenants, None)
+        return self._signed_in(user, opened.session.id, tenant, tenants, opened.refresh_token)
+
+    async def switch(self, user_id: UUID, session_id: UUID, slug: str) -> SignedIn:
+        """A token for another of the user's tenants, which the session acts in from now on.
 
         Raises:
             Forbidden: the user is no member of it.
         """
-        async with self._database.system("sign-in", self._runtime, read_only=True) as session:
-            user = (await session.exec(select(User).where(col(User.id) == user_id))).one()
-        return await self._sign_in(user, slug)
+        user, tenants = await self.me(user_id)
+        tenant = _chosen(tenants, slug)
+        async with self._database.system("switch tenant", self._runtime) as db:
+            await self.sessions.act_in(db, session_id, tenant.id if tenant else None)
+        return self._signed_in(user, session_id, tenant, tenants, None)
 
     async def me(self, user_id: UUID) -> tuple[User, list[Tenant]]:
         """The user, and the tenants they are a member of."""
-        async with self._database.system("sign-in", self._runtime, read_only=True) as session:
-            user = (await session.exec(select(User).where(col(User.id) == user_id))).one()
-        return user, await self._tenants_of(user_id)
+        return await self._user(user_id), await self._tenants_of(user_id)
 
-    async def _sign_in(self, user: User, slug: str | None) -> SignedIn:
-        tenants = await self._tenants_of(user.id)
-        tenant = tenants[0] if len(tenants) == 1 else None
-        if slug is not None:
-            tenant = next((t for t in tenants if t.slug == slug), None)
-            if tenant is None:
-                raise Forbidden(f"You are no member of an organisation {slug!r}.")
+    def _signed_in(
+        self, user: User, session_id: UUID, tenant: Tenant | None, tenants: list[Tenant], refresh_token: str | None
+    ) -> SignedIn:
         self._grants.forget(user.id)
-        token = self._tokens.issue(user.id, tenant_id=tenant.id if tenant else None)
-        return SignedIn(token, self._tokens.seconds, user, tenant, tenants)
+        token = self._tokens.issue(user.id, session_id, tenant_id=tenant.id if tenant else None)
+        return SignedIn(token, refresh_token, self._tokens.seconds, user, tenant, tenants)
+
+    async def _user(self, user_id: UUID) -> User:
+        async with self._database.system("sign-in", self._runtime, read_only=True) as session:
+            return (await session.exec(select(User).where(col(User.id) == user_id))).one()
 
     async def _tenants_of(self, user_id: UUID) -> list[Tenant]:
         async with self._database.system("sign-in", self._runtime, read_only=True) as session:

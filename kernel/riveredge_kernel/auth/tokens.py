@@ -1,4 +1,4 @@
-"""Access tokens: short-lived JWTs signed with Ed25519 (RFC 8037), good for one user in one tenant."""
+"""Access tokens: short-lived JWTs (RFC 9068) signed with Ed25519 (RFC 8037), good for one session in one tenant."""
 
 import hashlib
 import time
@@ -14,6 +14,8 @@ from riveredge_sdk.problems import Unauthorized
 
 ALGORITHM = "EdDSA"
 ISSUER = "riveredge"
+# Nothing else that is signed with the key, now or later, passes for an access token (RFC 8725 §3.11).
+TYPE = "at+jwt"
 
 # Verified tokens are remembered: checking a signature costs more than the rest of a small request.
 _REMEMBERED = 4096
@@ -24,6 +26,7 @@ class TokenClaims:
     """Who a token is for, and until when (Unix seconds)."""
 
     user_id: UUID
+    session_id: UUID
     tenant_id: UUID | None
     expires_at: int
 
@@ -39,19 +42,20 @@ class TokenService:
         self.seconds = minutes * 60
         self._verified: dict[str, TokenClaims] = {}
 
-    def issue(self, user_id: UUID, *, tenant_id: UUID | None = None) -> str:
-        """A token for the user, in the tenant."""
+    def issue(self, user_id: UUID, session_id: UUID, *, tenant_id: UUID | None = None) -> str:
+        """A token for the user's session, in the tenant."""
         now = int(time.time())
         claims: dict[str, Any] = {
             "iss": ISSUER,
             "aud": ISSUER,
             "sub": str(user_id),
+            "sid": str(session_id),
             "iat": now,
             "exp": now + self.seconds,
         }
         if tenant_id is not None:
             claims["tid"] = str(tenant_id)
-        return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self._key_id})
+        return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self._key_id, "typ": TYPE})
 
     def public_pem(self) -> str:
         """The key that verifies tokens, for others that accept them."""
@@ -75,16 +79,20 @@ class TokenService:
 
     def _verify(self, token: str) -> TokenClaims:
         try:
-            claims = jwt.decode(
+            decoded = jwt.decode_complete(
                 token,
                 self._public,
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
                 audience=ISSUER,
-                options={"require": ["exp", "sub"]},
+                options={"require": ["exp", "sub", "sid"]},
             )
-            tenant = claims.get("tid")
-            return TokenClaims(UUID(claims["sub"]), UUID(tenant) if tenant else None, int(claims["exp"]))
+            claims, tenant = decoded["payload"], decoded["payload"].get("tid")
+            if decoded["header"].get("typ") != TYPE:
+                raise ValueError("another kind of token")
+            return TokenClaims(
+                UUID(claims["sub"]), UUID(claims["sid"]), UUID(tenant) if tenant else None, int(claims["exp"])
+            )
         except jwt.ExpiredSignatureError:
             raise Unauthorized("The access token has expired. Sign in again.") from None
         except (jwt.PyJWTError, ValueError, TypeError):

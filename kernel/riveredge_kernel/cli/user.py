@@ -90,7 +90,7 @@ def password(
     chosen = _ask_password(generate)
 
     async def do(platform: Platform) -> None:
-        await platform.auth.set_password((await _find(platform, email)).id, chosen)
+        await platform.auth.service.set_password((await _find(platform, email)).id, chosen)
 
     with_platform(do)
     out.print(f"Password set.{f' It is {chosen}' if generate else ''}")

@@ -19,16 +19,8 @@ CHANNEL = "riveredge_grants"
 _PACKAGES = ("riveredge_kernel.auth.", "riveredge_kernel.tenancy.")
 # Written at every sign-in, and nobody's rights depend on them.
 _HARMLESS = frozenset(
-    {
-        "updated_at",
-        "version",
-        "failed_logins",
-        "locked_until",
-        "last_used_at",
-        "last_used_from",
-        "last_seen_at",
-        "last_login_at",
-    }
+    {"updated_at", "version", "failed_logins", "locked_until", "last_used_at", "last_used_from"}
+    | {"idle_at", "ip", "user_agent", "acting_tenant_id"}
 )
 _FOUND = "riveredge_grants_found"
 _LISTENER = "riveredge_grants_listener"
@@ -113,7 +105,9 @@ def _after_rollback(session: TenantSession) -> None:
 
 
 def _decides(cls: type[Any]) -> bool:
-    return cls.__module__.startswith(_PACKAGES)
+    """Whether rights hang on the rows: they are a user's, a tenant's, or users and tenants themselves."""
+    owned = cls.__name__ in {"User", "Tenant"} or hasattr(cls, "user_id") or hasattr(cls, "tenant_id")
+    return owned and cls.__module__.startswith(_PACKAGES)
 
 
 def _changes(row: Any) -> bool:
@@ -134,7 +128,5 @@ def _note(session: TenantSession, row: Any) -> None:
         found.tenants.add(tenant)
     elif type(row).__name__ == "Tenant":
         found.tenants.add(row.id)
-    elif type(row).__name__ == "User":
-        found.users.add(row.id)
     else:
-        found.everybody = True
+        found.users.add(row.id)

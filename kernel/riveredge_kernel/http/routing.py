@@ -31,13 +31,18 @@ _version: ContextVar[list[int] | None] = ContextVar("riveredge_answer_version", 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one operation is answered. `plugin` is None for the kernel's own."""
+    """How one operation is answered. `plugin` is None for the kernel's own.
+
+    An operation with `own_transactions` commits what must last even if it is refused, such as a counted failure; so it
+    knows no Idempotency-Key, whose record is one transaction with the work.
+    """
 
     route: Route
     plugin: str | None
     operation: str
     gate: Gate
     max_body_bytes: int
+    own_transactions: bool = False
 
     async def answer(self, request: Request, answer: Answer) -> Response:
         """The answer, within the time that there is.
@@ -72,13 +77,16 @@ class Plan:
         try:
             with use_context(context):
                 async with unit_of_work(read_only=self.route.method == "GET") as session:
-                    key = idempotency.key_of(request) if self.route.method == "POST" else None
+                    key = self._key(request)
                     principal = context.principal
                     if key and principal and context.tenant_id:
                         return await idempotency.answer_once(session, request, principal.id, key, versioned)
                     return await versioned()
         finally:
             _version.reset(token)
+
+    def _key(self, request: Request) -> str | None:
+        return idempotency.key_of(request) if self.route.method == "POST" and not self.own_transactions else None
 
 
 def _versioned(request: Request, response: Response, version: int) -> Response:
@@ -123,6 +131,7 @@ def mount(app: FastAPI, routers: Sequence[Router], *, prefix: str, name: str, pl
             operation = f"{name}.{route.endpoint.__name__}"
             options = dict(route.options)
             limit = options.pop("max_body_size", gate.settings.max_body_bytes)
+            own = options.pop("own_transactions", False)
             app.router.add_api_route(
                 prefix + route.path,
                 _noting_version(route.endpoint),
@@ -136,4 +145,4 @@ def mount(app: FastAPI, routers: Sequence[Router], *, prefix: str, name: str, pl
             )
             mounted = app.router.routes[-1]
             assert isinstance(mounted, KernelRoute)  # noqa: S101
-            mounted.plan = Plan(route, plugin, operation, gate, limit)
+            mounted.plan = Plan(route, plugin, operation, gate, limit, own)

@@ -33,7 +33,7 @@ def serve(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8288,
-    store: Annotated[str, typer.Option(help="A file, or :memory:.")] = "engine.db",
+    store: Annotated[str, typer.Option(help="A file, :memory:, or a postgresql:// URL.")] = "engine.db",
     event_key: Annotated[
         list[str] | None,
         typer.Option(help="A key that may send events; repeat it. None: any.", envvar="INNGEST_EVENT_KEY"),
@@ -72,7 +72,7 @@ def serve(
 @app.command()
 def dump(
     *,
-    store: Annotated[str, typer.Option(help="The engine's file; it may be in use by no engine.")] = "engine.db",
+    store: Annotated[str, typer.Option(help="The engine's file or URL; it may be in use by no engine.")] = "engine.db",
     run: Annotated[str | None, typer.Option(help="Show only this run, with its events, steps and queue.")] = None,
     contents: Annotated[bool, typer.Option(help="Show what events, steps and runs contain, too.")] = False,
 ) -> None:

@@ -44,7 +44,7 @@ class Engine:
     Start and stop it in one event loop and serve `asgi` in the same loop. Everything it has acknowledged is in `store`.
 
     Args:
-        store: a file, or ":memory:" for a state that ends with the process.
+        store: a file, ":memory:" for a state that ends with the process, or a `postgresql://` URL.
         clock: where time comes from; a `MovableClock` or `ManualClock` makes `advance` possible.
         event_keys: keys that may send events; none, and no signing key: every key may (for development).
         signing_key: the key shared with the apps; None: nothing is signed or checked (for development).
@@ -83,6 +83,7 @@ class Engine:
         self._retention = Retention(self.core, keep or Keep())
         self._state = WebState(self, frozenset(event_keys))
         self._moving = asyncio.Lock()
+        self._restarting: asyncio.Task[None] | None = None
         self.asgi: ASGIApp = create_app(self._state)
 
     async def start(self) -> None:
@@ -92,6 +93,7 @@ class Engine:
         self._load()
         if isinstance(self.clock, MovableClock):
             self.clock.on_move = self._dispatcher.schedule
+        self.core.db.on_reopened = self._restart_soon
         self._dispatcher.start()
         await core.db.write(lambda tx: cron.plan(core, tx, core.registry))
         self._state.open = True
@@ -116,6 +118,9 @@ class Engine:
         if not self._state.open:
             return
         self._state.open = False
+        self.core.db.on_reopened = None
+        if self._restarting is not None:
+            await asyncio.gather(self._restarting, return_exceptions=True)
         await self._retention.stop()
         await self._discovery.stop()
         await self._dispatcher.stop(_GRACE_SECONDS)
@@ -223,6 +228,9 @@ class Engine:
         self._executor.forget()
         self._load()
         self._dispatcher.reload()
+
+    def _restart_soon(self) -> None:
+        self._restarting = asyncio.get_running_loop().create_task(self.crash())
 
     async def forget(self) -> None:
         """Lose all events and runs, as a killed server without a durable queue does. Functions stay registered."""

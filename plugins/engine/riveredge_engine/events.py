@@ -10,7 +10,7 @@ from typing import Any
 from .errors import EngineError
 from .ids import UlidFactory, seeded_ulids
 from .models import Event
-from .strict import parse_json
+from .strict import is_text, parse_json
 
 MAX_EVENT_BYTES = 3 * 1024 * 1024
 MAX_EVENTS = 5_000
@@ -51,9 +51,11 @@ def _validate(item: Any) -> None:
         raise EngineError("event name is empty")
     if name.lower().startswith("inngest/"):
         raise EngineError("event name is reserved for internal use: inngest/")
+    if not is_text(name):
+        raise EngineError("event name has a character that is none")
     if not isinstance(item.get("data") or {}, dict):
         raise EngineError("event data is not an object")
-    if not isinstance(item.get("id") or "", str):
+    if not isinstance(item.get("id") or "", str) or not is_text(item.get("id") or ""):
         raise EngineError("event id is not a string")
     ts = item.get("ts") or 0
     if isinstance(ts, bool) or not isinstance(ts, int):

@@ -16,6 +16,8 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, cast
 
+from .strict import is_text
+
 _PATH = re.compile(r"\b(event|async)((?:\.[A-Za-z_]\w*|\[(?:\"[^\"]*\"|'[^']*')\])+)(?!\w*\()")
 _PART = re.compile(r"\.([A-Za-z_]\w*)|\[[\"']([^\"']*)[\"']\]")
 _STRING = r"\"[^\"\\]*\"|'[^'\\]*'"
@@ -101,7 +103,7 @@ def matches(text: str | None, *, event: Mapping[str, Any], incoming: Mapping[str
 def key_value(text: str, event: Mapping[str, Any]) -> str:
     """The value of a key expression as text, equal exactly when the values are. Raises ExpressionError."""
     value = evaluate(text, event=event)
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return value if isinstance(value, str) and is_text(value) else json.dumps(value, sort_keys=True, default=str)
 
 
 def equality_term(text: str | None, event: Mapping[str, Any]) -> EqualityTerm | None:

@@ -14,5 +14,13 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
+def is_text(value: str) -> bool:
+    """Whether a string can be stored everywhere: without NUL and without halves of surrogate pairs."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import time
 import warnings
@@ -19,6 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from riveredge_engine import Engine, MovableClock
+from riveredge_sdk.testing.postgres import find_postgres
 
 with warnings.catch_warnings():
     # The SDK's models are declared in a way that pydantic has deprecated.
@@ -162,13 +164,49 @@ class World:
 MakeWorld = Callable[..., Awaitable[World]]
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """A factory of empty databases; their addresses."""
+    server = find_postgres()
+    if server is None:
+        assert not os.environ.get("CI"), "CI needs PostgreSQL"
+        pytest.skip("no PostgreSQL here")
+    names: list[str] = []
+
+    def make() -> str:
+        database = server.create_database()
+        names.append(database.name)
+        return database.owner.replace("postgresql+asyncpg", "postgresql")
+
+    yield make
+    for name in names:
+        server.drop_database(name)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is marked so runs over both kinds of stores."""
+    if "kind_of_store" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("database") is not None
+        metafunc.parametrize("kind_of_store", ["sqlite", "postgresql"] if both else ["sqlite"])
+
+
 @pytest.fixture
-async def make_world() -> AsyncIterator[MakeWorld]:
+def new_store(kind_of_store: str, request: pytest.FixtureRequest) -> Callable[[], str]:
+    """A factory of empty stores; what names them to an engine."""
+    if kind_of_store == "sqlite":
+        return lambda: ":memory:"
+    made: Callable[[], str] = request.getfixturevalue("postgresql")
+    return made
+
+
+@pytest.fixture
+async def make_world(new_store: Callable[[], str]) -> AsyncIterator[MakeWorld]:
     """A factory of worlds; its arguments are the engine's, which by default has a movable clock and quick retries."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def make(**options: Any) -> World:
-            engine = Engine(**({"clock": MovableClock(), "retry_interval": 0.02} | options))
+            defaults = {"clock": MovableClock(), "retry_interval": 0.02, "store": new_store()}
+            engine = Engine(**(defaults | options))
             await stack.enter_async_context(engine)
             url = await stack.enter_async_context(serving(engine.asgi))
             http = await stack.enter_async_context(httpx2.AsyncClient(timeout=PATIENCE))

@@ -10,6 +10,8 @@ from typing import Any
 import inngest
 import pytest
 
+pytestmark = pytest.mark.database
+
 SEED = f"1795448869151,{base64.b64encode(b'0123456789').decode()}"
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import inngest
 import pytest
 
+pytestmark = pytest.mark.database
+
 
 async def test_steps_run_once_each_and_the_result_is_kept(world: Any) -> None:
     seen: list[str] = []

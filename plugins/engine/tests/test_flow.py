@@ -11,6 +11,8 @@ from typing import Any
 import inngest
 import pytest
 
+pytestmark = pytest.mark.database
+
 SECOND = datetime.timedelta(seconds=1)
 MINUTE = datetime.timedelta(minutes=1)
 HOUR = datetime.timedelta(hours=1)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime
 import json
+import logging
 import os
 import random
 import shutil
@@ -17,13 +18,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import fastapi
 import httpx2
 import inngest
+import psycopg
 import pytest
 
 PATIENCE = 30.0
@@ -39,13 +41,14 @@ class Process:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.store = directory / "engine.db"
+        self.location = str(self.store)
         self.log = directory / "engine.log"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def arguments(self) -> list[str]:
-        place = ["--port", str(self.port), "--store", str(self.store)]
+        place = ["--port", str(self.port), "--store", self.location]
         return ["serve", *place, "--retry-interval", "0.05", *self._options]
 
     @property
@@ -60,6 +63,19 @@ class Process:
     def alive(self) -> bool:
         """Whether the process has not ended by itself."""
         return self._process is not None and self._process.poll() is None
+
+    @contextlib.contextmanager
+    def rows(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+        """Read the store while no engine has it; of a file a copy, so that recovering it is left to the next engine."""
+        if self.location != str(self.store):
+            with psycopg.connect(self.location, options="-c search_path=riveredge_engine") as connection:
+                yield lambda sql: connection.execute(sql.encode()).fetchall()
+            return
+        with tempfile.TemporaryDirectory() as name:
+            for path in self.store.parent.glob("engine.db*"):
+                shutil.copy(path, name)
+            with contextlib.closing(sqlite3.connect(Path(name) / "engine.db")) as copied:
+                yield lambda sql: copied.execute(sql).fetchall()
 
     async def start(self) -> None:
         """Start the process, and wait until it answers."""
@@ -161,10 +177,12 @@ class App:
 
 
 @pytest.fixture
-async def app(tmp_path: Path, serve_asgi: Callable[..., Any], wait_until: Any) -> AsyncIterator[App]:
-    import logging
-
+async def app(
+    tmp_path: Path, serve_asgi: Callable[..., Any], wait_until: Any, kind_of_store: str, new_store: Callable[[], str]
+) -> AsyncIterator[App]:
     engine = Forked(tmp_path)
+    if kind_of_store == "postgresql":
+        engine.location = new_store()
     logger = logging.getLogger("sdk-under-test")
     logger.setLevel(logging.CRITICAL)
     client = inngest.Inngest(
@@ -216,7 +234,7 @@ async def all_completed(app: App, count: int) -> bool:
 
 
 class Model:
-    """What must stay true of a store over any number of kills, checked against its file while no engine has it.
+    """What must stay true of a store over any number of kills, checked while no engine has it.
 
     An acknowledged event has its one run, what is stored stays as it is, the app is never asked again for a stored
     step, and a run that has ended has ended for good.
@@ -230,36 +248,29 @@ class Model:
         self.done: dict[str, int] = {}
 
     def check(self) -> None:
-        """Compare with a copy of the file, so that recovering it is left to the next engine."""
-        with tempfile.TemporaryDirectory() as name:
-            for path in self._app.engine.store.parent.glob("engine.db*"):
-                shutil.copy(path, name)
-            with contextlib.closing(sqlite3.connect(Path(name) / "engine.db")) as rows:
-                self._compare(rows)
+        with self._app.engine.rows() as rows:
+            self._compare(rows)
 
-    def _compare(self, rows: sqlite3.Connection) -> None:
+    def _compare(self, rows: Callable[[str], list[tuple[Any, ...]]]) -> None:
         runs = dict(
-            rows.execute(
+            rows(
                 "SELECT runs.id, events.external_id FROM runs JOIN events ON events.id = runs.event_id"
                 " WHERE events.name = 'job'"
-            ).fetchall()
+            )
         )
         assert len(runs) == len(set(runs.values())), "an event has two runs"
         assert set(self.acknowledged) <= set(runs.values()), "an acknowledged event is lost"
-        steps = {
-            (run, step): memo
-            for run, step, memo in rows.execute("SELECT run_id, name, memo FROM steps WHERE done = 1").fetchall()
-        }
+        steps = {(run, step): memo for run, step, memo in rows("SELECT run_id, name, memo FROM steps WHERE done = 1")}
         assert self.steps.items() <= steps.items(), "a stored step is lost or has changed"
         ended = {
             run: (status, output)
-            for run, status, output in rows.execute("SELECT id, status, output FROM runs").fetchall()
+            for run, status, output in rows("SELECT id, status, output FROM runs")
             if status != "Running"
         }
         assert self.ended.items() <= ended.items(), "an ended run went on"
         ends = [
             json.loads(body)["data"]["run_id"]
-            for (body,) in rows.execute("SELECT body FROM events WHERE name = 'inngest/function.finished'").fetchall()
+            for (body,) in rows("SELECT body FROM events WHERE name = 'inngest/function.finished'")
         ]
         assert sorted(ends) == sorted(ended), "a run did not end exactly once"
         counts = Counter(self._app.done)
@@ -273,7 +284,10 @@ class Model:
 
 
 @pytest.mark.slow
-async def test_nothing_acknowledged_is_lost_by_sigkill_at_random_points(app: App, wait_until: Any) -> None:
+@pytest.mark.database
+async def test_nothing_acknowledged_is_lost_by_sigkill_at_random_points(
+    app: App, kind_of_store: str, wait_until: Any
+) -> None:
     chance, model, killing = random.Random(7), Model(app), True
 
     async def send() -> None:
@@ -284,7 +298,8 @@ async def test_nothing_acknowledged_is_lost_by_sigkill_at_random_points(app: App
             await asyncio.sleep(chance.random() * 0.2)
 
     sending = asyncio.create_task(send())
-    for _ in range(KILLS):
+    # Most are for the file, whose recovery is the engine's own; a database server outlives the engine.
+    for _ in range(KILLS if kind_of_store == "sqlite" else KILLS // 5):
         # Sometimes in the middle of its start, when it takes over what it finds.
         if chance.random() < 0.3:
             await asyncio.sleep(chance.random() * 0.1)

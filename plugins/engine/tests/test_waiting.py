@@ -8,6 +8,8 @@ from typing import Any
 import inngest
 import pytest
 
+pytestmark = pytest.mark.database
+
 HOUR = datetime.timedelta(hours=1)
 DAY = datetime.timedelta(days=1)
 

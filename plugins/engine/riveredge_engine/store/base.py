@@ -31,6 +31,9 @@ class Database(Protocol):
     A transition must change nothing but the database, and leave the rest to `Tx.after`.
     """
 
+    on_reopened: Callable[[], None] | None
+    """Called when the database was away and is back: what is known of it by heart may be wrong."""
+
     def open(self) -> None:
         """Create what is missing."""
 

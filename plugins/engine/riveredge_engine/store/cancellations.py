@@ -21,10 +21,9 @@ def get(db: Database | Tx, cancellation_id: str) -> Cancellation | None:
 
 def page(db: Database, *, before_id: str | None, limit: int) -> list[Cancellation]:
     """The newest first, older than `before_id`."""
-    rows = db.rows(
-        f"SELECT {_COLUMNS} FROM cancellations WHERE ? IS NULL OR id < ? ORDER BY id DESC LIMIT ?",
-        before_id, before_id, limit,
-    )  # fmt: skip
+    older = "" if before_id is None else "WHERE id < ?"
+    values = [limit] if before_id is None else [before_id, limit]
+    rows = db.rows(f"SELECT {_COLUMNS} FROM cancellations {older} ORDER BY id DESC LIMIT ?", *values)
     return [Cancellation(*row) for row in rows]
 
 

@@ -1,0 +1,74 @@
+"""The parts of sign-in, put together."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from riveredge_kernel.auth.api_keys import ApiKeys
+from riveredge_kernel.auth.devices import Device
+from riveredge_kernel.auth.functions import auth_functions
+from riveredge_kernel.auth.grants import Grants
+from riveredge_kernel.auth.routes import auth_router
+from riveredge_kernel.auth.service import AuthService
+from riveredge_kernel.auth.session_routes import session_router
+from riveredge_kernel.auth.sessions import Sessions
+from riveredge_kernel.auth.tokens import TokenService
+from riveredge_kernel.db.database import Database
+from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.runtime import KernelRuntime
+from riveredge_kernel.secrets import token_key
+from riveredge_kernel.settings import Settings
+from riveredge_sdk.functions import FunctionSpec
+from riveredge_sdk.http import Router
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthParts:
+    """What tells who somebody is. What they may do is `grants`."""
+
+    database: Database
+    runtime: KernelRuntime
+    tokens: TokenService
+    sessions: Sessions
+    grants: Grants
+    keys: ApiKeys
+    service: AuthService
+
+    def routers(self) -> list[Router]:
+        """The routes below `/api/v1/auth`."""
+        return [auth_router(self.service), session_router(self.database, self.runtime, self.sessions)]
+
+    def caches(self) -> Sequence[Callable[[], None]]:
+        """What to call so that all of it is read anew."""
+        return (self.grants.invalidate, self.keys.invalidate, self.sessions.invalidate)
+
+    def functions(self) -> list[FunctionSpec[Any]]:
+        """The durable functions."""
+        return auth_functions(self.sessions)
+
+    async def token_for(self, user_id: UUID, tenant_id: UUID | None = None, *, method: str = "test") -> str:
+        """An access token of a new session without any proof, for tests and benchmarks."""
+        async with self.database.system("token", self.runtime) as db:
+            opened = await self.sessions.open(db, user_id, Device(), method=method, tenant_id=tenant_id)
+        return self.tokens.issue(user_id, opened.session.id, tenant_id=tenant_id)
+
+    @classmethod
+    def assemble(
+        cls, settings: Settings, database: Database, runtime: KernelRuntime, plugins: PluginHost
+    ) -> "AuthParts":
+        """The parts, made in the order in which they need each other."""
+        grants = Grants(database, runtime, plugins)
+        tokens = TokenService(token_key(settings), minutes=settings.auth.access_token_minutes)
+        sessions = Sessions(database, runtime, settings.auth)
+        return cls(
+            database=database,
+            runtime=runtime,
+            tokens=tokens,
+            sessions=sessions,
+            grants=grants,
+            keys=ApiKeys(database, runtime, grants),
+            service=AuthService(
+                database, runtime, tokens=tokens, sessions=sessions, grants=grants, settings=settings.auth
+            ),
+        )
