@@ -11,6 +11,7 @@ from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.functions.models import Run, RunStep
 from riveredge_kernel.functions.topics import TOPICS
 from riveredge_kernel.http.models import IdempotencyRecord
+from riveredge_kernel.limits.models import LimitCounter
 from riveredge_kernel.stream.models import StreamChannel, StreamMessage, StreamTicket
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin, TenantSettingsRow
 from riveredge_kernel.timers.functions import EVENT_TYPES
@@ -51,6 +52,7 @@ class KernelPlugin(Plugin):
             ApiKey,
             UserSession,
             RefreshToken,
+            LimitCounter,
             OutboxEvent,
             Run,
             RunStep,

@@ -9,6 +9,7 @@ REQUEST_SECONDS = histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 REQUESTS_UNDER_WAY = gauge("http_requests_under_way", "Requests that are being answered.")
+PASSWORD_HASHES = counter("password_hashes", "Passwords hashed, to set or to compare.")
 SYSTEM_SESSIONS = counter("system_sessions", "Uses of the cross-tenant hatch.", ["reason"])
 RAW_STATEMENTS = counter("raw_statements", "Hand-written SQL let through the tenant wall.")
 OUTBOX_SENT = counter("outbox_sent", "Events handed to Inngest.", ["outcome"])

@@ -107,7 +107,7 @@ class KernelRuntime:
     def _is_on(self, plugin: str) -> bool:
         """Whether the plugin is on for the current tenant; outside of a tenant every active one is."""
         context = find_context()
-        if context is None or context.tenant_id is None:
+        if plugin == "kernel" or context is None or context.tenant_id is None:
             return True
         tenant = self._tenants.peek(context.tenant_id)
         return tenant is not None and is_on(self.plugins, plugin, tenant.switches)

@@ -77,8 +77,18 @@ class AuthSettings(_Section):
     refresh_grace_seconds: int = Field(
         default=30, ge=0, le=300, description="A refresh token that comes twice within this time is no replay."
     )
-    max_failed_logins: int = Field(default=10, ge=1)
+    max_failed_logins: int = Field(default=10, ge=1, description="Wrong passwords until an account is locked.")
+    max_failed_logins_per_address: int = Field(
+        default=100, ge=1, description="Wrong passwords from one address (IPv6: /64) until it has to wait as well."
+    )
     lock_minutes: int = Field(default=15, ge=1)
+    max_waiting_logins: int = Field(default=200, ge=0, description="In one process; the others are told to come again.")
+    password_min_score: int = Field(
+        default=3, ge=0, le=4, description="How hard to guess (zxcvbn): 3 resists 10^8 guesses, 4 10^10."
+    )
+    breached_passwords_file: Path | None = Field(
+        default=None, description="Sorted SHA-1 digests, one a line, as Have I Been Pwned gives them."
+    )
 
 
 class HttpSettings(_Section):

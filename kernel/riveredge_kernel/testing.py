@@ -141,6 +141,8 @@ def start(
                 "database": database,
                 "inngest": {"engine_port": 0},
                 "log_level": "warning",
+                # All tests come from one address.
+                "auth": {"max_failed_logins_per_address": 1_000_000},
                 **settings,
             }
         )

@@ -9,18 +9,27 @@ from riveredge_kernel.auth.api_keys import ApiKeys
 from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.functions import auth_functions
 from riveredge_kernel.auth.grants import Grants
+from riveredge_kernel.auth.guesses import Guesses
+from riveredge_kernel.auth.password_policy import PasswordPolicy
 from riveredge_kernel.auth.routes import auth_router
 from riveredge_kernel.auth.service import AuthService
 from riveredge_kernel.auth.session_routes import session_router
 from riveredge_kernel.auth.sessions import Sessions
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
+from riveredge_kernel.limits.limiter import Limiter
+from riveredge_kernel.limits.turnstile import Turnstile
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.secrets import token_key
 from riveredge_kernel.settings import Settings
 from riveredge_sdk.functions import FunctionSpec
 from riveredge_sdk.http import Router
+from riveredge_sdk.limits import RATE_LIMITER
+from riveredge_sdk.ports import Service
+
+# Each takes some 200 ms of CPU and holds database connections for a part of that.
+_SIGNING_IN = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +41,9 @@ class AuthParts:
     tokens: TokenService
     sessions: Sessions
     grants: Grants
+    limiter: Limiter
+    guesses: Guesses
+    policy: PasswordPolicy
     keys: ApiKeys
     service: AuthService
 
@@ -45,7 +57,11 @@ class AuthParts:
 
     def functions(self) -> list[FunctionSpec[Any]]:
         """The durable functions."""
-        return auth_functions(self.sessions)
+        return auth_functions(self.sessions, self.limiter)
+
+    def services(self) -> list[Service[Any]]:
+        """The ports that it implements."""
+        return [Service(RATE_LIMITER, self.limiter)]
 
     async def token_for(self, user_id: UUID, tenant_id: UUID | None = None, *, method: str = "test") -> str:
         """An access token of a new session without any proof, for tests and benchmarks."""
@@ -61,14 +77,27 @@ class AuthParts:
         grants = Grants(database, runtime, plugins)
         tokens = TokenService(token_key(settings), minutes=settings.auth.access_token_minutes)
         sessions = Sessions(database, runtime, settings.auth)
+        limiter = Limiter(database, runtime)
+        guesses = Guesses(limiter, settings.auth)
+        policy = PasswordPolicy(settings.auth)
         return cls(
             database=database,
             runtime=runtime,
             tokens=tokens,
             sessions=sessions,
             grants=grants,
+            limiter=limiter,
+            guesses=guesses,
+            policy=policy,
             keys=ApiKeys(database, runtime, grants),
             service=AuthService(
-                database, runtime, tokens=tokens, sessions=sessions, grants=grants, settings=settings.auth
+                database,
+                runtime,
+                tokens=tokens,
+                sessions=sessions,
+                grants=grants,
+                guesses=guesses,
+                policy=policy,
+                turnstile=Turnstile(active=_SIGNING_IN, waiting=settings.auth.max_waiting_logins),
             ),
         )

@@ -21,8 +21,9 @@ class User(KernelPlatformModel, table=True):
     active: bool = True
     locale: str | None = Field(default=None, max_length=35)
     timezone: str | None = Field(default=None, max_length=64)
-    failed_logins: int = 0
-    locked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    email_verified_at: datetime | None = Field(
+        default=None, sa_type=UtcDateTime, description="A mail to the address was answered, or an operator vouched."
+    )
 
 
 class Membership(KernelTenantModel, table=True):

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from riveredge_kernel.metrics import PASSWORD_HASHES
 from riveredge_sdk.problems import invalid_field
 
 MIN_LENGTH = 10
@@ -25,6 +26,7 @@ async def hash_password(password: str, *, field: str = "password") -> str:
     """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise invalid_field(field, f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.", "password_length")
+    PASSWORD_HASHES.inc()
     return await asyncio.get_running_loop().run_in_executor(_workers, _hasher.hash, password)
 
 
@@ -32,6 +34,7 @@ async def verify_password(password: str, stored: str | None) -> bool:
     """Whether the password fits. Takes as long when there is nothing to compare with."""
     if len(password) > MAX_LENGTH:
         return False
+    PASSWORD_HASHES.inc()
     fits = await asyncio.get_running_loop().run_in_executor(_workers, _hasher.verify, password, stored or _dummy())
     return fits and stored is not None
 

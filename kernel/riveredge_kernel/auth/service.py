@@ -1,7 +1,6 @@
 """Signing in, and creating users."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import update
@@ -9,15 +8,16 @@ from sqlmodel import col, select
 
 from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.grants import Grants
+from riveredge_kernel.auth.guesses import Guesses, is_known
 from riveredge_kernel.auth.models import Membership, User
-from riveredge_kernel.auth.passwords import hash_password, verify_password
+from riveredge_kernel.auth.password_policy import PasswordPolicy
+from riveredge_kernel.auth.passwords import verify_password
 from riveredge_kernel.auth.sessions import Opened, Sessions
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
-from riveredge_kernel.settings import AuthSettings
+from riveredge_kernel.limits.turnstile import Turnstile
 from riveredge_kernel.tenancy.models import Tenant
-from riveredge_sdk.models import utcnow
-from riveredge_sdk.problems import Forbidden, TooManyRequests, Unauthorized
+from riveredge_sdk.problems import Forbidden, NotFound, Unauthorized
 from riveredge_sdk.runtime import Runtime
 
 
@@ -41,15 +41,6 @@ def normalized(email: str) -> str:
     return email.strip().lower()
 
 
-def _refuse_locked(user: User) -> None:
-    now = utcnow()
-    if user.locked_until is not None and user.locked_until > now:
-        seconds = int((user.locked_until - now).total_seconds()) + 1
-        raise TooManyRequests(
-            "Too many wrong passwords. Wait before the next try.", headers={"Retry-After": str(seconds)}
-        )
-
-
 def _chosen(tenants: list[Tenant], slug: str | None) -> Tenant | None:
     """The tenant to act in: the one that is named, else the only one."""
     if slug is None:
@@ -71,14 +62,18 @@ class AuthService:
         tokens: TokenService,
         sessions: Sessions,
         grants: Grants,
-        settings: AuthSettings,
+        guesses: Guesses,
+        policy: PasswordPolicy,
+        turnstile: Turnstile,
     ) -> None:
         self._database = database
         self._runtime = runtime
         self._tokens = tokens
         self.sessions = sessions
         self._grants = grants
-        self._settings = settings
+        self._guesses = guesses
+        self._policy = policy
+        self._turnstile = turnstile
 
     async def login(self, email: str, password: str, device: Device, slug: str | None = None) -> SignedIn:
         """Sign in with a password.
@@ -87,20 +82,27 @@ class AuthService:
             slug: the tenant to act in; by default the user's only one.
 
         Raises:
-            Unauthorized: address or password are wrong; which of them is not told.
-            TooManyRequests: too many wrong passwords in a row.
+            Unauthorized: address or password are wrong; which of them is not told, and both take the same work.
+            TooManyRequests: too many wrong passwords, for this account or from this address.
             Forbidden: the user is no member of the tenant.
+            Unavailable: too many others sign in at this moment.
         """
-        async with self._database.system("sign-in", self._runtime, read_only=True) as session:
-            user = (await session.exec(select(User).where(col(User.email) == normalized(email)))).one_or_none()
-        if user is not None:
-            _refuse_locked(user)
+        async with self._turnstile.enter(device.network):
+            user = await self._proven(normalized(email), password, device)
+            return await self.begin(user, device, method="password", slug=slug)
+
+    async def _proven(self, account: str, password: str, device: Device) -> User:
+        async with self._database.system("sign-in", self._runtime, read_only=True) as db:
+            user = (await db.exec(select(User).where(col(User.email) == account))).one_or_none()
+            known = await is_known(db, user.id if user else None, device)
+        await self._guesses.check(account, device, known=known)
         fits = await verify_password(password, user.password_hash if user else None)
-        if user is not None:
-            await self._note_try(user.id, fits=fits)
         if user is None or not fits or not user.active:
-            raise Unauthorized("E-mail address or password are wrong.")
-        return await self.begin(user, device, method="password", slug=slug)
+            raise await self._guesses.wrong(
+                account, device, known=known, detail="E-mail address or password are wrong."
+            )
+        await self._guesses.right(account, known=known)
+        return user
 
     async def begin(self, user: User, device: Device, *, method: str, slug: str | None = None) -> SignedIn:
         """A new session of somebody who has proven who they are.
@@ -146,6 +148,18 @@ class AuthService:
             await self.sessions.act_in(db, session_id, tenant.id if tenant else None)
         return self._signed_in(user, session_id, tenant, tenants, None)
 
+    async def find(self, email: str) -> User:
+        """The user of this address.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._database.system("find user", self._runtime, read_only=True) as db:
+            user = (await db.exec(select(User).where(col(User.email) == normalized(email)))).one_or_none()
+        if user is None:
+            raise NotFound(f"There is no user {email}.")
+        return user
+
     async def me(self, user_id: UUID) -> tuple[User, list[Tenant]]:
         """The user, and the tenants they are a member of."""
         return await self._user(user_id), await self._tenants_of(user_id)
@@ -171,35 +185,15 @@ class AuthService:
             )
             return list((await session.exec(query)).all())
 
-    async def _note_try(self, user_id: UUID, *, fits: bool) -> None:
-        """Count in the database, so that simultaneous tries all count; the last one allowed locks.
-
-        Raises:
-            TooManyRequests: others have locked the account since this try began; its outcome is not told.
-        """
-        async with self._database.system("sign-in", self._runtime, read_only=fits) as session:
-            found = select(User).where(col(User.id) == user_id)
-            row = (await session.exec(found if fits else found.with_for_update())).one()
-            _refuse_locked(row)
-            if not fits:
-                row.failed_logins += 1
-                if row.failed_logins >= self._settings.max_failed_logins:
-                    row.failed_logins = 0
-                    row.locked_until = utcnow() + timedelta(minutes=self._settings.lock_minutes)
-        if fits and row.failed_logins:
-            await self._set_failures(user_id, 0)
-
-    async def _set_failures(self, user_id: UUID, count: int) -> None:
-        async with self._database.system("sign-in", self._runtime) as session:
-            await session.exec(update(User).where(col(User.id) == user_id).values(failed_logins=count))
-
     async def set_password(self, user_id: UUID, password: str) -> None:
-        """Set a password, and lift a lock.
+        """Set a password, end all sessions, and lift a lock: for the command line.
 
         Raises:
-            Invalid: it is too short or too long.
+            Invalid: it is not good enough.
         """
-        hashed = await hash_password(password)
-        async with self._database.system("set password", self._runtime) as session:
-            values = {"password_hash": hashed, "failed_logins": 0, "locked_until": None}
-            await session.exec(update(User).where(col(User.id) == user_id).values(**values))
+        user = await self._user(user_id)
+        hashed = await self._policy.hash(password, about=(user.email, user.name))
+        async with self._database.system("set password", self._runtime) as db:
+            await db.exec(update(User).where(col(User.id) == user_id).values(password_hash=hashed))
+            await self.sessions.revoke_all(db, user_id, "password set by an operator")
+        await self._guesses.unlock(user.email)

@@ -69,13 +69,14 @@ def list_users(tenant: TenantSlug) -> None:
 
     async def do(platform: Platform) -> None:
         found = await platform.provisioning.find_tenant(tenant)
-        table = Table("e-mail", "name", "active", "locked until", "id")
+        table = Table("e-mail", "name", "active", "verified", "id")
         query = select(User, Membership).join(Membership, col(Membership.user_id) == col(User.id))
         async with platform.database.system("list users", platform.runtime, read_only=True) as session:
             rows = await session.exec(query.where(col(Membership.tenant_id) == found.id).order_by(col(User.email)))
             for user, membership in rows:
                 active = "yes" if user.active and membership.active else "no"
-                table.add_row(user.email, user.name, active, str(user.locked_until or ""), str(user.id))
+                verified = "yes" if user.email_verified_at else "no"
+                table.add_row(user.email, user.name, active, verified, str(user.id))
         out.print(table)
 
     with_platform(do)
@@ -86,7 +87,7 @@ def password(
     email: Email,
     generate: Annotated[bool, typer.Option("--generate", help="Make one and print it.")] = False,
 ) -> None:
-    """Set a password, and lift a lock."""
+    """Set a password, sign the user out everywhere, and lift a lock."""
     chosen = _ask_password(generate)
 
     async def do(platform: Platform) -> None:

@@ -16,6 +16,7 @@ from riveredge_kernel.auth.service import normalized
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.models import Tenant
+from riveredge_sdk.models import utcnow
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.problems import Conflict, NotFound, invalid_field
 from riveredge_sdk.runtime import Runtime
@@ -112,7 +113,14 @@ class Provisioning:
         async with self._database.system("add member", self._runtime) as session:
             user = (await session.exec(select(User).where(col(User.email) == kept))).one_or_none()
             if user is None:
-                user = User(email=kept, name=name or kept.partition("@")[0], password_hash=hashed, locale=locale)
+                user = User(
+                    email=kept,
+                    name=name or kept.partition("@")[0],
+                    password_hash=hashed,
+                    locale=locale,
+                    # Who runs the platform vouches for the address.
+                    email_verified_at=utcnow(),
+                )
                 session.add(user)
                 await session.flush()
             membership = await _membership(session, tenant_id, user.id)

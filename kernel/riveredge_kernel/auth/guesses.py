@@ -1,0 +1,92 @@
+"""How often one may guess: passwords by account and by address, second factors by account. Counted in the database.
+
+Accounts are counted by the address that was typed, whether it exists or not, so that a lock tells nobody who has an
+account. An account has two counts: one for networks that it was lately used from, one for all others, so that a
+stranger's wrong guesses do not lock its owner out.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from riveredge_kernel.auth.devices import Device
+from riveredge_kernel.auth.session_models import UserSession
+from riveredge_kernel.limits.limiter import Limiter
+from riveredge_kernel.settings import AuthSettings
+from riveredge_sdk.limits import Limit
+from riveredge_sdk.models import utcnow
+from riveredge_sdk.problems import Unauthorized
+
+_KNOWN_FOR = timedelta(days=30)
+
+
+class Guesses:
+    """The limits of guessing."""
+
+    def __init__(self, limiter: Limiter, settings: AuthSettings) -> None:
+        self._limiter = limiter
+        seconds = settings.lock_minutes * 60
+        wrong = "Too many wrong passwords."
+        self._account = Limit("kernel.login_account", settings.max_failed_logins, seconds, wrong)
+        self._network = Limit("kernel.login_network", settings.max_failed_logins_per_address, seconds, wrong)
+        self._code = Limit("kernel.second_factor", settings.max_failed_logins, seconds, "Too many wrong codes.")
+
+    async def check(self, account: str, device: Device, *, known: bool) -> None:
+        """Raise `TooManyRequests` if no more guesses are allowed, from there or for this account."""
+        await self._limiter.check(self._account, _key(account, known))
+        await self._limiter.check(self._network, device.network)
+
+    async def wrong(self, account: str, device: Device, *, known: bool, detail: str) -> Unauthorized:
+        """Count a wrong guess; the problem to raise.
+
+        Raises:
+            TooManyRequests: others have used up the guesses since this one began; its outcome is not told.
+        """
+        await self._limiter.count(self._network, device.network)
+        await self._limiter.hit(self._account, _key(account, known))
+        return Unauthorized(detail)
+
+    async def right(self, account: str, *, known: bool) -> None:
+        """Forget the wrong guesses before a right one.
+
+        Raises:
+            TooManyRequests: the guesses were used up since this one began; its outcome is not told.
+        """
+        await self._limiter.check(self._account, _key(account, known))
+        await self._limiter.forget(self._account, _key(account, known))
+
+    async def unlock(self, account: str) -> None:
+        """Forget all wrong guesses for an account."""
+        await self._limiter.forget(self._account, *(_key(account, known) for known in (True, False)))
+
+    async def check_code(self, user_id: UUID) -> None:
+        """Raise `TooManyRequests` if no more codes may be tried."""
+        await self._limiter.check(self._code, str(user_id))
+
+    async def wrong_code(self, user_id: UUID) -> None:
+        """Count a wrong code.
+
+        Raises:
+            TooManyRequests: that was one too many.
+        """
+        await self._limiter.hit(self._code, str(user_id))
+
+    async def right_code(self, user_id: UUID) -> None:
+        """Forget the wrong codes before a right one."""
+        await self._limiter.forget(self._code, str(user_id))
+
+
+def _key(account: str, known: bool) -> str:
+    return f"{account}\n{'known' if known else 'unknown'}"
+
+
+async def is_known(db: AsyncSession, user_id: UUID | None, device: Device) -> bool:
+    """Whether the user has had a session from this address in the last month. As much work for nobody."""
+    query = select(UserSession.id).where(
+        col(UserSession.user_id) == (user_id or UUID(int=0)),
+        col(UserSession.ip) == device.ip,
+        col(UserSession.last_used_at) > utcnow() - _KNOWN_FOR,
+    )
+    return (await db.exec(query.limit(1))).first() is not None

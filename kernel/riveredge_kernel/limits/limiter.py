@@ -1,0 +1,94 @@
+"""Counts in the database, so that a limit is one limit for all processes. Implements `riveredge_sdk.limits`."""
+
+import hashlib
+from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import case, delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from riveredge_kernel.db.database import Database
+from riveredge_kernel.limits.models import LimitCounter
+from riveredge_sdk.limits import Limit
+from riveredge_sdk.models import utcnow, uuid7
+from riveredge_sdk.problems import TooManyRequests
+from riveredge_sdk.runtime import Runtime
+from riveredge_sdk.uow import current_unit_of_work, session
+
+
+def _hashed(limit: Limit, key: str) -> str:
+    return hashlib.sha256(f"{limit.name}\n{key}".encode()).hexdigest()
+
+
+def too_many(limit: Limit, until: datetime) -> TooManyRequests:
+    """The problem, with the time to wait."""
+    seconds = max(1, int((until - utcnow()).total_seconds()) + 1)
+    return TooManyRequests(f"{limit.reason} Try again in {_spoken(seconds)}.", headers={"Retry-After": str(seconds)})
+
+
+def _spoken(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 120 else f"{-(-seconds // 60)} min"
+
+
+class Limiter:
+    """The counters."""
+
+    def __init__(self, database: Database, runtime: Runtime) -> None:
+        self._database = database
+        self._runtime = runtime
+
+    async def hit(self, limit: Limit, key: str) -> None:
+        """See `riveredge_sdk.limits.RateLimiter`."""
+        hits, until = await self.count(limit, key)
+        if hits > limit.hits:
+            raise too_many(limit, until)
+
+    async def check(self, limit: Limit, key: str) -> None:
+        """Raise `TooManyRequests` if the limit is reached, without counting."""
+        query = select(LimitCounter).where(col(LimitCounter.key_hash) == _hashed(limit, key))
+        async with self._database.system("limits", self._runtime, read_only=True) as db:
+            row = (await db.exec(query)).one_or_none()
+        if row is not None and row.hits >= limit.hits and row.ends_at > utcnow():
+            raise too_many(limit, row.ends_at)
+
+    async def count(self, limit: Limit, key: str) -> tuple[int, datetime]:
+        """Count one; how many there are now, and when that is forgotten."""
+        now = utcnow()
+        end = now + timedelta(seconds=limit.seconds)
+        insert: Any = postgresql.insert if self._database.kind == "postgresql" else sqlite.insert
+        over = col(LimitCounter.ends_at) <= now
+        statement = insert(LimitCounter).values(
+            id=uuid7(), created_at=now, updated_at=now, version=1, key_hash=_hashed(limit, key), hits=1, ends_at=end
+        )
+        statement = statement.on_conflict_do_update(
+            index_elements=["key_hash"],
+            set_={
+                "updated_at": now,
+                "hits": case((over, 1), else_=col(LimitCounter.hits) + 1),
+                # The hit that reaches the limit begins the wait.
+                "ends_at": case((over | (col(LimitCounter.hits) + 1 == limit.hits), end), else_=LimitCounter.ends_at),
+            },
+        ).returning(col(LimitCounter.hits), col(LimitCounter.ends_at))
+        async with self._transaction() as db:
+            hits, until = (await db.exec(statement)).one()
+        return hits, until
+
+    async def forget(self, limit: Limit, *keys: str) -> None:
+        """Begin anew for these keys."""
+        hashes = [_hashed(limit, key) for key in keys]
+        async with self._database.system("limits", self._runtime) as db:
+            await db.exec(delete(LimitCounter).where(col(LimitCounter.key_hash).in_(hashes)))
+
+    async def prune(self) -> int:
+        """Delete the counters of windows that are over; their number."""
+        async with self._database.system("limits", self._runtime) as db:
+            return (await db.exec(delete(LimitCounter).where(col(LimitCounter.ends_at) < utcnow()))).rowcount
+
+    def _transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """One of its own; on SQLite the running one, if that may hold the only writer's lock already."""
+        if self._database.kind == "sqlite" and current_unit_of_work.get() is not None and session().in_transaction():
+            return nullcontext(session())
+        return self._database.system("limits", self._runtime)
