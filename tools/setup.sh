@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv exactly what requirements.lock says, plus our own distributions as editable installs.
-# Runs again in about a second when nothing changed. RIVEREDGE_SETUP=dev adds what only the tests need.
+# Runs again in about a second when nothing changed. RIVEREDGE_SETUP=dev adds what only the tests need: the example
+# plugin and PostgreSQL.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +13,7 @@ find_python() {
   for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
     [ -n "$candidate" ] || continue
     command -v "$candidate" >/dev/null 2>&1 || continue
-    if "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
       printf '%s' "$candidate"
       return 0
     fi
@@ -20,7 +21,7 @@ find_python() {
   return 1
 }
 
-# Debian packages are a convenience for the tests: without root the suites that need them say so and go on.
+# Without root, or off Debian, a feature that needs system packages is off: that is said, and all else goes on.
 apt_install() {
   local why="$1"
   shift
@@ -31,7 +32,7 @@ apt_install() {
     return 0
   fi
   if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
-    off "neither root nor password-less sudo: $why is off; install by hand: $*"
+    off "neither root nor password-less sudo: $why is off; to have it: sudo apt-get install $*"
     return 0
   fi
   say "system packages for $why: $*"
@@ -46,47 +47,63 @@ python=$(find_python) || {
   exit 1
 }
 
+# uv in .uv/bin, by whatever means Python has: Debian's may come without the venv module's part, or without pip.
+install_uv() {
+  say "installing uv into .uv"
+  if ! "$python" -m venv .uv >/dev/null 2>&1; then
+    rm -rf .uv
+    if "$python" -m pip --version >/dev/null 2>&1; then
+      "$python" -m pip install --quiet --disable-pip-version-check --target .uv "uv>=0.9"
+      return
+    fi
+    apt_install "installing uv" python3-venv
+    "$python" -m venv .uv >/dev/null 2>&1 || {
+      rm -rf .uv
+      off "no way to install uv: install python3-venv, or uv itself (https://docs.astral.sh/uv/)"
+      exit 1
+    }
+  fi
+  .uv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+}
+
 uv=$(command -v uv || true)
 if [ -z "$uv" ]; then
   uv="$PWD/.uv/bin/uv"
-  if [ ! -x "$uv" ]; then
-    say "installing uv into .uv"
-    "$python" -m venv .uv >/dev/null 2>&1 || {
-      apt_install "the virtual environment" python3-venv
-      "$python" -m venv .uv
-    }
-    .uv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-  fi
+  # Not on standard output, where --print-uv answers.
+  [ -x "$uv" ] || install_uv >&2
 fi
 [ "${1:-}" != "--print-uv" ] || { printf '%s\n' "$uv"; exit 0; }
 
+mode=${RIVEREDGE_SETUP:-run}
 members=(sdk migrations kernel)
-for path in plugins/*/pyproject.toml tests/exampleplugin/pyproject.toml; do
-  members+=("$(dirname "$path")")
-done
+for path in plugins/*/pyproject.toml; do members+=("$(dirname "$path")"); done
+[ "$mode" != dev ] || members+=(tests/exampleplugin)
 
+# What is set up for the tests also runs. The stamp tells what there is: the mode, and what it was made of.
 stamp=.venv/.riveredge-setup
-want=$("$python" - "${members[@]}" <<'PY'
+want=$("$python" - plugins/*/pyproject.toml <<'PY'
 import hashlib
 import pathlib
 import sys
 
 digest = hashlib.sha256(sys.version.encode() + str(pathlib.Path.cwd()).encode())
-for name in ["requirements.lock", "tools/setup.sh", *(f"{m}/pyproject.toml" for m in sys.argv[1:])]:
+members = ["sdk/pyproject.toml", "migrations/pyproject.toml", "kernel/pyproject.toml", "tests/exampleplugin/pyproject.toml"]
+for name in ["requirements.lock", "tools/setup.sh", *members, *sys.argv[1:]]:
     digest.update(pathlib.Path(name).read_bytes())
 print(digest.hexdigest())
 PY
 )
-if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$want" ]; then
+have=$(cat "$stamp" 2>/dev/null || true)
+if [ "$have" != "dev $want" ] && [ "$have" != "$mode $want" ]; then
   say "installing the locked dependencies into .venv"
   [ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
   "$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
   editable=()
   for member in "${members[@]}"; do editable+=(-e "$member"); done
   "$uv" pip install --quiet --python .venv/bin/python --no-deps "${editable[@]}"
-  printf '%s' "$want" >"$stamp"
+  printf '%s' "$mode $want" >"$stamp"
 fi
 
-if [ "${RIVEREDGE_SETUP:-run}" = dev ] && [ -z "${RIVEREDGE_TEST_DATABASE_URL:-}" ]; then
+if [ "$mode" = dev ] && [ -z "${RIVEREDGE_TEST_DATABASE_URL:-}" ]; then
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || apt_install "the PostgreSQL half of the tests" postgresql
 fi

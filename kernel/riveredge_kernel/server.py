@@ -23,7 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from riveredge_kernel.app import create_app
 from riveredge_kernel.platform import Platform
-from riveredge_kernel.settings import HttpSettings, Settings
+from riveredge_kernel.settings import PREFIX, HttpSettings, Settings
 from riveredge_kernel.timers.clock import Pace
 from riveredge_sdk.plugin import Plugin
 
@@ -67,11 +67,18 @@ def find_engine() -> type[Any]:
     )
 
 
-def listen(host: str, port: int) -> socket.socket:
+class PortTakenError(RuntimeError):
+    """The platform cannot listen where it should."""
+
+
+def listen(host: str, port: int, *, setting: str = f"{PREFIX}PORT") -> socket.socket:
     """A listening socket; port 0 takes a free one.
 
+    Args:
+        setting: the variable that chooses another port.
+
     Raises:
-        OSError: the port is taken.
+        PortTakenError: the port is taken, or the address is none of this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio turns off the delay of small packets; without it, answers wait for 40 ms.
@@ -80,9 +87,12 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         made.bind((host, port))
         made.listen(2048)
-    except OSError:
+    except OSError as error:
         made.close()
-        raise
+        raise PortTakenError(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}. Is it running already? "
+            f"Another port: {setting}={port + 100}"
+        ) from error
     made.setblocking(False)
     return made
 
@@ -226,7 +236,7 @@ async def running(
         engine: Engine | None = None
         if settings.inngest.base_url is None:
             inngest = settings.inngest
-            engine_socket = listen(inngest.engine_host, inngest.engine_port)
+            engine_socket = listen(inngest.engine_host, inngest.engine_port, setting=f"{PREFIX}INNGEST__ENGINE_PORT")
             settings.var_dir.mkdir(parents=True, exist_ok=True)
             local = f"http://{settings.host}:{app_socket.getsockname()[1]}"
             # Keys of this process alone: nobody else may start functions, neither here nor at the engine.
@@ -264,7 +274,7 @@ async def running(
         platform.engine = engine
         platform.address = f"http://{settings.host}:{app_socket.getsockname()[1]}"
         if settings.ops.port is not None:
-            ops_socket = listen(settings.ops.host, settings.ops.port)
+            ops_socket = listen(settings.ops.host, settings.ops.port, setting=f"{PREFIX}OPS__PORT")
             platform.ops_address = f"http://{settings.ops.host}:{ops_socket.getsockname()[1]}"
             await stack.enter_async_context(serve_app(platform.monitoring.application(), ops_socket, lifespan=False))
         linger = min(settings.drain_seconds, _LINGER)

@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     """The kernel's settings."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True, env_file_encoding="utf-8"
+        env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     environment: Literal["development", "production"] = "development"

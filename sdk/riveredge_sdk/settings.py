@@ -58,9 +58,16 @@ def _with_files(environment: Mapping[str, str | None], prefix: str, fields: Set[
 
 
 def plugin_settings(plugin: str) -> SettingsConfigDict:
-    """The configuration of a `PluginSettings` subclass: prefix, nesting, and no surprises about unknown names."""
+    """The configuration of a `PluginSettings` subclass: prefix, nesting, and no surprises about unknown names.
+
+    An empty variable is an absent one: that is how container files leave something out.
+    """
     return SettingsConfigDict(
-        env_prefix=f"RIVEREDGE_{plugin.upper()}__", env_nested_delimiter="__", extra="ignore", frozen=True
+        env_prefix=f"RIVEREDGE_{plugin.upper()}__",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
 

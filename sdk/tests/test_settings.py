@@ -58,6 +58,10 @@ def test_the_environment_wins_over_a_file(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert Paper().trays == 5
     monkeypatch.setenv("RIVEREDGE_PAPER__TRAYS", "6")
     assert Paper().trays == 6
+    monkeypatch.setenv("RIVEREDGE_PAPER__TRAYS", "")
+    assert Paper().trays == 5
+    monkeypatch.delenv("RIVEREDGE_PAPER__TRAYS_FILE")
+    assert Paper().trays == 1
 
 
 def test_a_file_holds_what_the_variable_would(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,9 +1,15 @@
 """The commands, as an operator types them."""
 
+import contextlib
 import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +30,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def run(environment: dict[str, str], *arguments: str, code: int = 0) -> str:
     """What the command printed, on both streams; it must end with `code`."""
-    done = subprocess.run([RIVEREDGE, *arguments], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [RIVEREDGE, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -67,3 +75,67 @@ def test_plugins_are_listed(environment: dict[str, str]) -> None:
 def test_commands_of_plugins_are_there(environment: dict[str, str]) -> None:
     assert run(environment, "example", "hello", "--name", "Ada").strip() == "Hello, Ada"
     run(environment, "nonsense", code=2)
+
+
+@contextlib.contextmanager
+def running(environment: dict[str, str], log: Path) -> Iterator[str]:
+    """`riveredge run` on free ports, for the time of the block; what it printed."""
+    free = {"RIVEREDGE_PORT": "0", "RIVEREDGE_INNGEST__ENGINE_PORT": "0", "PYTHONUNBUFFERED": "1"}
+    own = {name: value for name, value in environment.items() if name != "RIVEREDGE_INNGEST__BASE_URL"}
+    with log.open("wb") as file:
+        process = subprocess.Popen([RIVEREDGE, "run"], env={**own, **free}, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 60
+        while "Ctrl-C stops" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield log.read_text()
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def passwords(said: str) -> list[str]:
+    return re.findall(r"@demo\.example +(\S+) ", said)
+
+
+@pytest.mark.slow
+def test_the_demo_is_the_same_at_every_start(environment: dict[str, str], tmp_path: Path) -> None:
+    with running(environment, tmp_path / "1.log") as said:
+        first = passwords(said)
+        assert len(first) == 2
+    with running(environment, tmp_path / "2.log") as said:
+        assert passwords(said) == first
+    other = {**environment, "RIVEREDGE_DATABASE__URL": f"sqlite+aiosqlite:///{tmp_path}/other.db"}
+    with running(other, tmp_path / "3.log") as said:
+        assert passwords(said) == first
+    (tmp_path / "var" / "demo.json").unlink()
+    with running(environment, tmp_path / "4.log") as said:
+        assert "riveredge user password ada@demo.example" in said
+
+
+@pytest.mark.slow
+def test_an_organisation_that_happens_to_be_called_demo_is_left_alone(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    run(environment, "db", "upgrade")
+    run(environment, "tenant", "create", "demo")
+    with running(environment, tmp_path / "1.log") as said:
+        assert "@demo.example" not in said
+    assert "ada" not in run(environment, "user", "list", "demo")
+
+
+def test_a_port_that_is_taken_is_named_with_the_way_out(environment: dict[str, str]) -> None:
+    run(environment, "db", "upgrade")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for command in ("run", "serve"):
+            said = run({**environment, "RIVEREDGE_PORT": port}, command, code=1)
+            assert f"127.0.0.1:{port}" in said
+            assert "RIVEREDGE_PORT=" in said
+        # An empty variable is an absent one: no Inngest is named.
+        embedded = {**environment, "RIVEREDGE_INNGEST__BASE_URL": "", "RIVEREDGE_PORT": "0"}
+        said = run({**embedded, "RIVEREDGE_INNGEST__ENGINE_PORT": port}, "run", code=1)
+        assert "RIVEREDGE_INNGEST__ENGINE_PORT=" in said

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import sys
 import time
@@ -14,9 +15,10 @@ from rich.console import Console
 
 from riveredge_kernel import logging
 from riveredge_kernel.cli.serve import until_signalled
+from riveredge_kernel.db.database import UnsafeRoleError
 from riveredge_kernel.platform import Platform
-from riveredge_kernel.schema import runner_for
-from riveredge_kernel.server import EngineMissingError, running
+from riveredge_kernel.schema import OutdatedSchemaError, runner_for
+from riveredge_kernel.server import DatabaseAwayError, EngineMissingError, PortTakenError, running
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.tenancy.demo import DemoUser, provision_demo
 
@@ -31,16 +33,16 @@ def command(
     """Migrate, start the platform and the embedded engine, create a demo tenant, and keep the mails it sends."""
     given: dict[str, Any] = {} if port is None else {"port": port}
     settings = Settings(**given)
-    settings.var_dir.mkdir(parents=True, exist_ok=True)
     logging.configure(settings.model_copy(update={"log_level": "warning"}))
     started = time.monotonic()
     try:
+        settings.var_dir.mkdir(parents=True, exist_ok=True)
         asyncio.run(_run(settings, mail_port, demo, started))
-    except EngineMissingError as error:
+    except (DatabaseAwayError, EngineMissingError, OutdatedSchemaError, PortTakenError, UnsafeRoleError) as error:
         typer.secho(str(error), fg="red", err=True)
         sys.exit(1)
     except OSError as error:
-        typer.secho(f"Cannot start: {error.strerror or error}. Is it running already? Try --port.", fg="red", err=True)
+        typer.secho(f"Cannot start: {error}", fg="red", err=True)
         sys.exit(1)
     out.print("Stopped.")
 
@@ -104,26 +106,26 @@ def _welcome(platform: Platform, users: list[DemoUser], mail_dir: Path | None, s
     if users:
         out.print("\n  Demo tenant [bold]demo[/bold]:")
         for user in users:
-            out.print(
-                f"    {user.email:<22} {user.password or '(password as printed at the first start)'}  {user.title}"
-            )
+            password = user.password or f"(unknown; set one: riveredge user password {user.email})"
+            out.print(f"    {user.email:<22} {password}  {user.title}")
         _curl_lines(base, users[0])
     out.print("\nCtrl-C stops all of it.")
 
 
 def _curl_lines(base: str, user: DemoUser) -> None:
     """Three lines that work when pasted into a shell, printed raw so that no wrapping breaks them."""
-    read_answer = "python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])'"
-    password = user.password or "PASSWORD"
+    read_answer = "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])'"
+    show = "python3 -m json.tool --no-ensure-ascii"
     json_type = "-H 'Content-Type: application/json'"
     bearer = '-H "Authorization: Bearer $TOKEN"'
-    login = f'{{"email": "{user.email}", "password": "{password}"}}'
-    message = f'{{"template": "messaging.welcome", "to": ["{user.id}"], "data": {{"product": "RiverEdge"}}}}'
-    out.print("\nTry it: sign in, send a message by mail and in-app, see the run that delivered it:")
+    login = json.dumps({"email": user.email, "password": user.password or "PASSWORD"})
+    message = json.dumps({"template": "messaging.welcome", "to": [str(user.id)], "data": {"product": "RiverEdge"}})
+    out.print("\nTry it: sign in, send a message by mail and in-app, see the runs that delivered it and the inbox:")
+    runs, inbox = f"{base}/api/v1/runs?limit=2", f"{base}/api/v1/messaging/inbox"
     lines = [
         f"TOKEN=$(curl -s {base}/api/v1/auth/login {json_type} -d '{login}' | {read_answer})",
-        f"curl -s {base}/api/v1/messaging/messages {bearer} {json_type} -d '{message}'",
-        f"sleep 1; curl -s '{base}/api/v1/runs?limit=1' {bearer}; curl -s {base}/api/v1/messaging/inbox {bearer}",
+        f"curl -s {base}/api/v1/messaging/messages {bearer} {json_type} -d '{message}' | {show}",
+        f"sleep 2; curl -s '{runs}' {bearer} | {show}; curl -s {inbox} {bearer} | {show}",
     ]
     sys.stdout.write("\n" + "\n".join(lines) + "\n")
     sys.stdout.flush()

@@ -12,7 +12,7 @@ import typer
 from riveredge_kernel import logging
 from riveredge_kernel.db.database import UnsafeRoleError
 from riveredge_kernel.schema import OutdatedSchemaError
-from riveredge_kernel.server import DatabaseAwayError, EngineMissingError, running
+from riveredge_kernel.server import DatabaseAwayError, EngineMissingError, PortTakenError, running
 from riveredge_kernel.settings import Settings
 
 
@@ -52,9 +52,9 @@ def command(
 
     try:
         asyncio.run(serve())
-    except (DatabaseAwayError, OutdatedSchemaError, EngineMissingError, UnsafeRoleError) as error:
+    except (DatabaseAwayError, EngineMissingError, OutdatedSchemaError, PortTakenError, UnsafeRoleError) as error:
         typer.secho(str(error), fg="red", err=True)
         sys.exit(1)
     except OSError as error:
-        typer.secho(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}", fg="red", err=True)
+        typer.secho(f"Cannot start: {error}", fg="red", err=True)
         sys.exit(1)

@@ -2,25 +2,28 @@
 
 import json
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from sqlmodel import col, select
+
+from riveredge_kernel.auth.models import Membership, User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.platform import Platform
+from riveredge_kernel.tenancy.models import Tenant
 from riveredge_sdk.plugin import Plugin
-from riveredge_sdk.problems import NotFound
 
 SLUG = "demo"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoUser:
-    """Somebody to sign in as."""
+    """Somebody to sign in as. The password is None if nobody knows it any more."""
 
-    id: str
+    id: UUID
     email: str
-    password: str
+    password: str | None
     title: str
 
 
@@ -40,33 +43,50 @@ _PEOPLE = (
 
 
 async def provision_demo(platform: Platform) -> list[DemoUser]:
-    """The demo tenant's users; made at the first start, and known from a file in the var directory afterwards."""
+    """The demo tenant's users. What is missing is made, unless the tenant is there and is none of ours.
+
+    Their passwords are kept in a file of the var directory, written first: a start that is interrupted loses none,
+    and another database gets the same ones.
+    """
     notes = platform.settings.var_dir / "demo.json"
-    try:
-        await platform.provisioning.find_tenant(SLUG)
-    except NotFound:
-        return await _create(platform, notes)
-    return _read(notes)
+    passwords = _read(notes)
+    tenant_id, ids = await _existing(platform)
+    if tenant_id is None or passwords:
+        passwords = {person.email: secrets.token_urlsafe(9) for person in _PEOPLE} | passwords
+        _write(notes, passwords)
+        tenant_id = tenant_id or await platform.provisioning.create_tenant(SLUG, "Demo")
+        for person in _PEOPLE:
+            if person.email not in ids:
+                ids[person.email] = await _add(platform, tenant_id, person, passwords[person.email])
+    return [
+        DemoUser(ids[person.email], person.email, passwords.get(person.email), person.title)
+        for person in _PEOPLE
+        if person.email in ids
+    ]
 
 
-async def _create(platform: Platform, notes: Path) -> list[DemoUser]:
-    tenant_id = await platform.provisioning.create_tenant(SLUG, "Demo")
-    users = [await _add(platform, tenant_id, person) for person in _PEOPLE]
-    _write(notes, users)
-    return users
+async def _existing(platform: Platform) -> tuple[UUID | None, dict[str, UUID]]:
+    """The tenant, and its members' ids by address."""
+    async with platform.database.system("find the demo", platform.runtime, read_only=True) as session:
+        tenant_id = (await session.exec(select(Tenant.id).where(col(Tenant.slug) == SLUG))).one_or_none()
+        members = select(User.email, User.id).join(Membership, col(Membership.user_id) == col(User.id))
+        rows = await session.exec(members.where(col(Membership.tenant_id) == tenant_id))
+        return tenant_id, {email: user_id for email, user_id in rows}  # noqa: C416  (rows are no pairs to mypy)
 
 
-def _read(notes: Path) -> list[DemoUser]:
-    return [DemoUser(**line) for line in json.loads(notes.read_text(encoding="utf-8"))] if notes.exists() else []
+def _read(notes: Path) -> dict[str, str]:
+    if not notes.exists():
+        return {}
+    return {line["email"]: line["password"] for line in json.loads(notes.read_text(encoding="utf-8"))}
 
 
-def _write(notes: Path, users: list[DemoUser]) -> None:
+def _write(notes: Path, passwords: dict[str, str]) -> None:
     notes.touch(mode=0o600)
-    notes.write_text(json.dumps([asdict(user) for user in users], ensure_ascii=False, indent=1), encoding="utf-8")
+    lines = [{"email": email, "password": password} for email, password in passwords.items()]
+    notes.write_text(json.dumps(lines, indent=1), encoding="utf-8")
 
 
-async def _add(platform: Platform, tenant_id: UUID, person: _Person) -> DemoUser:
-    password = secrets.token_urlsafe(9)
+async def _add(platform: Platform, tenant_id: UUID, person: _Person, password: str) -> UUID:
     member = await platform.provisioning.add_member(
         tenant_id,
         person.email,
@@ -76,7 +96,7 @@ async def _add(platform: Platform, tenant_id: UUID, person: _Person) -> DemoUser
         roles=_known(platform, person.roles),
         locale=person.locale,
     )
-    return DemoUser(str(member.user_id), person.email, password, person.title)
+    return member.user_id
 
 
 def _known(platform: Platform, roles: tuple[str, ...]) -> list[str]:
