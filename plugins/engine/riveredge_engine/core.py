@@ -56,6 +56,7 @@ class Core:
     cancelling_until: int = 0
     front: Front = field(init=False)
     emit: Callable[[Tx, Event], None] = field(init=False)
+    on_registered: Callable[[], None] = field(default=lambda: None)
 
     def now(self) -> int:
         return self.clock.now_ms()

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from . import cron, intake, runs
 from .clock import Clock, MovableClock, RealClock
+from .connect import Gateway
 from .core import Core, Options
 from .dispatch import Dispatcher
 from .events import build_events, parse_events
@@ -74,8 +75,11 @@ class Engine:
         self.clock: Clock = clock or RealClock()
         options = Options(retry_interval_ms=_milliseconds(retry_interval), signing_key=signing_key)
         self.core = Core(db=open_database(str(store)), clock=self.clock, options=options)
-        self.faults = Faults(PooledClient())
-        self._executor = Executor(self.core, self.faults)
+        self.gateway = Gateway(self.core, PooledClient())
+        self.faults = Faults(self.gateway)
+        self._executor = Executor(self.core, self.faults, self.gateway.reaches)
+        self.gateway.on_place = self._executor.resume
+        self.core.on_registered = self._executor.resume_all
         self._dispatcher = Dispatcher(self.core, self._executor.perform)
         self.core.front = self._dispatcher
         self.core.emit = partial(intake.emit, self.core)
@@ -123,6 +127,7 @@ class Engine:
             await asyncio.gather(self._restarting, return_exceptions=True)
         await self._retention.stop()
         await self._discovery.stop()
+        self.gateway.let_go()
         await self._dispatcher.stop(_GRACE_SECONDS)
         self.core.changes.close()
         await self.faults.aclose()
@@ -176,7 +181,7 @@ class Engine:
     @property
     def queued(self) -> int:
         """How many items wait, about."""
-        return self._dispatcher.queued
+        return self._dispatcher.queued + self._executor.parked
 
     @property
     def under_way(self) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Collection
 
 from . import gateway, requests, runs, steps
+from .connect import is_connect_url
 from .core import Core
 from .durations import DAY, MINUTE, SECOND
 from .models import CallRecord, Item, Kind, Run
@@ -27,20 +29,43 @@ _LONGEST_PAUSE = MINUTE
 class Executor:
     """Makes the calls that the dispatcher hands out.
 
-    An app that cannot be reached at all has not been asked: trying again costs no attempt, for up to a day.
+    An app that cannot be reached at all has not been asked: trying again costs no attempt, for up to a day. Calls for
+    workers that connect by themselves wait until one does; `reaches` says whether one has a place for a function.
     """
 
-    def __init__(self, core: Core, client: HttpClient) -> None:
+    def __init__(self, core: Core, client: HttpClient, reaches: Callable[[str], bool]) -> None:
         self._core = core
         self._client = client
+        self._reaches = reaches
+        self._parked: defaultdict[str, deque[Item]] = defaultdict(deque)
         self._unreachable: dict[int, tuple[int, int]] = {}
         self.made = 0
         self.answers: Counter[int] = Counter()
         self.records: deque[CallRecord] = deque(maxlen=_RECORDS)
 
     def forget(self) -> None:
-        """Forget which apps could not be reached, and since when."""
+        """Forget which apps could not be reached, and what waits for them."""
         self._unreachable.clear()
+        self._parked.clear()
+
+    @property
+    def parked(self) -> int:
+        """How many calls wait for a worker."""
+        return sum(map(len, self._parked.values()))
+
+    def resume(self, functions: Collection[str], places: int | None) -> None:
+        """Go on with calls of functions, by their full ids, that wait for a worker; with so many, or None for all."""
+        for function in self._parked.keys() & set(functions):
+            waiting = self._parked[function]
+            while waiting and places != 0:
+                self._core.front.push(waiting.popleft())
+                places = None if places is None else places - 1
+            if not waiting:
+                del self._parked[function]
+
+    def resume_all(self) -> None:
+        """Look anew at all that waits for a worker: its function may have changed."""
+        self.resume(list(self._parked), None)
 
     async def perform(self, item: Item) -> None:
         """Make the call of an item, unless somebody has taken the item back meanwhile."""
@@ -54,6 +79,9 @@ class Executor:
             return
         if function is None:
             await core.db.write(lambda tx: self._fail(tx, item, run))
+            return
+        if item.kind != Kind.GATEWAY and is_connect_url(function.config.url) and not self._reaches(function.slug):
+            self._parked[function.slug].append(item)
             return
         if item.kind == Kind.GATEWAY:
             asked = steps.Asked(-1, core.recent.number)
@@ -80,7 +108,9 @@ class Executor:
                 "POST", request.url, headers=request.headers, body=request.body,
                 seconds=options.call_timeout_ms / 1000, limit=options.max_response_bytes,
             )  # fmt: skip
-            outcome = read_reply(reply, options.signing_key)
+            # A worker has proved itself when it connected, and signs nothing.
+            key = None if is_connect_url(request.url) else options.signing_key
+            outcome = read_reply(reply, key)
         except AnswerTooLargeError as error:
             outcome = failure(str(error), retry=False)
         except TransportError as error:

@@ -93,6 +93,7 @@ def _replace(core: Core, tx: Tx, app: rows.AppRow, wanted: _Registration) -> Non
     registry.load(tx)
     cron.plan(core, tx, registry)
     tx.after(lambda: setattr(core, "registry", registry))
+    tx.after(core.on_registered)
 
 
 def _row(app: rows.AppRow, raw: dict[str, Any], versions: Mapping[str, int]) -> rows.FunctionRow:

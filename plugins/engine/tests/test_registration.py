@@ -233,7 +233,8 @@ async def test_no_end_point_is_forgotten(make_world: Any) -> None:
     """Whatever route there is: without the key it answers 401, but for the two that have to be open."""
     world = await make_world(signing_key=KEY, event_keys=["any"])
     seen = {}
-    for route in world.engine.asgi.routes:
+    # The socket of Connect wants a token that the key is needed for: see test_connect.
+    for route in (route for route in world.engine.asgi.routes if hasattr(route, "methods")):
         path = re.sub(r"{\w+}", "x", route.path)
         for method in route.methods - {"HEAD"}:
             seen[method, path] = (await world.http.request(method, world.url + path)).status_code

@@ -6,10 +6,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from ..errors import EngineError
-from . import apps, cancellations, events, runs, status, traces
+from . import apps, cancellations, connect, events, runs, status, traces
 from .state import WebState
 
 
@@ -25,6 +25,9 @@ def create_app(state: WebState) -> Starlette:
             Route("/fn/register", apps.register_app, methods=["POST", "PUT"]),
             Route("/v0/runs/{run_id}/batch", runs.batch, methods=["GET"]),
             Route("/v0/runs/{run_id}/actions", runs.actions, methods=["GET"]),
+            WebSocketRoute(connect.PATH, connect.socket),
+            Route("/v0/connect/start", connect.start, methods=["POST"]),
+            Route("/v0/connect/flush", connect.flush, methods=["POST"]),
             Route("/v0/gql", traces.query, methods=["POST"]),
             Route("/v1/apps", apps.list_apps, methods=["GET"]),
             Route("/v1/apps/sync", apps.sync_app, methods=["POST"]),

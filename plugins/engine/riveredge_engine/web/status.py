@@ -42,6 +42,8 @@ async def metrics(request: Request) -> Response:
         f"riveredge_engine_queue_items {state.engine.queued}",
         "# TYPE riveredge_engine_calls_under_way gauge",
         f"riveredge_engine_calls_under_way {state.engine.under_way}",
+        "# TYPE riveredge_engine_workers gauge",
+        f"riveredge_engine_workers {state.engine.gateway.workers}",
         "# TYPE riveredge_engine_functions gauge",
         f"riveredge_engine_functions {len(state.core.registry.live())}",
     ]
