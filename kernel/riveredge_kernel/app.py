@@ -105,7 +105,7 @@ def create_app(
         *stream.functions(),
     ]
     kernel.own_sources = [KernelTimers(tenants, host)]
-    kernel.own_services = [Service(PEOPLE, KernelPeople()), *auth.services()]
+    kernel.own_services = [Service(PEOPLE, KernelPeople(auth.grants)), *auth.services()]
     health.add_kernel_checks(kernel, database, relay, functions, watchdog)
 
     # 4. The platform, and what happens when it starts and stops.

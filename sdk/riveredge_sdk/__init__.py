@@ -34,7 +34,7 @@ from riveredge_sdk.runtime import contributions
 from riveredge_sdk.settings import PluginSettings, TenantSettings, plugin_settings, tenant_settings
 from riveredge_sdk.stream import StreamTopic, push
 from riveredge_sdk.tenancy import TenantWallError, raw_sql_reviewed
-from riveredge_sdk.uow import publish, read_session, session, unit_of_work
+from riveredge_sdk.uow import publish, read_session, savepoint, session, unit_of_work
 
 # The version of this contract. The first number grows when something that was promised changes or goes.
 API_VERSION = "1.0"
@@ -90,6 +90,7 @@ __all__ = [
     "push",
     "raw_sql_reviewed",
     "read_session",
+    "savepoint",
     "session",
     "tenant_fk",
     "tenant_settings",

@@ -22,7 +22,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import ClassVar, TypeVar
 from uuid import UUID
@@ -36,6 +36,8 @@ from riveredge_sdk.uow import unit
 
 PayloadT = TypeVar("PayloadT", bound=BaseModel)
 
+# The tick claims what is due within this time: more than its period, and than a late tick's.
+HORIZON = timedelta(seconds=90)
 MAX_CHUNK = 250
 
 
@@ -121,7 +123,7 @@ class TimerSource(ABC):
 
     @abstractmethod
     async def claim(self, until: datetime, limit: int) -> int:
-        """Claim up to `limit` rows that are due before `until`, in one transaction; how many.
+        """Claim up to `limit` rows that are due before `until`, in one transaction; how many. `until` is HORIZON ahead.
 
         Select them with `with_for_update(skip_locked=True)` ordered by their due time, write what remembers the fire,
         move the rows on, and hand the fires over: `publish_fires` for many light ones, or
@@ -199,6 +201,7 @@ async def serving(tenant_id: UUID, plugin: str) -> AsyncIterator[None]:
 
 
 __all__ = [
+    "HORIZON",
     "MAX_CHUNK",
     "Chunk",
     "Fire",

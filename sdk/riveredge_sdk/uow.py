@@ -14,7 +14,7 @@ the commit.
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -100,6 +100,43 @@ def session() -> AsyncSession:
         NoUnitOfWorkError: no unit of work is open.
     """
     return unit().session
+
+
+@dataclass(slots=True)
+class _Part:
+    """The unit of work inside a savepoint: it keeps what is to be sent to itself until the part has succeeded."""
+
+    session: AsyncSession
+    events: list[PublishedEvent] = field(default_factory=list)
+    pushes: list[Pushed] = field(default_factory=list)
+
+    def add_event(self, event: PublishedEvent) -> None:
+        self.events.append(event)
+
+    def add_push(self, push: Pushed) -> None:
+        self.pushes.append(push)
+
+
+@asynccontextmanager
+async def savepoint() -> AsyncIterator[None]:
+    """A part of the running unit of work that may fail by itself: an exception takes back its rows and its events, and
+    the unit of work goes on.
+
+    Raises:
+        NoUnitOfWorkError: no unit of work is open.
+    """
+    around = unit()
+    part = _Part(around.session)
+    token = current_unit_of_work.set(part)
+    try:
+        async with around.session.begin_nested():
+            yield
+    finally:
+        current_unit_of_work.reset(token)
+    for event in part.events:
+        around.add_event(event)
+    for push in part.pushes:
+        around.add_push(push)
 
 
 @asynccontextmanager

@@ -50,12 +50,13 @@ def outcome(results: Any) -> list[tuple[str, bool, str | None]]:
 
 
 def test_upgrade_brings_every_installed_plugin_up(url: str, tables: Any) -> None:
-    runner = MigrationRunner(url, order=["messaging", "example"])
+    order = ["messaging", "example", "scheduling"]
+    runner = MigrationRunner(url, order=order)
     results = runner.upgrade()
-    assert [(r.plugin, r.error) for r in results] == [("kernel", ""), ("messaging", ""), ("example", "")]
+    assert [(r.plugin, r.error) for r in results] == [(plugin, "") for plugin in ("kernel", *order)]
     assert tables("example_") == {"example_note", "example_tag", "example_chime"}
     assert all(line.current == line.head and not line.pending for line in runner.status())
-    for plugin in ("kernel", "messaging", "example"):
+    for plugin in ("kernel", *order):
         assert runner.check(plugin) == []
     # A second time there is nothing to do.
     assert outcome(runner.upgrade()) == outcome(results)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MEMBERS = ("sdk", "migrations", "kernel", "plugins/engine", "plugins/messaging")
+MEMBERS = ("sdk", "migrations", "kernel", "plugins/engine", "plugins/messaging", "plugins/scheduling")
 pytestmark = pytest.mark.slow
 
 
@@ -37,7 +37,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(place / "env", with_pip=True)
     assert len(list((place / "dist").glob("*.whl"))) == len(MEMBERS)
     pip = [place / "env/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    names = ["riveredge-kernel", "riveredge-engine", "riveredge-messaging", "riveredge-sdk[testing]"]
+    names = [
+        "riveredge-kernel",
+        "riveredge-engine",
+        "riveredge-messaging",
+        "riveredge-scheduling",
+        "riveredge-sdk[testing]",
+    ]
     run(*pip, "--find-links", place / "dist", *names, cwd=place, seconds=600)
     return place / "env" / "bin"
 

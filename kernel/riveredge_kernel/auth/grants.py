@@ -25,11 +25,12 @@ TenantT = TypeVar("TenantT", UUID, UUID | None)
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`permissions` is None for somebody who is no member. `active` is the user's own state."""
+    """`permissions` is None for somebody who is no member. `active` is the user's or service account's own state."""
 
     name: str
     active: bool
     permissions: frozenset[str] | None
+    service: bool = False
 
 
 class Grants:
@@ -49,6 +50,14 @@ class Grants:
     async def of_service_account(self, account_id: UUID, tenant_id: UUID) -> Grant | None:
         """The service account's grant in its tenant; None if there is no such account there."""
         return await self._remembered((account_id, tenant_id), self._load_account)
+
+    async def of_anybody(self, principal_id: UUID, tenant_id: UUID) -> Grant | None:
+        """The grant of a user or of a service account, whichever has this id; None if neither has."""
+
+        async def load(principal: UUID, tenant: UUID) -> Grant | None:
+            return await self._load(principal, tenant) or await self._load_account(principal, tenant)
+
+        return await self._remembered((principal_id, tenant_id), load)
 
     def invalidate(self) -> None:
         """Read everything anew: a role or a membership has changed."""
@@ -99,7 +108,7 @@ class Grants:
                 .join(ServiceAccountRole, col(ServiceAccountRole.role_id) == col(RoleRow.id))
                 .where(col(ServiceAccountRole.tenant_id) == tenant_id, col(ServiceAccountRole.account_id) == account_id)
             )
-            return Grant(account.name, account.active, self.of_roles(roles.all()))
+            return Grant(account.name, account.active, self.of_roles(roles.all()), service=True)
 
     async def _load(self, user_id: UUID, tenant_id: UUID | None) -> Grant | None:
         async with self._database.system("grants", self._runtime, read_only=True) as session:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +17,9 @@ from riveredge_kernel.timers.models import OPEN, Timer, TimerState
 from riveredge_sdk.context import current_context, current_tenant
 from riveredge_sdk.events import PublishedEvent
 from riveredge_sdk.models import uuid7
-from riveredge_sdk.timers import Owner
+from riveredge_sdk.timers import HORIZON, Owner
 from riveredge_sdk.uow import unit
 
-# What is due within this time is sent at once, with its exact time. More than a tick's period and a late tick.
-HORIZON = timedelta(seconds=90)
 _MAX_NAME = 100
 
 

@@ -13,9 +13,8 @@ from riveredge_kernel.db.database import Database
 from riveredge_kernel.metrics import FIRE_LATENESS, TIMER_SOURCE_ERRORS, TIMERS_CLAIMED, TIMERS_MENDED
 from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.timers.models import Heartbeat
-from riveredge_kernel.timers.service import HORIZON
 from riveredge_sdk.context import Context, use_context
-from riveredge_sdk.timers import Chunk, Fire, TimerSource, Waiting
+from riveredge_sdk.timers import HORIZON, Chunk, Fire, TimerSource, Waiting
 
 log = structlog.get_logger(__name__)
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from riveredge_messaging import inbox, personal, routes
+from riveredge_messaging.actions import SendMessage
 from riveredge_messaging.channels.in_app import InAppChannel
 from riveredge_messaging.channels.smtp import EmailChannel
 from riveredge_messaging.events import EVENTS
@@ -31,6 +32,7 @@ from riveredge_sdk import (
     TenantSettings,
 )
 from riveredge_sdk.features.messaging import NOTIFIER, MessageChannel, MessageTemplateSpec
+from riveredge_sdk.features.scheduling import TaskAction
 
 
 class MessagingPlugin(Plugin):
@@ -78,6 +80,9 @@ class MessagingPlugin(Plugin):
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
         return (WELCOME,)
+
+    def task_actions(self) -> Iterable[TaskAction[Any]]:
+        return (SendMessage(),)
 
     async def export_personal_data(self, user_id: UUID) -> dict[str, Any]:
         return await personal.export(user_id)

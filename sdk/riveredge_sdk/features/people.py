@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from riveredge_sdk.auth import Principal
 from riveredge_sdk.ports import Port
 
 
@@ -28,6 +29,13 @@ class People(Protocol):
 
     async def find(self, user_ids: Sequence[UUID]) -> Mapping[UUID, Person]:
         """Those of the users who are members of the current tenant, by id."""
+        ...
+
+    async def principal(self, principal_id: UUID) -> Principal | None:
+        """Somebody with what they may do in the current tenant now: for work done later on their behalf.
+
+        None if they are neither an active member nor an active service account of it.
+        """
         ...
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlmodel import col
 
+from riveredge_example.actions import WriteNote
 from riveredge_example.channel import REMINDER, LogChannel
 from riveredge_example.chimes import Chimes
 from riveredge_example.contract import NOTE_BOOK, Stamp, StampHooks
@@ -36,6 +37,7 @@ from riveredge_sdk import (
     TenantSettings,
 )
 from riveredge_sdk.features.messaging import MessageChannel, MessageTemplateSpec
+from riveredge_sdk.features.scheduling import TaskAction
 from riveredge_sdk.timers import TimerSource
 
 
@@ -109,6 +111,9 @@ class ExamplePlugin(Plugin):
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
         return (REMINDER,)
+
+    def task_actions(self) -> Iterable[TaskAction[Any]]:
+        return (WriteNote(),)
 
     async def startup(self) -> None:
         self.started = True

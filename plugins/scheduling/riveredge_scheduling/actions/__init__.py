@@ -1,0 +1,1 @@
+"""What the plugin itself lets schedules do."""
