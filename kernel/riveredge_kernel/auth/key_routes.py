@@ -22,6 +22,7 @@ from riveredge_sdk.problems import NotFound
 from riveredge_sdk.uow import session
 
 TAG = "API keys"
+_WITHOUT_KEY: dict[int, dict[str, str]] = {404: {"description": "The request is not made with an API key."}}
 # RFC 6749 §5.1: an answer with a credential is kept nowhere, for repeated requests neither.
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -62,13 +63,22 @@ def own_keys_router(service: KeyService) -> Router:
         return await service.create(body, user_id=current_principal().id)
 
     # Before /{key_id}, which would take the word for an id.
-    @router.get("/current", signed_in=True, api_keys=True, summary="The API key of this request")
+    @router.get(
+        "/current", signed_in=True, api_keys=True, summary="The API key of this request", responses=_WITHOUT_KEY
+    )
     async def get_current_key() -> CurrentKeyOut:
         """For programs that want to know what they are allowed, and until when."""
         shown = await service.out(await _current(service))
         return CurrentKeyOut(**shown.model_dump(), allowed=sorted(current_principal().permissions))
 
-    @router.post("/current/revoke", signed_in=True, api_keys=True, status=200, summary="End this request's API key")
+    @router.post(
+        "/current/revoke",
+        signed_in=True,
+        api_keys=True,
+        status=200,
+        summary="End this request's API key",
+        responses=_WITHOUT_KEY,
+    )
     async def revoke_current_key() -> ApiKeyOut:
         """For whoever finds a key where it should not be."""
         return await service.revoke(await _current(service))

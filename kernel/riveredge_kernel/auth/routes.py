@@ -14,18 +14,25 @@ from riveredge_sdk.auth import current_principal
 from riveredge_sdk.http import Router
 
 TAG = "Sign in"
+_NOT_LET_IN: dict[int, dict[str, str]] = {401: {"description": "Not let in."}}
 
 
 def auth_router(service: AuthService) -> Router:
     """The routes."""
     router = Router(prefix="/auth", tag=TAG)
 
-    @router.post("/login", public=True, status=200, summary="Sign in")
+    @router.post("/login", public=True, status=200, summary="Sign in", responses=_NOT_LET_IN)
     async def login(body: LoginIn, request: Request, response: Response) -> TokenOut:
         tenant = chosen_tenant(body.tenant, request.scope[TENANT_HINT])
         return answers.tokens(await service.login(body.email, body.password, device_of(request), tenant), response)
 
-    @router.post("/refresh", public=True, status=200, summary="Exchange a refresh token for new tokens")
+    @router.post(
+        "/refresh",
+        public=True,
+        status=200,
+        summary="Exchange a refresh token for new tokens",
+        responses=_NOT_LET_IN,
+    )
     async def refresh(body: RefreshIn, request: Request, response: Response) -> TokenOut:
         """Each refresh token is good once. One that comes again later has been stolen, and ends its session."""
         return answers.tokens(await service.refresh(body.refresh_token, device_of(request)), response)

@@ -1,5 +1,7 @@
 """The API's document: one bearer scheme, problem+json for every error, nothing that depends on the machine."""
 
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -54,17 +56,15 @@ def document(app: FastAPI) -> dict[str, Any]:
     made["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     }
-    error = {
-        "description": "A problem.",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
     for route in app.routes:
         if not isinstance(route, KernelRoute) or not route.include_in_schema:
             continue
         declared = route.plan.route
         operation = made["paths"][route.path_format][declared.method.lower()]
         operation["responses"].pop("422", None)
-        operation["responses"]["default"] = error
+        declared_errors = (int(status) for status in operation["responses"] if status.isdigit() and int(status) >= 400)
+        for status in sorted({*_refusals(route, operation), *declared_errors}):
+            operation["responses"][str(status)] = _refusal(status) | operation["responses"].get(str(status), {})
         if not declared.public:
             operation["security"] = [{"bearer": []}]
         if declared.require:
@@ -81,3 +81,27 @@ def document(app: FastAPI) -> dict[str, Any]:
             )
     app.openapi_schema = made
     return made
+
+
+def _refusals(route: KernelRoute, operation: dict[str, Any]) -> Iterator[int]:
+    """The statuses of the problems that an operation of this form may answer with."""
+    declared = route.plan.route
+    yield from (400, 422, 429, 503)
+    if not declared.public:
+        yield from (401, 403)
+    # A plugin may be off, also where there is no parameter that could name something that is gone.
+    if route.plan.plugin is not None or "{" in route.path_format:
+        yield 404
+    if declared.method != "GET":
+        yield 409
+    if "requestBody" in operation:
+        yield from (413, 415)
+    if any(parameter["name"].lower() == "if-match" for parameter in operation.get("parameters", ())):
+        yield from (412, 428)
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }

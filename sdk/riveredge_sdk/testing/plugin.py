@@ -8,7 +8,7 @@ Mark a test with `@pytest.mark.database` to run it on SQLite and on PostgreSQL.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
@@ -39,11 +39,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run `database` tests once for each kind of database."""
+    """Run `database` tests once for each kind of database, or for those that the marker names."""
     if "database_kind" not in metafunc.fixturenames:
         return
-    marked = metafunc.definition.get_closest_marker("database") is not None
-    kinds: list[DatabaseKind] = ["sqlite", "postgresql"] if marked else ["sqlite"]
+    marker = metafunc.definition.get_closest_marker("database")
+    kinds: Sequence[str] = ("sqlite",) if marker is None else marker.args or ("sqlite", "postgresql")
     metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
 
 

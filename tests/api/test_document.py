@@ -1,0 +1,50 @@
+"""Whatever the API's document allows, and some of what it does not: no server error, no undocumented answer."""
+
+import os
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from riveredge_sdk.testing.platform import ApiClient, PlatformUnderTest
+
+# A search with more time finds more: RIVEREDGE_TEST_EXAMPLES=500.
+EXAMPLES = int(os.environ.get("RIVEREDGE_TEST_EXAMPLES", "8"))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+document = schemathesis.openapi.from_path(Path(__file__).parents[2] / "docs" / "openapi.json")
+
+# PostgreSQL refuses more than SQLite does.
+pytestmark = pytest.mark.database("postgresql")
+
+
+@document.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize="RIVEREDGE_TEST_EXAMPLES" not in os.environ,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    # The platform and the tenant stay the same for all examples of an operation.
+    suppress_health_check=list(HealthCheck),
+)
+def test_an_operation_answers_as_documented(
+    case: schemathesis.Case, platform: PlatformUnderTest, client: ApiClient
+) -> None:
+    case.call_and_validate(
+        base_url=platform.base_url,
+        headers={"Authorization": client.headers["Authorization"]},
+        checks=CHECKS,
+        timeout=30,
+    )
