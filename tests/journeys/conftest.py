@@ -20,6 +20,8 @@ import httpx2
 import pytest
 
 from riveredge_kernel.testing import migrate
+from riveredge_sdk.testing.platform import DatabaseKind
+from riveredge_sdk.testing.postgres import find_postgres
 
 BIN = Path(sys.executable).parent
 SERVER = os.environ.get("RIVEREDGE_TEST_INNGEST_URL")
@@ -62,6 +64,7 @@ class World:
     port: int = field(default_factory=free_port)
     engine_port: int = field(default_factory=free_port)
     environment: dict[str, str] = field(default_factory=dict)
+    database: dict[str, str] | None = None
     platform: subprocess.Popen[bytes] | None = None
     engine: subprocess.Popen[bytes] | None = None
     http: httpx2.Client = field(init=False)
@@ -77,10 +80,11 @@ class World:
             # A server that outlives the test still knows the platforms of the tests before this one.
             **({"RIVEREDGE_INNGEST__APP_ID": f"riveredge-{self.port}"} if SERVER else {}),
             "RIVEREDGE_LOG_LEVEL": "warning",
+            **{f"RIVEREDGE_DATABASE__{name.upper()}": value for name, value in (self.database or {}).items()},
             **self.environment,
         }
         self.http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
-        migrate(f"sqlite+aiosqlite:///{self.directory / 'riveredge.db'}")
+        migrate((self.database or {}).get("owner_url") or f"sqlite+aiosqlite:///{self.directory / 'riveredge.db'}")
 
     def run(self, *arguments: str) -> str:
         """Run a `riveredge` command; its output."""
@@ -156,6 +160,22 @@ def world(tmp_path: Path) -> Iterator[World]:
         made = World(tmp_path)
         stack.callback(made.close)
         yield made
+
+
+@pytest.fixture
+def any_world(tmp_path: Path, database_kind: DatabaseKind) -> Iterator[World]:
+    """The same, over a database of the kind that a test marked `database` runs on."""
+    with ExitStack() as stack:
+        database: dict[str, str] | None = None
+        if database_kind == "postgresql":
+            server = find_postgres()
+            assert server is not None
+            made = server.create_database()
+            stack.callback(server.drop_database, made.name)
+            database = {"url": made.app, "owner_url": made.owner, "system_url": made.system}
+        world = World(tmp_path, database=database)
+        stack.callback(world.close)
+        yield world
 
 
 @pytest.fixture
