@@ -78,7 +78,7 @@ def create_app(
     database = Database(settings)
     tenants = TenantDirectory(database, runtime)
     store = SettingsStore(host, vault(settings))
-    auth = AuthParts.assemble(settings, database, runtime, host)
+    auth = AuthParts.assemble(settings, database, runtime, host, tenants)
 
     # 3. Events and functions.
     functions = FunctionHost(settings, runtime, tenants, host, runtime.timers)
@@ -132,7 +132,7 @@ def create_app(
     stream_router, stream_routes = stream.open(authenticator, vault(settings))
     for name, routers in {
         "auth": auth.routers(),
-        "access": access_routers(host, tenants, auth.grants, auth.keys, settings.auth),
+        "access": access_routers(host, tenants, auth, settings.auth),
         "tenancy": tenancy_routers(host, tenants, store),
         "runs": [runs_router()],
         "stream": [stream_router],

@@ -5,6 +5,7 @@ from typing import Any
 
 from riveredge_kernel.auth.key_models import ApiKey, ServiceAccount, ServiceAccountRole
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
+from riveredge_kernel.auth.oidc.models import Identity, IdentityProvider, OidcAttempt
 from riveredge_kernel.auth.permissions import PERMISSIONS, ROLES
 from riveredge_kernel.auth.session_models import RefreshToken, UserSession
 from riveredge_kernel.events.models import OutboxEvent
@@ -53,6 +54,9 @@ class KernelPlugin(Plugin):
             UserSession,
             RefreshToken,
             LimitCounter,
+            IdentityProvider,
+            Identity,
+            OidcAttempt,
             OutboxEvent,
             Run,
             RunStep,

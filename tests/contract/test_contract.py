@@ -121,7 +121,14 @@ def test_roles_hold_permissions_that_there_are(platform: Platform) -> None:
 
 
 def test_nothing_but_sign_in_is_public(routes: list[KernelRoute]) -> None:
-    assert {route.plan.operation for route in routes if route.plan.route.public} == {"auth.login", "auth.refresh"}
+    assert {route.plan.operation for route in routes if route.plan.route.public} == {
+        "auth.login",
+        "auth.refresh",
+        "auth.list_sign_in_options",
+        "auth.start_oidc",
+        "auth.oidc_callback",
+        "auth.complete_oidc",
+    }
 
 
 def test_operation_ids_are_unique_and_named_after_their_plugin(routes: list[KernelRoute]) -> None:

@@ -1,12 +1,12 @@
-"""The routes of who may do what: permissions, roles, members, service accounts and API keys."""
+"""The routes of who may do what: permissions, roles, members, service accounts, API keys and identity providers."""
 
-from riveredge_kernel.auth.api_keys import ApiKeys
+from riveredge_kernel.auth.assembly import AuthParts
 from riveredge_kernel.auth.delegation import Delegation
 from riveredge_kernel.auth.explain import Explainer
-from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.auth.key_routes import all_keys_router, own_keys_router
 from riveredge_kernel.auth.key_service import KeyService
 from riveredge_kernel.auth.members import MemberService, member_router
+from riveredge_kernel.auth.oidc.providers import ProviderService, provider_router
 from riveredge_kernel.auth.roles import RoleService, permission_router, role_router
 from riveredge_kernel.auth.service_account_keys import service_account_keys_router
 from riveredge_kernel.auth.service_accounts import ServiceAccountService, service_account_router
@@ -17,9 +17,10 @@ from riveredge_sdk.http import Router
 
 
 def access_routers(
-    plugins: PluginHost, tenants: TenantDirectory, grants: Grants, keys: ApiKeys, settings: AuthSettings
+    plugins: PluginHost, tenants: TenantDirectory, auth: AuthParts, settings: AuthSettings
 ) -> list[Router]:
     """The routes, in the order of the API's document."""
+    grants, keys = auth.grants, auth.keys
     explainer = Explainer(plugins, tenants)
     key_service = KeyService(keys, Delegation(grants), settings)
     return [
@@ -30,4 +31,5 @@ def access_routers(
         service_account_keys_router(grants, key_service),
         own_keys_router(key_service),
         all_keys_router(key_service, explainer),
+        provider_router(ProviderService(auth.oidc, tenants, grants)),
     ]

@@ -10,6 +10,8 @@ from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.functions import auth_functions
 from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.auth.guesses import Guesses
+from riveredge_kernel.auth.oidc.routes import oidc_router
+from riveredge_kernel.auth.oidc.service import OidcService
 from riveredge_kernel.auth.password_policy import PasswordPolicy
 from riveredge_kernel.auth.routes import auth_router
 from riveredge_kernel.auth.service import AuthService
@@ -21,8 +23,9 @@ from riveredge_kernel.limits.limiter import Limiter
 from riveredge_kernel.limits.turnstile import Turnstile
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.runtime import KernelRuntime
-from riveredge_kernel.secrets import token_key
+from riveredge_kernel.secrets import token_key, vault
 from riveredge_kernel.settings import Settings
+from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_sdk.functions import FunctionSpec
 from riveredge_sdk.http import Router
 from riveredge_sdk.limits import RATE_LIMITER
@@ -46,10 +49,15 @@ class AuthParts:
     policy: PasswordPolicy
     keys: ApiKeys
     service: AuthService
+    oidc: OidcService
 
     def routers(self) -> list[Router]:
         """The routes below `/api/v1/auth`."""
-        return [auth_router(self.service), session_router(self.database, self.runtime, self.sessions)]
+        return [
+            auth_router(self.service),
+            session_router(self.database, self.runtime, self.sessions),
+            oidc_router(self.oidc, self.service, self.limiter),
+        ]
 
     def caches(self) -> Sequence[Callable[[], None]]:
         """What to call so that all of it is read anew."""
@@ -71,7 +79,12 @@ class AuthParts:
 
     @classmethod
     def assemble(
-        cls, settings: Settings, database: Database, runtime: KernelRuntime, plugins: PluginHost
+        cls,
+        settings: Settings,
+        database: Database,
+        runtime: KernelRuntime,
+        plugins: PluginHost,
+        tenants: TenantDirectory,
     ) -> "AuthParts":
         """The parts, made in the order in which they need each other."""
         grants = Grants(database, runtime, plugins)
@@ -90,6 +103,14 @@ class AuthParts:
             guesses=guesses,
             policy=policy,
             keys=ApiKeys(database, runtime, grants),
+            oidc=OidcService(
+                database=database,
+                runtime=runtime,
+                tenants=tenants,
+                grants=grants,
+                vault=vault(settings),
+                settings=settings,
+            ),
             service=AuthService(
                 database,
                 runtime,

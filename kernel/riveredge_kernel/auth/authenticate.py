@@ -67,6 +67,7 @@ class Authenticator:
             name=grant.name,
             tenant_id=tenant_id,
             session_id=claims.session_id,
+            tenant_bound=claims.bound,
             permissions=grant.permissions or frozenset(),
         )
         await self._same_tenant(principal, tenant_hint)

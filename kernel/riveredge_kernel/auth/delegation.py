@@ -69,7 +69,7 @@ class Delegation:
         self.roles_held((old | new)[role_id] for role_id in moved)
 
 
-async def roles_by_key(keys: Iterable[str]) -> list[RoleRow]:
+async def roles_by_key(keys: Iterable[str], *, field: str = "roles") -> list[RoleRow]:
     """The roles of the current tenant with these keys.
 
     Raises:
@@ -79,7 +79,7 @@ async def roles_by_key(keys: Iterable[str]) -> list[RoleRow]:
     found = {r.key: r for r in await session().exec(select(RoleRow).where(col(RoleRow.key).in_(wanted)))}
     for index, key in enumerate(wanted):
         if key not in found:
-            raise invalid_field(f"roles.{index}", f"There is no role {key!r} here.", "unknown_role")
+            raise invalid_field(f"{field}.{index}", f"There is no role {key!r} here.", "unknown_role")
     return list(found.values())
 
 

@@ -27,6 +27,12 @@ PERMISSIONS = (
         "A personal key acts as its owner, within the permissions it names.",
     ),
     Permission("kernel.api_key.manage", "See and revoke everybody's API keys"),
+    Permission("kernel.identity_provider.read", "See identity providers, and who is known there"),
+    Permission(
+        "kernel.identity_provider.write",
+        "Set up identity providers",
+        "Takes every other permission as well: a provider can call anybody by any member's name.",
+    ),
     Permission("kernel.tenant.read", "See the organisation's settings and plugins"),
     Permission("kernel.tenant.write", "Change the organisation's settings and switch plugins"),
 )

@@ -40,12 +40,14 @@ def auth_router(service: AuthService) -> Router:
     @router.post("/token", signed_in=True, status=200, own_transactions=True, summary="Choose the organisation")
     async def token(body: TokenIn, response: Response) -> TokenOut:
         me, session_id = own_session()
-        return answers.tokens(await service.switch(me.id, session_id, body.tenant), response)
+        only = me.tenant_id if me.tenant_bound else None
+        return answers.tokens(await service.switch(me.id, session_id, body.tenant, only=only), response)
 
     @router.get("/me", signed_in=True, summary="Who am I")
     async def me() -> Me:
         principal = current_principal()
-        user, tenants = await service.me(principal.id)
+        only = principal.tenant_id if principal.tenant_bound else None
+        user, tenants = await service.me(principal.id, only=only)
         return Me(
             user=answers.person(user),
             tenant_id=principal.tenant_id,

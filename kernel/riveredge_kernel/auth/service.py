@@ -104,6 +104,19 @@ class AuthService:
         await self._guesses.right(account, known=known)
         return user
 
+    async def begin_bound(self, user_id: UUID, tenant_id: UUID, device: Device, *, method: str) -> SignedIn:
+        """A new session of somebody for whom only this tenant's identity provider has vouched.
+
+        Raises:
+            Unauthorized: the account is not active, or no member any more.
+        """
+        user, tenants = await self.me(user_id, only=tenant_id)
+        if not user.active or not tenants:
+            raise Unauthorized("This account is not active any more.")
+        async with self._database.system("sign-in", self._runtime) as db:
+            opened = await self.sessions.open(db, user_id, device, method=method, tenant_id=tenant_id, bound=True)
+        return self._signed_in(user, opened.session.id, tenants[0], tenants, opened.refresh_token, bound=True)
+
     async def begin(self, user: User, device: Device, *, method: str, slug: str | None = None) -> SignedIn:
         """A new session of somebody who has proven who they are.
 
@@ -131,22 +144,27 @@ class AuthService:
         user = await self._user(opened.session.user_id)
         if not user.active:
             raise Unauthorized("This account is not active any more.")
-        tenants = await self._tenants_of(user.id)
-        acting = opened.session.acting_tenant_id
+        acting, bound = opened.session.acting_tenant_id, opened.session.bound
+        tenants = await self._tenants_of(user.id, only=acting if bound else None)
+        if bound and (acting is None or not tenants):
+            raise Unauthorized("This account is not active any more.")
         tenant = next((t for t in tenants if t.id == acting), None) or _chosen(tenants, None)
-        return self._signed_in(user, opened.session.id, tenant, tenants, opened.refresh_token)
+        return self._signed_in(user, opened.session.id, tenant, tenants, opened.refresh_token, bound=bound)
 
-    async def switch(self, user_id: UUID, session_id: UUID, slug: str) -> SignedIn:
+    async def switch(self, user_id: UUID, session_id: UUID, slug: str, *, only: UUID | None = None) -> SignedIn:
         """A token for another of the user's tenants, which the session acts in from now on.
 
+        Args:
+            only: the tenant that the session is bound to.
+
         Raises:
-            Forbidden: the user is no member of it.
+            Forbidden: the user is no member of it, or the session is bound to another.
         """
-        user, tenants = await self.me(user_id)
+        user, tenants = await self.me(user_id, only=only)
         tenant = _chosen(tenants, slug)
         async with self._database.system("switch tenant", self._runtime) as db:
             await self.sessions.act_in(db, session_id, tenant.id if tenant else None)
-        return self._signed_in(user, session_id, tenant, tenants, None)
+        return self._signed_in(user, session_id, tenant, tenants, None, bound=only is not None)
 
     async def find(self, email: str) -> User:
         """The user of this address.
@@ -160,22 +178,29 @@ class AuthService:
             raise NotFound(f"There is no user {email}.")
         return user
 
-    async def me(self, user_id: UUID) -> tuple[User, list[Tenant]]:
-        """The user, and the tenants they are a member of."""
-        return await self._user(user_id), await self._tenants_of(user_id)
+    async def me(self, user_id: UUID, *, only: UUID | None = None) -> tuple[User, list[Tenant]]:
+        """The user, and the tenants they are a member of; with `only`, at most this one."""
+        return await self._user(user_id), await self._tenants_of(user_id, only=only)
 
     def _signed_in(
-        self, user: User, session_id: UUID, tenant: Tenant | None, tenants: list[Tenant], refresh_token: str | None
+        self,
+        user: User,
+        session_id: UUID,
+        tenant: Tenant | None,
+        tenants: list[Tenant],
+        refresh_token: str | None,
+        *,
+        bound: bool = False,
     ) -> SignedIn:
         self._grants.forget(user.id)
-        token = self._tokens.issue(user.id, session_id, tenant_id=tenant.id if tenant else None)
+        token = self._tokens.issue(user.id, session_id, tenant_id=tenant.id if tenant else None, bound=bound)
         return SignedIn(token, refresh_token, self._tokens.seconds, user, tenant, tenants)
 
     async def _user(self, user_id: UUID) -> User:
         async with self._database.system("sign-in", self._runtime, read_only=True) as session:
             return (await session.exec(select(User).where(col(User.id) == user_id))).one()
 
-    async def _tenants_of(self, user_id: UUID) -> list[Tenant]:
+    async def _tenants_of(self, user_id: UUID, *, only: UUID | None = None) -> list[Tenant]:
         async with self._database.system("sign-in", self._runtime, read_only=True) as session:
             query = (
                 select(Tenant)
@@ -183,7 +208,7 @@ class AuthService:
                 .where(col(Membership.user_id) == user_id, col(Membership.active).is_(True))
                 .order_by(col(Tenant.slug))
             )
-            return list((await session.exec(query)).all())
+            return [tenant for tenant in await session.exec(query) if only is None or tenant.id == only]
 
     async def set_password(self, user_id: UUID, password: str) -> None:
         """Set a password, end all sessions, and lift a lock: for the command line.

@@ -22,6 +22,7 @@ class UserSession(KernelPlatformModel, table=True):
     acting_tenant_id: UUID | None = Field(
         default=None, foreign_key="kernel_tenant.id", ondelete="SET NULL", description="Where refreshed tokens act."
     )
+    bound: bool = Field(default=False, description="It may act in that tenant only: its identity provider vouched.")
     method: str = Field(max_length=20)
     second_factor: bool = False
     user_agent: str = Field(default="", max_length=300)

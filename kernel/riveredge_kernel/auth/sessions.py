@@ -73,12 +73,18 @@ class Sessions:
         method: str,
         second_factor: bool = False,
         tenant_id: UUID | None = None,
+        bound: bool = False,
     ) -> Opened:
-        """Begin a session."""
+        """Begin a session.
+
+        Args:
+            bound: it may act in that tenant only.
+        """
         now = utcnow()
         begun = UserSession(
             user_id=user_id,
             acting_tenant_id=tenant_id,
+            bound=bound,
             method=method,
             second_factor=second_factor,
             user_agent=device.user_agent,

@@ -23,12 +23,13 @@ _REMEMBERED = 4096
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
-    """Who a token is for, and until when (Unix seconds)."""
+    """Who a token is for, and until when (Unix seconds). `bound`: its session may act in this tenant only."""
 
     user_id: UUID
     session_id: UUID
     tenant_id: UUID | None
     expires_at: int
+    bound: bool = False
 
 
 class TokenService:
@@ -42,7 +43,7 @@ class TokenService:
         self.seconds = minutes * 60
         self._verified: dict[str, TokenClaims] = {}
 
-    def issue(self, user_id: UUID, session_id: UUID, *, tenant_id: UUID | None = None) -> str:
+    def issue(self, user_id: UUID, session_id: UUID, *, tenant_id: UUID | None = None, bound: bool = False) -> str:
         """A token for the user's session, in the tenant."""
         now = int(time.time())
         claims: dict[str, Any] = {
@@ -55,6 +56,8 @@ class TokenService:
         }
         if tenant_id is not None:
             claims["tid"] = str(tenant_id)
+        if bound:
+            claims["bnd"] = True
         return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self._key_id, "typ": TYPE})
 
     def public_pem(self) -> str:
@@ -91,7 +94,11 @@ class TokenService:
             if decoded["header"].get("typ") != TYPE:
                 raise ValueError("another kind of token")
             return TokenClaims(
-                UUID(claims["sub"]), UUID(claims["sid"]), UUID(tenant) if tenant else None, int(claims["exp"])
+                user_id=UUID(claims["sub"]),
+                session_id=UUID(claims["sid"]),
+                tenant_id=UUID(tenant) if tenant else None,
+                expires_at=int(claims["exp"]),
+                bound=bool(claims.get("bnd")),
             )
         except jwt.ExpiredSignatureError:
             raise Unauthorized("The access token has expired. Sign in again.") from None

@@ -17,6 +17,10 @@ from riveredge_sdk.runtime import Runtime
 
 # Where a request's scope holds the name of the tenant that it is for.
 TENANT_HINT = "riveredge.tenant_hint"
+# What concerns the account itself, in all its organisations, and what of that is open to somebody for whom only the
+# identity provider of one organisation has vouched.
+_ACCOUNT = "/auth/"
+_OPEN_TO_BOUND = frozenset({"/auth/me", "/auth/token", "/auth/logout"})
 LOCALES = ("en", "zh-CN")
 
 
@@ -71,6 +75,11 @@ class Gate:
                 raise Unauthorized("Send an access token: `Authorization: Bearer …`.")
             if principal.api_key_id is not None and route.signed_in and not route.api_keys:
                 raise Forbidden("An API key allows what its permissions name, and this needs a person: sign in.")
+            if principal.tenant_bound and route.path.startswith(_ACCOUNT) and route.path not in _OPEN_TO_BOUND:
+                raise Forbidden(
+                    "You have signed in with your organisation's identity provider, which counts there only. This "
+                    "concerns your account in all organisations: sign in with your password."
+                )
         tenant = None
         if principal is not None and principal.tenant_id is not None:
             tenant = await self._tenants.get(principal.tenant_id)
