@@ -21,6 +21,7 @@ import httpx2
 import psutil
 
 from benchmarks.requests import free_port, served
+from riveredge_sdk.testing.postgres import find_postgres
 
 SERVER = os.environ.get("RIVEREDGE_TEST_INNGEST_URL")
 PATIENCE = 300.0
@@ -50,6 +51,7 @@ GOALS = {
     "many": "the same with 2,000 functions, by 20|≥ 0.9 times",
     "memory": "memory after 3,000 runs|< 120 MB",
     "history": "runs per second after 100,000 runs|≥ 250",
+    "postgresql": "runs per second, state in PostgreSQL|≥ 250",
     "killed": "acknowledged, lost by SIGKILL|0",
     "kept": "sleeping over SIGKILL, lost|0",
     "waiting": "memory of 10,000 sleeping and waiting|< 100 MB",
@@ -60,17 +62,18 @@ GOALS = {
 
 
 class Engine:
-    """`riveredge-engine serve` over one file."""
+    """`riveredge-engine serve` over one file, or over a database by its address."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, address: str | None = None) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.store = directory / "engine.db"
+        self._location = address or str(self.store)
         self._process: psutil.Popen | None = None
 
     def start(self) -> float:
         """The seconds until it answers."""
-        place = ["--port", str(self.port), "--store", str(self.store), "--retry-interval", "0.2"]
+        place = ["--port", str(self.port), "--store", self._location, "--retry-interval", "0.2"]
         command = [str(Path(sys.executable).parent / "riveredge-engine"), "serve", *place]
         began = time.perf_counter()
         self._process = psutil.Popen(command, stderr=subprocess.DEVNULL)
@@ -257,6 +260,23 @@ def _killed(engine: Engine, app: App) -> Figures:
     }
 
 
+def _postgresql(directory: Path) -> Figures:
+    """The rate of an engine that keeps its state in PostgreSQL, where one can be had."""
+    server = find_postgres()
+    if server is None:
+        return {}
+    database = server.create_database()
+    engine = Engine(directory, database.owner.replace("postgresql+asyncpg", "postgresql"))
+    try:
+        engine.start()
+        with registered(engine.url, "bench-postgresql") as app:
+            rate = statistics.median(app.rate(RUNS) for _ in range(3))
+    finally:
+        engine.end()
+        server.drop_database(database.name)
+    return {"postgresql": Figure(f"{rate:.0f}", rate >= 250)}
+
+
 def _waiting(engine: Engine, app: App) -> Figure:
     """The memory of a fresh engine once it has that many runs that sleep or wait for an event."""
     app.send("sleep", WAITING // 2, until=time.time() + 3600)
@@ -302,7 +322,7 @@ def measure_engine(directory: Path) -> Figures:
             engine.end()
             engine.start()
             figures["waiting"] = _waiting(engine, app)
-    return figures
+    return figures | _postgresql(directory)
 
 
 def measure_server(url: str) -> Figures:

@@ -8,6 +8,7 @@ import json
 import logging
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -15,9 +16,11 @@ import uvicorn
 
 from . import dumping
 from .engine import Engine
+from .retention import Keep
 from .store import open_database
 
 _GRACE_SECONDS = 5
+_KEEP = Keep()
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 app = typer.Typer(help="An Inngest-compatible engine, durable in one file.", add_completion=False)
@@ -46,6 +49,8 @@ def serve(
     ] = False,
     app_url: Annotated[list[str] | None, typer.Option(help="An app to ask for its functions; repeat it.")] = None,
     retry_interval: Annotated[float | None, typer.Option(help="Seconds between attempts, for development.")] = None,
+    keep_days: Annotated[float, typer.Option(help="For how many days ended runs are kept.", min=0)] = _KEEP.age.days,
+    keep_runs: Annotated[int, typer.Option(help="How many ended runs are kept at most.", min=0)] = _KEEP.runs,
 ) -> None:
     """Serve until it is told to stop; what is pending goes on after the next start."""
     if not (signing_key and event_key) and not without_keys and host not in _LOCAL:
@@ -62,6 +67,7 @@ def serve(
             signing_key=signing_key,
             app_urls=app_url or (),
             retry_interval=retry_interval,
+            keep=Keep(timedelta(days=keep_days), keep_runs),
         )
         asyncio.run(_serve(engine, host, port))
     except (ValueError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""Inference steps: the engine itself calls a model's HTTP end-point on behalf of a run that waits for the answer."""
+"""Steps whose HTTP request the engine makes itself, while the run waits: inference by a model, and plain requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,32 @@ _ATTEMPT_STATUS = frozenset({408, 409, 425, 429})
 
 
 async def call(core: Core, client: HttpClient, item: Item) -> Outcome:
-    """Make the call that an inference step describes. Refusals other than overload are final."""
+    """Make the call that a step describes."""
+    ask = _fetch if (item.payload or {}).get("op") == "Gateway" else _infer
+    return await ask(core, client, item)
+
+
+async def _fetch(core: Core, client: HttpClient, item: Item) -> Outcome:
+    """A plain request: whatever is answered is the step's result."""
+    opts = item.payload or {}
+    try:
+        headers = {str(name): str(value) for name, value in dict(opts.get("headers") or {}).items()}
+        content, method = opts.get("body"), str(opts.get("method") or "GET").upper()
+        body = (content if isinstance(content, str) else "" if content is None else json.dumps(content)).encode()
+        reply = await client.request(
+            method, str(opts["url"]), headers=headers, body=body, seconds=_TIMEOUT_SECONDS,
+            limit=core.options.max_step_bytes,
+        )  # fmt: skip
+    except TransportError as error:
+        return _outcome(item, None, f"{opts.get('url')} did not answer: {error}", retry=True)
+    except (KeyError, TypeError, ValueError) as error:
+        return _outcome(item, None, f"the request is invalid: {error}", retry=False)
+    answer = {"status_code": reply.status, "headers": reply.headers, "body": reply.body.decode(errors="replace")}
+    return _outcome(item, answer, None, retry=False)
+
+
+async def _infer(core: Core, client: HttpClient, item: Item) -> Outcome:
+    """A call of a model. Refusals other than overload are final."""
     opts = item.payload or {}
     try:
         url, headers = _authorised(str(opts["url"]), dict(opts.get("headers") or {}), opts)
@@ -59,6 +84,6 @@ def _authorised(url: str, headers: dict[str, str], opts: dict[str, Any]) -> tupl
 
 
 def _outcome(item: Item, data: Any, problem: str | None, *, retry: bool) -> Outcome:
-    error = None if problem is None else {"name": "Error", "message": problem, "stack": None}
+    error = None if problem is None else {"name": "Error", "message": problem}
     op = Op("StepRun" if error is None else "StepError", item.step, "", "", {}, data, error)
     return Outcome(206, ops=[op], retry=retry)

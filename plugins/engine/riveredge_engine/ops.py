@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 from . import progress, runs, starts
 from .clock import parse_iso
@@ -54,8 +54,8 @@ def _finish(core: Core, tx: Tx, run: Run, op: Op) -> bool:
 def _begin(core: Core, tx: Tx, run: Run, op: Op) -> None:
     if op.op == "StepPlanned":
         _queue(core, tx, run, op, kind=Kind.STEP)
-    elif op.op == "AIGateway":
-        _queue(core, tx, run, op, kind=Kind.GATEWAY)
+    elif op.op in {"AIGateway", "Gateway"}:
+        _queue(core, tx, run, op, kind=Kind.GATEWAY, payload={"op": op.op, **op.opts})
     elif op.op == "Sleep":
         _queue(core, tx, run, op, kind=Kind.SLEEP, suffix="-sleep", due=_wake_up(core, op))
     elif op.op == "WaitForEvent":
@@ -68,12 +68,22 @@ def _begin(core: Core, tx: Tx, run: Run, op: Op) -> None:
         raise ValueError(f"unknown operation {op.op!r}")
 
 
-def _queue(core: Core, tx: Tx, run: Run, op: Op, *, kind: str, suffix: str = "", due: int | None = None) -> None:
+def _queue(
+    core: Core,
+    tx: Tx,
+    run: Run,
+    op: Op,
+    *,
+    kind: str,
+    suffix: str = "",
+    due: int | None = None,
+    payload: dict[str, Any] | None = None,
+) -> None:
     """Queue what a step waits for; without `due` it is due now."""
     core.enqueue(
         tx, kind, f"{run.id}-{op.id}{suffix}", core.now() if due is None else due,
         run_id=run.id, function_id=run.function_id, step=op.id,
-        payload=op.opts if kind == Kind.GATEWAY else None, keys=run.keys,
+        payload=payload, keys=run.keys,
     )  # fmt: skip
 
 
@@ -133,12 +143,5 @@ def _fail_step(core: Core, tx: Tx, run: Run, op: Op, message: str) -> None:
 
 def timeout_memo() -> str:
     """The memo of an invocation that nobody answered in time."""
-    return json.dumps(
-        {
-            "error": {
-                "name": "InngestInvokeTimeoutError",
-                "message": "Timed out waiting for invoked function to complete",
-                "stack": None,
-            }
-        }
-    )
+    message = "Timed out waiting for invoked function to complete"
+    return progress.error_memo({"name": "InngestInvokeTimeoutError", "message": message})

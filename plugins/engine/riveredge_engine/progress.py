@@ -19,11 +19,9 @@ def data_memo(data: Any) -> str:
 
 def error_memo(error: dict[str, Any]) -> str:
     """A failed step's memo: what the SDK raises in the function."""
-    kept = {
-        "name": str(error.get("name") or "Error"),
-        "message": str(error.get("message") or ""),
-        "stack": error.get("stack"),
-    }
+    kept = {"name": str(error.get("name") or "Error"), "message": str(error.get("message") or "")}
+    # Left out rather than null, which not every SDK reads.
+    kept |= {key: error[key] for key in ("stack", "cause") if error.get(key) is not None}
     return json.dumps({"error": kept}, separators=(",", ":"))
 
 

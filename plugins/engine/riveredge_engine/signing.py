@@ -33,6 +33,13 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(bytes.fromhex(_bare(key))).hexdigest()
 
 
+def bearers(key: str) -> tuple[str, ...]:
+    """What proves the key as a bearer: its hash, which some SDKs send with the key's prefix, or the key itself."""
+    prefix = _PREFIX.match(key)
+    hashed = hash_key(key)
+    return (hashed, f"{prefix[0]}{hashed}", key) if prefix else (hashed, key)
+
+
 def canonical_json(value: Any) -> bytes:
     """RFC 8785: the one form of a JSON value that both sides sign."""
     import jcs  # type: ignore[import-untyped]

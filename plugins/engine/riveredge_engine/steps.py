@@ -103,13 +103,17 @@ def _store_ops(core: Core, tx: Tx, item: Item, run: Run, ops: list[Op], *, asked
     if pending + done + len(ops) > core.options.max_steps:
         runs.fail(core, tx, run, {"name": "Error", "message": f"a run has at most {core.options.max_steps} steps"})
         return
-    ops = sorted(ops, key=lambda op: op.op != "WaitForEvent")
+    ended = next((op for op in ops if op.op == "RunComplete"), None)
+    ops = sorted((op for op in ops if op is not ended), key=lambda op: op.op != "WaitForEvent")
     new = [apply_op(core, tx, run, op) for op in ops]
     if run.state_size > core.options.max_state_bytes:
         message = f"the state of a run has at most {core.options.max_state_bytes} bytes"
         runs.fail(core, tx, run, {"name": "Error", "message": message})
         return
     run_rows.save_progress(tx, run)
+    if ended is not None:
+        runs.complete(core, tx, run, json.dumps(ended.data, separators=(",", ":")))
+        return
     for op, is_new in zip(ops, new, strict=True):
         if is_new and op.op == "WaitForEvent":
             intake.look_back(core, tx, run, op.id, asked.seen)

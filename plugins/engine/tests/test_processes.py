@@ -373,7 +373,17 @@ def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_line_explains_itself() -> None:
     answer = run_cli("serve", "--help")
     assert answer.returncode == 0
-    for option in ("--host", "--port", "--store", "--event-key", "--signing-key", "--app-url", "--retry-interval"):
+    kept = ("--keep-days", "--keep-runs")
+    for option in (
+        "--host",
+        "--port",
+        "--store",
+        "--event-key",
+        "--signing-key",
+        "--app-url",
+        "--retry-interval",
+        *kept,
+    ):
         assert option in answer.stdout
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from ..core import Core
 from ..errors import EngineError
-from ..signing import hash_key
+from ..signing import bearers
 
 if TYPE_CHECKING:
     from ..engine import Engine
@@ -53,7 +53,7 @@ def authorised(request: Request) -> WebState:
         return state
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     given = token.strip().encode()
-    accepted = any(hmac.compare_digest(given, known.encode()) for known in (hash_key(key), key))
+    accepted = any(hmac.compare_digest(given, known.encode()) for known in bearers(key))
     if scheme.lower() != "bearer" or not accepted:
         raise EngineError("the signing key is missing or wrong", 401)
     return state
