@@ -15,7 +15,9 @@ from riveredge_kernel.events.outbox import Outbox
 from riveredge_kernel.events.relay import EventRelay
 from riveredge_kernel.functions.host import FunctionHost
 from riveredge_kernel.functions.own import own_functions
-from riveredge_kernel.functions.routes import runs_router
+from riveredge_kernel.functions.reconcile import Reconciler, reconcile_function
+from riveredge_kernel.functions.rerun import Reruns, rerun_function
+from riveredge_kernel.functions.routes import runs_routers
 from riveredge_kernel.http import middleware, openapi, problems, routing
 from riveredge_kernel.http.gate import Gate
 from riveredge_kernel.kernel_plugin import KernelPlugin
@@ -96,10 +98,14 @@ def create_app(
         before_commit=commits.before,
         after_commit=commits.after,
     )
+    reconciler = Reconciler(runtime, functions.mirror, functions.api)
+    reruns = Reruns(functions)
     tick = Tick(database, runtime, lambda: [c.item for c in host.collect(Plugin.timer_sources)])
     watchdog = Watchdog(database, runtime, tick, functions.nudge, every=pace.watch_seconds)
     kernel.own_functions = [
         *own_functions(functions),
+        reconcile_function(reconciler, by_itself=pace.cron is not None),
+        rerun_function(reruns),
         *timer_functions(tick, cron=pace.cron),
         *auth.functions(),
         *stream.functions(),
@@ -134,7 +140,7 @@ def create_app(
         "auth": auth.routers(),
         "access": access_routers(host, tenants, auth, settings.auth),
         "tenancy": tenancy_routers(host, tenants, store),
-        "runs": [runs_router()],
+        "runs": runs_routers(functions.api, reconciler, reruns),
         "stream": [stream_router],
     }.items():
         routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)

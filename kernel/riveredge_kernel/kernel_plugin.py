@@ -9,7 +9,9 @@ from riveredge_kernel.auth.oidc.models import Identity, IdentityProvider, OidcAt
 from riveredge_kernel.auth.permissions import PERMISSIONS, ROLES
 from riveredge_kernel.auth.session_models import RefreshToken, UserSession
 from riveredge_kernel.events.models import OutboxEvent
-from riveredge_kernel.functions.models import Run, RunStep
+from riveredge_kernel.functions.models import Rerun, Run, RunStep
+from riveredge_kernel.functions.reconcile import RECONCILE_REQUESTED
+from riveredge_kernel.functions.rerun import RERUN_REQUESTED
 from riveredge_kernel.functions.topics import TOPICS
 from riveredge_kernel.http.models import IdempotencyRecord
 from riveredge_kernel.limits.models import LimitCounter
@@ -60,6 +62,7 @@ class KernelPlugin(Plugin):
             OutboxEvent,
             Run,
             RunStep,
+            Rerun,
             IdempotencyRecord,
             Timer,
             Heartbeat,
@@ -78,7 +81,7 @@ class KernelPlugin(Plugin):
         return self.own_functions
 
     def event_types(self) -> Iterable[EventType[Any]]:
-        return EVENT_TYPES
+        return (*EVENT_TYPES, RECONCILE_REQUESTED, RERUN_REQUESTED)
 
     def timer_sources(self) -> Iterable[TimerSource]:
         return self.own_sources

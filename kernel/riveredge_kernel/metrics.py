@@ -15,6 +15,7 @@ RAW_STATEMENTS = counter("raw_statements", "Hand-written SQL let through the ten
 OUTBOX_SENT = counter("outbox_sent", "Events handed to Inngest.", ["outcome"])
 FUNCTION_CALLS = counter("function_calls", "Calls that Inngest made to durable functions.", ["function", "outcome"])
 RUNS = counter("runs_ended", "Ended runs of durable functions.", ["function", "status"])
+RUNS_RECONCILED = counter("runs_reconciled", "Runs whose end was learnt by asking the engine.", ["status"])
 RUN_SECONDS = histogram(
     "run_seconds",
     "Time from a run's start to its end.",

@@ -82,7 +82,7 @@ class Platform:
         await self.watchdog.stop()
         await self.stream.stop()
         await self.relay.stop()
-        await self.functions.sender.close()
+        await self.functions.close()
         with use_context(Context(runtime=self.runtime)):
             await self.plugins.call(Plugin.shutdown)
         await self.database.dispose()

@@ -15,7 +15,7 @@ from riveredge_sdk.contributions import (
 )
 from riveredge_sdk.events import EventType
 from riveredge_sdk.filters import Filter, FilterField, FilterSet
-from riveredge_sdk.functions import Cron, CronTick, FunctionContext, FunctionSpec, PerTenant
+from riveredge_sdk.functions import Cron, CronTick, FunctionContext, FunctionSpec, PerTenant, Subject
 from riveredge_sdk.http import Body, ExpectedVersion, ListQuery, Page, Resource, Router
 from riveredge_sdk.models import (
     METADATA,
@@ -75,6 +75,7 @@ __all__ = [
     "Service",
     "StaticApp",
     "StreamTopic",
+    "Subject",
     "TenantModel",
     "TenantSettings",
     "TenantWallError",

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from inngest import (
@@ -89,6 +90,17 @@ class PerTenant:
     limit: int = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The object that a run serves: shown beside the run, and runs are found by it.
+
+    `type` is `<plugin>.<thing>`, `id` the object's id; both up to 100 characters.
+    """
+
+    type: str
+    id: UUID | str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionSpec(Generic[PayloadT]):
     """A durable function.
@@ -103,6 +115,8 @@ class FunctionSpec(Generic[PayloadT]):
         retries: attempts after the first, per step (0 to 20).
         per_tenant: the tenant concurrency limit the kernel adds; None for none.
         on_failure: called once, under the same tenant, when the run has failed for good.
+        subject: the object that a run with this payload serves, for example
+            `lambda event: Subject("messaging.delivery", event.delivery_id)`.
         The others are Inngest's own configuration.
     """
 
@@ -116,6 +130,7 @@ class FunctionSpec(Generic[PayloadT]):
     retries: int = 4
     per_tenant: PerTenant | None = PerTenant()
     on_failure: Callable[[FunctionContext, Failure], Awaitable[None]] | None = None
+    subject: Callable[[PayloadT], Subject | None] | None = None
     concurrency: Concurrency | None = None
     throttle: Throttle | None = None
     rate_limit: RateLimit | None = None
@@ -169,6 +184,7 @@ __all__ = [
     "RetryAfterError",
     "Singleton",
     "StepError",
+    "Subject",
     "Throttle",
     "Timeouts",
 ]

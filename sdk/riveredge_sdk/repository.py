@@ -138,6 +138,17 @@ class Repository(Generic[ModelT]):
         await self.session.delete(row)
         await self.session.flush()
 
+    def condition(self, text: str | None, *, where: str = "filter") -> ColumnElement[bool]:
+        """The condition that a filter in its JSON form stands for, over this repository's fields.
+
+        Args:
+            where: the name of the field that holds the filter, for the error.
+
+        Raises:
+            Invalid: the filter is not right; the error names the part.
+        """
+        return self._filters.parse(text, where=where).sql()
+
     async def page(self, query: ListQuery, *where: Any, into: type[OutT]) -> Page[OutT]:
         """One page of the rows that meet the query's filter and `where`, as `into` objects.
 

@@ -4,6 +4,8 @@ from riveredge_sdk.contributions import Permission, Role
 
 PERMISSIONS = (
     Permission("kernel.run.read", "See the runs of durable functions"),
+    Permission("kernel.run.cancel", "Cancel runs of durable functions"),
+    Permission("kernel.run.rerun", "Repeat runs of durable functions", "Whatever they did, they do again."),
     Permission("kernel.member.read", "See members, roles and why somebody may do something"),
     Permission(
         "kernel.member.write",

@@ -13,7 +13,9 @@ from fastapi import FastAPI
 
 from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.functions.client import PATH, EventSender, make_client
+from riveredge_kernel.functions.engine_api import EngineApi
 from riveredge_kernel.functions.mirror import RunMirror
+from riveredge_kernel.functions.requests import RUN_REQUESTED
 from riveredge_kernel.functions.wrap import Surroundings, Wrapped, build, inngest_id, mirroring
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.settings import Settings
@@ -51,12 +53,23 @@ class FunctionHost:
         self._by_id: dict[str, Wrapped] = {}
         self._client = make_client(settings, mirroring(self))
         self.sender = EventSender(self._client)
+        self.api = EngineApi(settings.inngest)
         self.registered = asyncio.Event()
         self._state = Health("degraded", "the functions are not registered yet")
 
     def full_id(self, spec_id: str) -> str:
         """A function's id in Inngest's events: the app's id and its own."""
         return f"{self._settings.inngest.app_id}-{inngest_id(spec_id)}"
+
+    def spec(self, spec_id: str) -> FunctionSpec[Any] | None:
+        """A function by its own id."""
+        found = self._by_id.get(inngest_id(spec_id))
+        return found.spec if found is not None and found.spec.id == spec_id else None
+
+    async def close(self) -> None:
+        """Close the connections to Inngest."""
+        await self.sender.close()
+        await self.api.close()
 
     def find(self, local_id: str) -> Wrapped | None:
         """The function that Inngest knows under this id within the app."""
@@ -68,7 +81,7 @@ class FunctionHost:
 
     def is_consumed(self, event: str) -> bool:
         """Whether an event of this name is sure to start a function."""
-        return any(event in wrapped.expected for wrapped in self._by_id.values())
+        return event == RUN_REQUESTED or any(event in wrapped.expected for wrapped in self._by_id.values())
 
     def mount(self, app: FastAPI) -> None:
         """Wrap the plugins' functions and add the endpoint that Inngest calls."""

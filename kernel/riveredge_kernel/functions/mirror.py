@@ -1,7 +1,7 @@
 """The mirror of runs in the database: what a tenant sees of its durable functions, and proof that an event arrived."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -11,13 +11,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.events.models import OutboxEvent, OutboxState
-from riveredge_kernel.functions.models import Run, RunStatus, RunStep
+from riveredge_kernel.functions.models import Rerun, Run, RunStatus, RunStep
 from riveredge_kernel.functions.topics import push_run, push_step
 from riveredge_kernel.http.models import IdempotencyRecord
 from riveredge_kernel.metrics import RUN_SECONDS, RUNS
 from riveredge_kernel.timers.models import Timer
 from riveredge_kernel.timers.service import TimerRef, TimerService
 from riveredge_sdk.context import current_context
+from riveredge_sdk.functions import Subject
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.timers import NotServedError
 from riveredge_sdk.uow import unit_of_work
@@ -25,12 +26,15 @@ from riveredge_sdk.uow import unit_of_work
 log = structlog.get_logger(__name__)
 
 _OPEN = (RunStatus.RUNNING,)
+REPEATABLE = (RunStatus.FAILED, RunStatus.LOST)
+# There is one every minute; what nobody looks at fills tables.
+_TICKS = ("kernel.tick", "kernel.tick_shard", "kernel.reconcile")
 KEEP_RUNS = timedelta(days=90)
 KEEP_EVENTS = timedelta(days=7)
-# There is a tick every minute; what nobody looks at fills tables.
 KEEP_TICKS = timedelta(days=1)
 KEEP_TIMERS = timedelta(days=30)
 _MAX_ERROR = 4000
+_CANCELLED = "Cancelled."
 
 
 class RunMirror:
@@ -49,6 +53,8 @@ class RunMirror:
         *,
         again: bool = False,
         timer: TimerRef | None = None,
+        subject: Subject | None = None,
+        rerun_of: str | None = None,
         not_here: NotServedError | None = None,
     ) -> str | None:
         """Note that a run began, and confirm its events once every function that they start was seen.
@@ -57,6 +63,8 @@ class RunMirror:
             expected: the functions that each such event starts for certain.
             again: the event was sent again under a new id, so an earlier run of it may well be alive.
             timer: what published the event, if a timer did.
+            subject: the object that the run serves.
+            rerun_of: the run that it repeats.
             not_here: why the function is not to run for this tenant at present. The event has arrived all the same:
                 without a run it would be sent again and again. Its timer waits until the tenant is served again.
 
@@ -69,6 +77,10 @@ class RunMirror:
         try:
             async with unit_of_work(independent=True) as session:
                 if (known := await _find(session, run_id)) is not None:
+                    if known.status == RunStatus.LOST:
+                        # It was not lost after all.
+                        known.status, known.ended_at, known.error = RunStatus.RUNNING, None, None
+                        push_run("started", known)
                     return known.error if known.status == RunStatus.CANCELLED else None
                 refusal: str | None = None
                 if not_here is not None:
@@ -87,6 +99,9 @@ class RunMirror:
                     event_name=event_name,
                     request_id=context.request_id,
                     started_at=utcnow(),
+                    subject_type=subject.type[:100] if subject else None,
+                    subject_id=str(subject.id)[:100] if subject else None,
+                    rerun_of=rerun_of,
                 )
                 if refusal is not None:
                     run.status, run.ended_at, run.error = RunStatus.CANCELLED, utcnow(), refusal
@@ -129,8 +144,10 @@ class RunMirror:
                 .values(state=OutboxState.CONFIRMED, confirmed_at=utcnow())
             )
 
-    async def step(self, run_id: str, name: str, *, attempt: int, error: str | None, waiting: bool) -> None:
-        """Note a step's end, or that the run now waits at it."""
+    async def step(
+        self, run_id: str, name: str, *, began: datetime, attempt: int, error: str | None, waiting: bool
+    ) -> None:
+        """Note a step's end, or that the run now waits at it. `began` is when this attempt did."""
         now = utcnow()
         status = RunStatus.FAILED if error else RunStatus.RUNNING if waiting else RunStatus.COMPLETED
         async with unit_of_work(independent=True) as session:
@@ -138,7 +155,7 @@ class RunMirror:
             row = (await session.exec(query)).one_or_none()
             if row is None:
                 tenant = current_context().tenant_id
-                row = RunStep(run_id=run_id, tenant_id=tenant, step=name[:500], started_at=now)
+                row = RunStep(run_id=run_id, tenant_id=tenant, step=name[:500], started_at=began)
                 session.add(row)
             row.status, row.attempt, row.error = status, attempt, error and error[:_MAX_ERROR]
             row.ended_at = None if waiting else now
@@ -158,11 +175,15 @@ class RunMirror:
                 push_run("failing", run)
 
     async def ended(self, run_id: str, status: RunStatus, *, error: str | None = None) -> None:
-        """Note the run's end. A run that has ended stays as it is."""
+        """Note the run's end. A run that has ended stays as it is, but who cancelled it may be told later."""
         async with unit_of_work(independent=True) as session:
             run = await _find(session, run_id)
+            if run is not None and run.status == status == RunStatus.CANCELLED and error and run.error == _CANCELLED:
+                run.error = error[:_MAX_ERROR]
             if run is None or run.status not in _OPEN:
                 return
+            if status == RunStatus.CANCELLED:
+                error = error or _CANCELLED
             now = utcnow()
             run.status, run.ended_at, run.error = status, now, (error and error[:_MAX_ERROR]) or None
             waiting = (col(RunStep.run_id) == run_id, col(RunStep.status) == RunStatus.RUNNING)
@@ -177,14 +198,18 @@ class RunMirror:
         now = utcnow()
         async with unit_of_work(independent=True) as session:
             old = select(Run.run_id).where(col(Run.ended_at) < now - KEEP_RUNS)
+            failed = select(Run.event_id).where(col(Run.status).in_(REPEATABLE), col(Run.event_id).is_not(None))
             removals = {
                 "steps": delete(RunStep).where(col(RunStep.run_id).in_(old)),
                 "runs": delete(Run).where(col(Run.ended_at) < now - KEEP_RUNS),
-                "ticks": delete(Run).where(
-                    col(Run.function).in_(("kernel.tick", "kernel.tick_shard")), col(Run.ended_at) < now - KEEP_TICKS
-                ),
+                "ticks": delete(Run).where(col(Run.function).in_(_TICKS), col(Run.ended_at) < now - KEEP_TICKS),
                 "timers": delete(Timer).where(col(Timer.ended_at) < now - KEEP_TIMERS),
-                "events": delete(OutboxEvent).where(col(OutboxEvent.confirmed_at) < now - KEEP_EVENTS),
+                "reruns": delete(Rerun).where(col(Rerun.ended_at) < now - KEEP_RUNS),
+                "events": delete(OutboxEvent).where(
+                    col(OutboxEvent.confirmed_at) < now - KEEP_EVENTS,
+                    # What failed can be repeated for as long as it is shown.
+                    col(OutboxEvent.id).not_in(failed),
+                ),
                 "answers": delete(IdempotencyRecord).where(col(IdempotencyRecord.expires_at) < now),
             }
             return {name: (await session.exec(statement)).rowcount for name, statement in removals.items()}

@@ -42,7 +42,7 @@ def own_functions(host: FunctionHost) -> list[FunctionSpec[Any]]:
         name = str(error.get("name") or "Error")
 
         async def mirror() -> None:
-            text = f"{name}: {message}" if failed else "Cancelled."
+            text = f"{name}: {message}" if failed else None
             status = RunStatus.FAILED if failed else RunStatus.CANCELLED
             await host.mirror.ended(ended.run_id, status, error=text)
 

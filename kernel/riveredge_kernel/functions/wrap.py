@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from riveredge_kernel.functions.client import event_id_of
 from riveredge_kernel.functions.mirror import RunMirror
 from riveredge_kernel.functions.models import RunStatus
+from riveredge_kernel.functions.requests import RUN_REQUESTED, RunRequest, is_repeatable
 from riveredge_kernel.metrics import FUNCTION_CALLS
 from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.host import PluginHost
@@ -19,7 +21,8 @@ from riveredge_kernel.tenancy.models import TenantStatus
 from riveredge_kernel.timers.service import TimerRef
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.events import RESERVED_KEYS
-from riveredge_sdk.functions import CronTick, FunctionSpec
+from riveredge_sdk.functions import CronTick, FunctionSpec, Subject
+from riveredge_sdk.models import utcnow
 from riveredge_sdk.runtime import Runtime
 from riveredge_sdk.timers import NotServedError
 
@@ -102,21 +105,35 @@ class Wrapped:
 
     async def _begin(self, ctx: inngest.Context, not_here: NotHereError | None = None) -> str | None:
         """Why the run is to end at once, or None."""
+        request = RunRequest.of(ctx.event.data) if ctx.event.name == RUN_REQUESTED else None
         known = [event_id_of(event.id) for event in ctx.events or [ctx.event]]
         ids = [event_id for event_id, _ in known if event_id is not None]
         return await self.around.mirror.started(
             ctx.run_id,
             self.spec.id,
             ids,
-            ctx.event.name,
-            self.expected.get(ctx.event.name, frozenset()),
+            request.event if request else ctx.event.name,
+            frozenset() if request else self.expected.get(ctx.event.name, frozenset()),
             again=any(again for _, again in known),
             timer=TimerRef.of(ctx.event.data, ids[0] if ids else None),
+            subject=self._subject(ctx),
+            rerun_of=request.run_id if request else None,
             not_here=not_here,
         )
 
+    def _subject(self, ctx: inngest.Context) -> Subject | None:
+        if self.spec.subject is None:
+            return None
+        try:
+            return self.spec.subject(self._payload(ctx))
+        except Exception:  # noqa: BLE001  (what is wrong with the payload is told where it is used)
+            return None
+
     def _payload(self, ctx: inngest.Context) -> BaseModel:
-        model = next((e.payload for e in self.spec.events if e.name == ctx.event.name), None)
+        name = ctx.event.name
+        if name == RUN_REQUESTED:
+            name = RunRequest.of(ctx.event.data).event
+        model = next((e.payload for e in self.spec.events if e.name == name), None)
         if model is None and self.spec.crons:
             return CronTick()
         if model is None:
@@ -144,6 +161,9 @@ def build(client: inngest.Inngest, wrapped: Wrapped) -> inngest.Function[Any]:
         *(inngest.TriggerCron(cron=f"TZ={cron.zone} {cron.expression}") for cron in spec.crons),
         *(inngest.TriggerEvent(event=e.name, expression=spec.condition) for e in spec.events),
     ]
+    if is_repeatable(spec):
+        mine = f"event.data.riveredge.function == '{spec.id}'"
+        triggers.append(inngest.TriggerEvent(event=RUN_REQUESTED, expression=mine))
     limits = [spec.concurrency] if spec.concurrency else []
     if spec.per_tenant is not None and not spec.system:
         limits.append(inngest.Concurrency(limit=spec.per_tenant.limit, key="event.data.tenant_id", scope="fn"))
@@ -177,9 +197,13 @@ def mirroring(host: Any) -> type[inngest.Middleware]:
 
         _ctx: inngest.Context | None = None
         _wrapped: Wrapped | None = None
+        _began: datetime | None = None
 
         async def transform_input(self, ctx: Any, function: Any, steps: Any) -> None:
             self._ctx, self._wrapped = ctx, host.find(function.local_id)
+
+        async def before_execution(self) -> None:
+            self._began = utcnow()
 
         async def transform_output(self, result: Any) -> None:
             if self._ctx is None or self._wrapped is None:
@@ -192,12 +216,12 @@ def mirroring(host: Any) -> type[inngest.Middleware]:
             except (NotHereError, inngest.NonRetriableError):
                 return
             with use_context(context):
-                await _note(wrapped.around.mirror, ctx, result)
+                await _note(wrapped.around.mirror, ctx, result, self._began or utcnow())
 
     return Mirroring
 
 
-async def _note(mirror: RunMirror, ctx: inngest.Context, result: Any) -> None:
+async def _note(mirror: RunMirror, ctx: inngest.Context, result: Any, began: datetime) -> None:
     error = f"{type(result.error).__name__}: {result.error}" if result.error is not None else None
     if result.step is None:
         if error is not None:
@@ -208,4 +232,4 @@ async def _note(mirror: RunMirror, ctx: inngest.Context, result: Any) -> None:
     op = str(getattr(result.step.op, "value", result.step.op))
     if op != "StepPlanned":
         waiting = error is None and op not in {"StepRun", "StepError", "Step"}
-        await mirror.step(ctx.run_id, result.step.id, attempt=ctx.attempt, error=error, waiting=waiting)
+        await mirror.step(ctx.run_id, result.step.id, began=began, attempt=ctx.attempt, error=error, waiting=waiting)

@@ -111,7 +111,7 @@ class LiveStream:
             FunctionSpec(
                 id="kernel.stream_prune",
                 title="Forget old pushes of the live stream",
-                trigger=Cron("23 * * * *"),
+                trigger=Cron("23 3 * * *"),
                 handler=prune,
                 system=True,
             )

@@ -10,7 +10,7 @@ from riveredge_messaging.events import DELIVERY_FAILED, DELIVERY_QUEUED, DELIVER
 from riveredge_messaging.models import Delivery, DeliveryStatus, Message
 from riveredge_messaging.rendering import RenderError
 from riveredge_messaging.repository import Deliveries
-from riveredge_sdk import FunctionContext, FunctionSpec, get_service, publish, session, unit_of_work, utcnow
+from riveredge_sdk import FunctionContext, FunctionSpec, Subject, get_service, publish, session, unit_of_work, utcnow
 from riveredge_sdk.features.messaging import (
     DeliveryResult,
     MessageChannel,
@@ -133,5 +133,6 @@ DELIVER = FunctionSpec(
     trigger=DELIVERY_QUEUED,
     handler=deliver,
     on_failure=give_up,
+    subject=lambda event: Subject("messaging.delivery", event.delivery_id),
     retries=8,
 )

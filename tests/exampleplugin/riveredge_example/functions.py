@@ -13,6 +13,7 @@ from riveredge_sdk import (
     CronTick,
     FunctionContext,
     FunctionSpec,
+    Subject,
     find_service,
     tenant_settings,
     unit_of_work,
@@ -68,8 +69,13 @@ async def tick(_ctx: FunctionContext, event: CronTick) -> str:
     return str(event.scheduled_at or "")
 
 
+def subject(event: NotePayload) -> Subject:
+    """What a run serves: shown with it, and runs are found by it."""
+    return Subject("example.note", event.note_id)
+
+
 FUNCTIONS = (
-    FunctionSpec(id="example.remind", title="Remind of a note", trigger=REMINDER_DUE, handler=remind),
-    FunctionSpec(id="example.trim", title="Tidy a new note", trigger=NOTE_WRITTEN, handler=trim),
+    FunctionSpec(id="example.remind", title="Remind of a note", trigger=REMINDER_DUE, handler=remind, subject=subject),
+    FunctionSpec(id="example.trim", title="Tidy a new note", trigger=NOTE_WRITTEN, handler=trim, subject=subject),
     FunctionSpec(id="example.tick", title="Monthly tick", trigger=Cron("0 4 1 * *"), handler=tick, system=True),
 )
