@@ -120,6 +120,7 @@ def create_app(
         runtime=runtime,
         plugins=host,
         database=database,
+        tenants=tenants,
         functions=functions,
         relay=relay,
         tick=tick,

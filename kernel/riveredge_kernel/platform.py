@@ -16,6 +16,7 @@ from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.stream.service import LiveStream
+from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_kernel.tenancy.provisioning import Provisioning
 from riveredge_kernel.timers.tick import Tick
 from riveredge_kernel.timers.watchdog import Watchdog
@@ -37,6 +38,7 @@ class Platform:
     runtime: KernelRuntime
     plugins: PluginHost
     database: Database
+    tenants: TenantDirectory
     functions: FunctionHost
     relay: EventRelay
     tick: Tick

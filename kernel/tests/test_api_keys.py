@@ -412,3 +412,17 @@ def test_a_note_of_a_service_account_is_written(client: ApiClient, anonymous: Ap
     once = bearer(key, **{"Idempotency-Key": "one"})
     first, again = (anonymous.post(NOTES, json={"title": "By a robot"}, headers=once) for _ in range(2))
     assert made(first)["id"] == made(again)["id"]
+
+
+def test_keys_that_ended_long_ago_are_forgotten(platform: ThreadedPlatform, as_user: AsUser) -> None:
+    owner = as_user(OWNER)
+    old, new = (made(owner.post("/api/v1/api-keys", json=READ)) for _ in range(2))
+
+    async def long_ago() -> None:
+        async with platform.platform.database.system("test", platform.platform.runtime) as session:
+            row = (await session.exec(select(ApiKey).where(col(ApiKey.prefix) == old["prefix"]))).one()
+            row.expires_at = datetime.now(UTC) - timedelta(days=91)
+        await platform.platform.auth.keys.prune()
+
+    platform.run(long_ago())
+    assert [key["id"] for key in owner.get("/api/v1/api-keys").json()["items"]] == [new["id"]]

@@ -41,7 +41,7 @@ def run(environment: dict[str, str], *arguments: str, code: int = 0) -> str:
 @pytest.mark.slow
 def test_an_installation_is_set_up_by_commands(environment: dict[str, str]) -> None:
     assert "run `riveredge db upgrade`" in run(environment, "tenant", "list", code=1)
-    assert "kernel: 0001" in run(environment, "db", "upgrade")
+    assert re.search(r"✓ kernel: \d{4}", run(environment, "db", "upgrade"))
     run(environment, "db", "check")
     assert "does not run" in run(environment, "db", "revision", "nowhere", "-m", "x", code=1)
     assert "everybody's" in run(environment, "db", "purge", "kernel", "--yes", code=1)
@@ -51,6 +51,7 @@ def test_an_installation_is_set_up_by_commands(environment: dict[str, str]) -> N
     run(environment, "user", "add", "acme", "ada@acme.example", "--admin", "--generate")
     assert "ada@acme.example" in run(environment, "user", "list", "acme")
     assert "no user" in run(environment, "user", "password", "nobody@acme.example", "--generate", code=1)
+    assert "Allowed by" in run(environment, "user", "why", "acme", "ada@acme.example", "kernel.run.read")
     run(environment, "tenant", "suspend", "acme")
     assert "suspended" in run(environment, "tenant", "list")
     doctor = run(environment, "doctor")
@@ -139,3 +140,25 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(environment: dict[str, s
         embedded = {**environment, "RIVEREDGE_INNGEST__BASE_URL": "", "RIVEREDGE_PORT": "0"}
         said = run({**embedded, "RIVEREDGE_INNGEST__ENGINE_PORT": port}, "run", code=1)
         assert "RIVEREDGE_INNGEST__ENGINE_PORT=" in said
+
+
+@pytest.mark.slow
+def test_access_is_looked_after_by_commands(environment: dict[str, str]) -> None:
+    run(environment, "db", "upgrade")
+    run(environment, "tenant", "create", "acme")
+    assert "as suggested" in run(environment, "role", "templates", "acme")
+    assert "kernel.viewer" in run(environment, "role", "apply", "acme", "kernel.viewer")
+    assert "No plugin suggests" in run(environment, "role", "apply", "acme", "no.role", code=1)
+    assert "kernel.member.read" in run(environment, "role", "list", "acme")
+    unknown = run(environment, "api-key", "create", "acme", "Robot", "--permission", "no.such.thing", code=1)
+    assert "no.such.thing" in unknown
+    wanted = ("--role", "kernel.viewer", "--permission", "kernel.run.read", "--days", "7")
+    key = run(environment, "api-key", "create", "acme", "Robot", *wanted).strip()
+    assert re.fullmatch(r"rek_\w{8}_\w{49}", key)
+    prefix = key[:12]
+    assert prefix in run(environment, "api-key", "list", "acme")
+    run(environment, "api-key", "revoke", "acme", prefix)
+    assert "revoked" in run(environment, "api-key", "list", "acme")
+    assert "no API key" in run(environment, "api-key", "revoke", "acme", "rek_00000000", code=1)
+    assert "issuer" in run(environment, "identity-provider", "list", "acme")
+    assert "no identity provider" in run(environment, "identity-provider", "deactivate", "acme", "x", code=1)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import or_, update
+from sqlalchemy import delete, or_, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
@@ -37,6 +37,8 @@ _CHECK_LENGTH = 6
 _LENGTH = _PREFIX_LENGTH + 1 + _SECRET_LENGTH + _CHECK_LENGTH
 # How exact the last use is: noting every one would turn each read into a write.
 USE_NOTED_EVERY = timedelta(minutes=10)
+# How long one that has ended is still shown.
+KEPT = timedelta(days=90)
 _REMEMBERED = 10_000
 # One message for all that is wrong with a key: what exists is not told to who does not have it.
 _REFUSED = "The API key is not good: unknown, expired or revoked."
@@ -144,6 +146,13 @@ class ApiKeys:
     def invalidate(self) -> None:
         """Read all keys anew: one was changed."""
         self._known.clear()
+
+    async def prune(self) -> int:
+        """Forget keys that ended three months ago or earlier; how many."""
+        over = utcnow() - KEPT
+        ended = or_(col(ApiKey.expires_at) < over, col(ApiKey.revoked_at) < over)
+        async with self._database.system("prune API keys", self._runtime) as session:
+            return (await session.exec(delete(ApiKey).where(ended))).rowcount
 
     async def _find(self, token: str) -> _Known | None:
         if not _well_formed(token):

@@ -65,7 +65,7 @@ class AuthParts:
 
     def functions(self) -> list[FunctionSpec[Any]]:
         """The durable functions."""
-        return auth_functions(self.sessions, self.limiter)
+        return auth_functions(self.sessions, self.limiter, self.keys, self.oidc)
 
     def services(self) -> list[Service[Any]]:
         """The ports that it implements."""

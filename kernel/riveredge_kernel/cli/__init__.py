@@ -13,6 +13,9 @@ GROUPS = {
     "plugin": ("plugin", "See the installed plugins."),
     "tenant": ("tenant", "Create and manage tenants."),
     "user": ("user", "Create and manage users."),
+    "role": ("role", "See roles, and take over what plugins suggest."),
+    "api-key": ("api_key", "See, make and revoke API keys."),
+    "identity-provider": ("identity_provider", "See, check and switch identity providers."),
 }
 COMMANDS = {
     "run": ("run", "Start everything with demo data, for a first look and for development."),

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import typer
 from rich.console import Console
+from rich.table import Column, Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from riveredge_kernel.app import create_app
@@ -18,6 +19,11 @@ from riveredge_sdk.problems import Problem
 
 T = TypeVar("T")
 out = Console(highlight=False, soft_wrap=True)
+
+
+def wide_table(*columns: str) -> Table:
+    """A table whose values are folded rather than cut, the first of each line not even that: people copy from it."""
+    return Table(*(Column(name, overflow="fold", no_wrap=name == columns[0]) for name in columns))
 
 
 def fail(message: str) -> None:
@@ -42,7 +48,7 @@ def with_platform(work: Callable[[Platform], Awaitable[T]]) -> T:
     except OutdatedSchemaError as error:
         fail(str(error))
     except Problem as problem:
-        fail(str(problem))
+        fail("\n".join(dict.fromkeys([str(problem), *(f"  {e.field}: {e.message}" for e in problem.errors)])))
     except (SQLAlchemyError, OSError) as error:
         fail(f"The database does not answer: {error}"[:300])
     raise AssertionError("fail() ends the process")

@@ -7,10 +7,13 @@ import typer
 from rich.table import Table
 from sqlmodel import col, select
 
+from riveredge_kernel.auth.explain import Explainer
+from riveredge_kernel.auth.members import Members, MemberService
 from riveredge_kernel.auth.models import Membership, User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.auth.service import normalized
-from riveredge_kernel.cli.common import out, with_platform
+from riveredge_kernel.cli.common import out, wide_table, with_platform
+from riveredge_kernel.cli.operator import in_tenant
 from riveredge_kernel.platform import Platform
 from riveredge_sdk.problems import NotFound
 
@@ -80,6 +83,31 @@ def list_users(tenant: TenantSlug) -> None:
         out.print(table)
 
     with_platform(do)
+
+
+@app.command()
+def why(
+    tenant: TenantSlug,
+    email: Email,
+    permission: Annotated[str | None, typer.Argument(help="Only this one; none: all that there are.")] = None,
+) -> None:
+    """Tell what somebody may do in an organisation, and why."""
+
+    async def do(platform: Platform) -> None:
+        user = await _find(platform, email)
+        member = await Members().find(col(Membership.user_id) == user.id)
+        if member is None:
+            raise NotFound(f"{email} is no member of {tenant}.")
+        explainer = Explainer(platform.plugins, platform.tenants)
+        told = await MemberService(platform.auth.grants, explainer).explain(member.id, permission)
+        for obstacle in told.obstacles:
+            out.print(f"✗ {obstacle.message}")
+        table = wide_table("permission", "may", "why")
+        for one in told.permissions:
+            table.add_row(one.id, "yes" if one.allowed else "no", one.reason)
+        out.print(table)
+
+    in_tenant(tenant, do)
 
 
 @app.command()

@@ -22,6 +22,8 @@ _HARMLESS = frozenset(
     {"updated_at", "version", "failed_logins", "locked_until", "last_used_at", "last_used_from"}
     | {"idle_at", "ip", "user_agent", "acting_tenant_id"}
 )
+# Of no use to anybody but the one who signs in, and written by strangers.
+_IRRELEVANT = frozenset({"OidcAttempt"})
 _FOUND = "riveredge_grants_found"
 _LISTENER = "riveredge_grants_listener"
 # More than this in one transaction counts as everybody's.
@@ -107,7 +109,7 @@ def _after_rollback(session: TenantSession) -> None:
 def _decides(cls: type[Any]) -> bool:
     """Whether rights hang on the rows: they are a user's, a tenant's, or users and tenants themselves."""
     owned = cls.__name__ in {"User", "Tenant"} or hasattr(cls, "user_id") or hasattr(cls, "tenant_id")
-    return owned and cls.__module__.startswith(_PACKAGES)
+    return owned and cls.__module__.startswith(_PACKAGES) and cls.__name__ not in _IRRELEVANT
 
 
 def _changes(row: Any) -> bool:

@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
+from sqlmodel import select
 
+from riveredge_kernel.auth.oidc.models import OidcAttempt
 from riveredge_kernel.testing import ThreadedPlatform
+from riveredge_sdk.models import utcnow
 from riveredge_sdk.testing.platform import ApiClient, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
@@ -228,3 +232,39 @@ def test_a_forged_host_does_not_change_where_the_provider_answers(
     started = sign_in.client.post("/api/v1/auth/oidc/start", json=body, headers=forged).json()
     asked = dict(parse_qsl(urlsplit(started["authorization_url"]).query))
     assert asked["redirect_uri"].startswith(platform.base_url)
+
+
+def test_strangers_who_begin_sign_ins_disturb_nobody(
+    platform: ThreadedPlatform, sign_in: SignIn, trust: Callable[..., Any]
+) -> None:
+    """Each leaves a row of the organisation's, but nobody's rights hang on it: caches and streams stay as they are."""
+    trust()
+    seen: list[Any] = []
+    database = platform.platform.database
+    before = database.on_grants
+    database.on_grants = seen.append
+    try:
+        assert sign_in.start().status_code == 200
+        platform.run(platform.platform.auth.oidc.prune())
+    finally:
+        database.on_grants = before
+    assert seen == []
+
+
+def test_a_sign_in_that_takes_too_long_is_forgotten(
+    platform: ThreadedPlatform, sign_in: SignIn, trust: Callable[..., Any], member: str
+) -> None:
+    trust()
+    started = sign_in.start()
+    address = sign_in.visit(started)
+
+    async def late() -> int:
+        async with platform.platform.database.system("test", platform.platform.runtime) as session:
+            for attempt in await session.exec(select(OidcAttempt)):
+                attempt.expires_at = utcnow() - timedelta(seconds=1)
+        return await platform.platform.auth.oidc.prune()
+
+    ticket = sign_in.come_back(sign_in.visit(other := sign_in.start()))["ticket"]
+    assert platform.run(late()) >= 2
+    assert sign_in.client.get(address).status_code == 400
+    assert sign_in.complete(ticket, other).status_code == 401

@@ -128,7 +128,6 @@ class OidcService:
             log.warning("oidc_start_failed", tenant=tenant, provider=key, code=error.code, detail=str(error))
             raise Unavailable("The identity provider does not answer as it should.") from None
         async with self._database.system("sign-in", self._runtime) as session:
-            await session.exec(delete(OidcAttempt).where(col(OidcAttempt.expires_at) < utcnow()))
             session.add(
                 OidcAttempt(
                     tenant_id=provider.tenant_id,
@@ -176,6 +175,12 @@ class OidcService:
             if used.rowcount != 1:
                 raise refused
             return Proven(attempt.user_id, attempt.tenant_id)
+
+    async def prune(self) -> int:
+        """Forget sign-ins that were not completed in time; how many."""
+        async with self._database.system("prune sign-ins", self._runtime) as session:
+            over = delete(OidcAttempt).where(col(OidcAttempt.expires_at) < utcnow())
+            return (await session.exec(over)).rowcount
 
     async def _take(self, tenant: str, key: str, state: str | None) -> OidcAttempt:
         """The attempt that the answer belongs to, marked as answered: an answer counts once."""
