@@ -132,9 +132,8 @@ def start_batch(core: Core, tx: Tx, function: Function, batch_id: str) -> None:
 def create_run(core: Core, tx: Tx, function: Function, events: Sequence[Event], *, batch: bool = False) -> str | None:
     """Create and queue a run; the reason if a singleton forbids it."""
     first, now, config = events[0], core.now(), function.config
-    singleton: str | None = None
-    if config.singleton is not None:
-        singleton = _key_or_empty(config.singleton.key, first)
+    singleton = _singleton(function, first)
+    if config.singleton is not None and singleton is not None:
         others = run_rows.running_of_function(tx, function.id, singleton)
         if others and config.singleton.mode == "skip":
             return "another run of the singleton is running"
@@ -150,7 +149,7 @@ def create_run(core: Core, tx: Tx, function: Function, events: Sequence[Event], 
     run_rows.insert(tx, run, events)
     # SDKs set `ts` to their real present, which a moved or standing clock must not take for the future.
     future = not batch and core.clock.from_wall_ms(first.ts) > now
-    due = max(now, min(first.ts, now + _YEAR)) if future else now
+    due = max(now, first.ts) if future else now
     core.enqueue(
         tx, Kind.START, progress.discovery_job(run.id), due, run_id=run.id, function_id=function.id, keys=run.keys
     )
@@ -164,6 +163,16 @@ def create_run(core: Core, tx: Tx, function: Function, events: Sequence[Event], 
     tx.after(lambda: core.changes.publish(change))
     cancellations.cancel_new(core, tx, run, first)
     return None
+
+
+def _singleton(function: Function, event: Event) -> str | None:
+    """The key of which one run may run; None if there is no such limit, or its key cannot be evaluated."""
+    if function.config.singleton is None:
+        return None
+    try:
+        return _key(function.config.singleton.key, event)
+    except ExpressionError:
+        return None
 
 
 def _run_keys(function: Function, event: Event) -> RunKeys:

@@ -134,6 +134,15 @@ async def test_a_future_ts_delays_the_start(world: Any, seen: list[inngest.Event
     assert [event.ts for event in seen] == [at]
 
 
+async def test_a_ts_years_ahead_is_waited_for(world: Any, seen: list[inngest.Event]) -> None:
+    later = datetime.timedelta(days=3 * 366)
+    await world.send("x", ts=int((datetime.datetime.now(datetime.UTC) + later).timestamp() * 1000))
+    await world.engine.advance(datetime.timedelta(days=800))
+    assert seen == []
+    await world.engine.advance(datetime.timedelta(days=400))
+    assert len(seen) == 1
+
+
 async def test_a_past_ts_starts_at_once(world: Any, seen: list[inngest.Event]) -> None:
     await world.send("x", ts=1_000_000_000_000)
     await world.idle()

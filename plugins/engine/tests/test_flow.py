@@ -244,6 +244,16 @@ async def test_a_singleton_skips(world: Any) -> None:
     assert len(await world.runs(again)) == 1
 
 
+async def test_a_singleton_whose_key_fails_is_none(world: Any) -> None:
+    @world.on("single", singleton=inngest.Singleton(mode="skip", key="event.data.n + 1"))
+    async def single(ctx: inngest.Context) -> None:
+        await ctx.step.sleep("long", HOUR)
+
+    await world.serve(single)
+    events = [await world.send("single", {"n": value}) for value in ("text", "text", 1, 1)]
+    assert [len(await world.runs(event)) for event in events] == [1, 1, 1, 0]
+
+
 async def test_a_singleton_cancels(world: Any) -> None:
     @world.on("job", singleton=inngest.Singleton(mode="cancel", key="event.data.key"))
     async def job(ctx: inngest.Context) -> None:
