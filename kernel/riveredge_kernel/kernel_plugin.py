@@ -3,10 +3,15 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+from riveredge_kernel.auth.invitations import INVITATION_MAIL_REQUESTED, Invitation
 from riveredge_kernel.auth.key_models import ApiKey, ServiceAccount, ServiceAccountRole
+from riveredge_kernel.auth.mail_templates import TEMPLATES
+from riveredge_kernel.auth.mails import ACCOUNT_MAIL_REQUESTED
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.auth.oidc.models import Identity, IdentityProvider, OidcAttempt
+from riveredge_kernel.auth.one_time import OneTimeToken
 from riveredge_kernel.auth.permissions import PERMISSIONS, ROLES
+from riveredge_kernel.auth.second_factor import RecoveryCode, Totp
 from riveredge_kernel.auth.session_models import RefreshToken, UserSession
 from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.functions.models import Rerun, Run, RunStep
@@ -21,6 +26,7 @@ from riveredge_kernel.timers.functions import EVENT_TYPES
 from riveredge_kernel.timers.models import Heartbeat, Timer
 from riveredge_sdk.contributions import Health, HealthCheck, Permission, Role
 from riveredge_sdk.events import EventType
+from riveredge_sdk.features.messaging import MessageTemplateSpec
 from riveredge_sdk.functions import FunctionSpec
 from riveredge_sdk.models import PlatformModel, TenantModel
 from riveredge_sdk.plugin import Plugin
@@ -54,6 +60,10 @@ class KernelPlugin(Plugin):
             ServiceAccountRole,
             ApiKey,
             UserSession,
+            OneTimeToken,
+            Totp,
+            RecoveryCode,
+            Invitation,
             RefreshToken,
             LimitCounter,
             IdentityProvider,
@@ -81,7 +91,13 @@ class KernelPlugin(Plugin):
         return self.own_functions
 
     def event_types(self) -> Iterable[EventType[Any]]:
-        return (*EVENT_TYPES, RECONCILE_REQUESTED, RERUN_REQUESTED)
+        return (
+            *EVENT_TYPES,
+            RECONCILE_REQUESTED,
+            RERUN_REQUESTED,
+            ACCOUNT_MAIL_REQUESTED,
+            INVITATION_MAIL_REQUESTED,
+        )
 
     def timer_sources(self) -> Iterable[TimerSource]:
         return self.own_sources
@@ -91,6 +107,9 @@ class KernelPlugin(Plugin):
 
     def services(self) -> Iterable[Service[Any]]:
         return self.own_services
+
+    def message_templates(self) -> Iterable[MessageTemplateSpec]:
+        return TEMPLATES
 
     def health(self) -> Iterable[HealthCheck]:
         return self.checks

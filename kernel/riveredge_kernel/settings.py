@@ -86,6 +86,14 @@ class AuthSettings(_Section):
     password_min_score: int = Field(
         default=3, ge=0, le=4, description="How hard to guess (zxcvbn): 3 resists 10^8 guesses, 4 10^10."
     )
+    invitation_days: int = Field(default=7, ge=1, le=90, description="How long an invitation is open.")
+    ticket_minutes: int = Field(default=5, ge=1, le=60, description="How long a proof of who is there is good.")
+    totp_issuer: str = Field(default="RiverEdge", max_length=60, description="What authenticator apps show.")
+    pages_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s#?]+$",
+        description="Where the pages are that links in mails lead to; none: the console below the public URL.",
+    )
     breached_passwords_file: Path | None = Field(
         default=None, description="Sorted SHA-1 digests, one a line, as Have I Been Pwned gives them."
     )

@@ -5,10 +5,14 @@ Permissions are exact: there are no wildcards. Roles are bundles of permissions 
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import datetime
+from typing import Literal, Protocol
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict
+
 from riveredge_sdk.context import current_context
+from riveredge_sdk.ports import Port, get_service
 from riveredge_sdk.problems import Forbidden, Unauthorized
 
 PrincipalKind = Literal["user", "service", "system"]
@@ -56,3 +60,59 @@ def current_principal() -> Principal:
     if principal is None:
         raise Unauthorized("Send an access token: `Authorization: Bearer …`.")
     return principal
+
+
+class Reauthenticated(BaseModel):
+    """Somebody has proven who they are. Keep it with what they have done.
+
+    `shown` is what they proved it by: `password`, `totp`, `recovery_code`, or `session` for a sign-in minutes before.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    user_id: UUID
+    at: datetime
+    shown: tuple[str, ...]
+
+
+class ReauthenticationRequired(Forbidden):
+    """The answer that tells a client to ask for the password and come again with a ticket."""
+
+    code = "reauthentication-required"
+    title = "Prove that it is you"
+
+    def __init__(self, *, purpose: str, content_hash: str) -> None:
+        super().__init__(
+            "This needs a ticket that was not used before: POST /api/v1/auth/tickets with this purpose and "
+            "content_hash, and your password.",
+            extensions={"purpose": purpose, "content_hash": content_hash},
+        )
+
+
+class Reauthentication(Protocol):
+    """The port's interface."""
+
+    async def redeem(self, ticket: str | None, *, purpose: str, content_hash: str) -> Reauthenticated: ...
+
+
+REAUTHENTICATION: Port[Reauthentication] = Port("kernel.reauthentication", version=1)
+
+
+async def redeem_ticket(ticket: str | None, *, purpose: str, content_hash: str) -> Reauthenticated:
+    """Demand that the current user has proven, minutes ago, who they are, and meant exactly this::
+
+        digest = "sha256:" + hashlib.sha256(document).hexdigest()
+        proof = await redeem_ticket(body.ticket, purpose="contracts.sign", content_hash=digest)
+
+    The ticket is used up in the running unit of work: with what it was for, or not at all.
+
+    Args:
+        ticket: what the client sent; None asks it to get one.
+        purpose: `<plugin>.<act>`.
+        content_hash: what the act is about, computed here from what is really there, never taken from the client.
+
+    Raises:
+        ReauthenticationRequired: there is no ticket, or it is for another user, tenant, purpose or content, too old, or
+            used; or an API key asks, which nobody can be behind.
+    """
+    return await get_service(REAUTHENTICATION).redeem(ticket, purpose=purpose, content_hash=content_hash)

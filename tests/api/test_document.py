@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from riveredge_sdk.testing.platform import ApiClient, PlatformUnderTest
+from riveredge_sdk.testing.platform import ApiClient, Mailbox, PlatformUnderTest
 
 # A search with more time finds more: RIVEREDGE_TEST_EXAMPLES=500.
 EXAMPLES = int(os.environ.get("RIVEREDGE_TEST_EXAMPLES", "8"))
@@ -27,6 +27,13 @@ document = schemathesis.openapi.from_path(Path(__file__).parents[2] / "docs" / "
 
 # PostgreSQL refuses more than SQLite does.
 pytestmark = pytest.mark.database("postgresql")
+
+
+@pytest.fixture(autouse=True)
+def mail_server(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one, operations that send mails say that they are not available."""
+    for name, value in {"HOST": "127.0.0.1", "PORT": str(mailbox.port), "TLS": "none"}.items():
+        monkeypatch.setenv(f"RIVEREDGE_MESSAGING__SMTP__{name}", value)
 
 
 @document.parametrize()

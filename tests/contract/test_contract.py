@@ -128,6 +128,12 @@ def test_nothing_but_sign_in_is_public(routes: list[KernelRoute]) -> None:
         "auth.start_oidc",
         "auth.oidc_callback",
         "auth.complete_oidc",
+        "auth.login_second_factor",
+        "auth.forgot_password",
+        "auth.reset_password",
+        "auth.verify_email",
+        "auth.look_at_invitation",
+        "auth.accept_invitation",
     }
 
 

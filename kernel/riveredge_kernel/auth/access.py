@@ -1,8 +1,9 @@
-"""The routes of who may do what: permissions, roles, members, service accounts, API keys and identity providers."""
+"""The routes of who may do what: from permissions and members to API keys and identity providers."""
 
 from riveredge_kernel.auth.assembly import AuthParts
 from riveredge_kernel.auth.delegation import Delegation
 from riveredge_kernel.auth.explain import Explainer
+from riveredge_kernel.auth.invitation_routes import invitation_router
 from riveredge_kernel.auth.key_routes import all_keys_router, own_keys_router
 from riveredge_kernel.auth.key_service import KeyService
 from riveredge_kernel.auth.members import MemberService, member_router
@@ -27,6 +28,7 @@ def access_routers(
         permission_router(plugins),
         role_router(RoleService(plugins, grants)),
         member_router(MemberService(grants, explainer)),
+        invitation_router(auth.invitations),
         service_account_router(ServiceAccountService(grants, keys, explainer)),
         service_account_keys_router(grants, key_service),
         own_keys_router(key_service),

@@ -15,6 +15,7 @@ from riveredge_sdk.http import Body
 Slug = Annotated[str, Field(max_length=63, description="An organisation's short name.")]
 Email = Annotated[str, Field(max_length=254)]
 Password = Annotated[str, Field(max_length=1000)]
+Code = Annotated[str, Field(min_length=6, max_length=40)]
 Secret = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -24,6 +25,16 @@ class LoginIn(Body):
     email: Email
     password: Password
     tenant: Slug | None = None
+    code: Annotated[Code | None, Field(description="Of the authenticator, or a recovery code; or see the answer.")] = (
+        None
+    )
+
+
+class SecondFactorIn(Body):
+    """The second step of a sign-in."""
+
+    challenge: Secret
+    code: Code
 
 
 class RefreshIn(Body):
@@ -74,6 +85,8 @@ class Me(BaseModel):
     """Who one is, here."""
 
     user: UserOut
+    email_verified: bool
+    second_factor: Annotated[bool, Field(description="Whether one signs in with a second factor.")]
     tenant_id: UUID | None
     tenants: list[TenantBrief]
     permissions: list[str]

@@ -5,18 +5,30 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from riveredge_kernel.auth.account_routes import account_router
+from riveredge_kernel.auth.accounts import Accounts
 from riveredge_kernel.auth.api_keys import ApiKeys
+from riveredge_kernel.auth.delegation import Delegation
 from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.functions import auth_functions
 from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.auth.guesses import Guesses
+from riveredge_kernel.auth.invitation_routes import joining_router
+from riveredge_kernel.auth.invitations import InvitationService, invitation_functions
+from riveredge_kernel.auth.joining import Joining
+from riveredge_kernel.auth.mails import AccountMails, mail_functions
 from riveredge_kernel.auth.oidc.routes import oidc_router
 from riveredge_kernel.auth.oidc.service import OidcService
+from riveredge_kernel.auth.one_time import OneTimeTokens
 from riveredge_kernel.auth.password_policy import PasswordPolicy
+from riveredge_kernel.auth.proofs import Proofs
 from riveredge_kernel.auth.routes import auth_router
+from riveredge_kernel.auth.second_factor import SecondFactor
+from riveredge_kernel.auth.second_factor_routes import second_factor_router, ticket_router
 from riveredge_kernel.auth.service import AuthService
 from riveredge_kernel.auth.session_routes import session_router
 from riveredge_kernel.auth.sessions import Sessions
+from riveredge_kernel.auth.tickets import Tickets
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.limits.limiter import Limiter
@@ -26,6 +38,7 @@ from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.secrets import token_key, vault
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.tenancy.directory import TenantDirectory
+from riveredge_sdk.auth import REAUTHENTICATION
 from riveredge_sdk.functions import FunctionSpec
 from riveredge_sdk.http import Router
 from riveredge_sdk.limits import RATE_LIMITER
@@ -39,23 +52,37 @@ _SIGNING_IN = 8
 class AuthParts:
     """What tells who somebody is. What they may do is `grants`."""
 
+    settings: Settings
     database: Database
     runtime: KernelRuntime
     tokens: TokenService
     sessions: Sessions
     grants: Grants
+    keys: ApiKeys
     limiter: Limiter
     guesses: Guesses
     policy: PasswordPolicy
-    keys: ApiKeys
+    one_time: OneTimeTokens
+    second_factor: SecondFactor
     service: AuthService
+    proofs: Proofs
+    tickets: Tickets
+    mails: AccountMails
+    accounts: Accounts
+    invitations: InvitationService
+    joining: Joining
     oidc: OidcService
 
     def routers(self) -> list[Router]:
         """The routes below `/api/v1/auth`."""
+        issuer = self.settings.auth.totp_issuer
         return [
             auth_router(self.service),
             session_router(self.database, self.runtime, self.sessions),
+            account_router(self.service, self.accounts, self.proofs),
+            second_factor_router(self.service, self.second_factor, self.proofs, self.mails, issuer=issuer),
+            ticket_router(self.tickets, self.proofs),
+            joining_router(self.joining),
             oidc_router(self.oidc, self.service, self.limiter),
         ]
 
@@ -65,11 +92,18 @@ class AuthParts:
 
     def functions(self) -> list[FunctionSpec[Any]]:
         """The durable functions."""
-        return auth_functions(self.sessions, self.limiter, self.keys, self.oidc)
+        prune = {
+            "sessions": self.sessions.prune,
+            "limits": self.limiter.prune,
+            "tokens": self.one_time.prune,
+            "keys": self.keys.prune,
+            "sign-ins": self.oidc.prune,
+        }
+        return [*auth_functions(prune), *mail_functions(self.mails), *invitation_functions(self.invitations)]
 
     def services(self) -> list[Service[Any]]:
         """The ports that it implements."""
-        return [Service(RATE_LIMITER, self.limiter)]
+        return [Service(RATE_LIMITER, self.limiter), Service(REAUTHENTICATION, self.tickets)]
 
     async def token_for(self, user_id: UUID, tenant_id: UUID | None = None, *, method: str = "test") -> str:
         """An access token of a new session without any proof, for tests and benchmarks."""
@@ -87,22 +121,38 @@ class AuthParts:
         tenants: TenantDirectory,
     ) -> "AuthParts":
         """The parts, made in the order in which they need each other."""
+        auth = settings.auth
         grants = Grants(database, runtime, plugins)
-        tokens = TokenService(token_key(settings), minutes=settings.auth.access_token_minutes)
-        sessions = Sessions(database, runtime, settings.auth)
+        tokens = TokenService(token_key(settings), minutes=auth.access_token_minutes)
+        sessions = Sessions(database, runtime, auth)
         limiter = Limiter(database, runtime)
-        guesses = Guesses(limiter, settings.auth)
-        policy = PasswordPolicy(settings.auth)
+        guesses = Guesses(limiter, auth)
+        policy = PasswordPolicy(auth)
+        turnstile = Turnstile(active=_SIGNING_IN, waiting=auth.max_waiting_logins)
+        second_factor = SecondFactor(database, runtime, vault(settings), guesses)
+        service = AuthService(
+            database,
+            runtime,
+            tokens=tokens,
+            sessions=sessions,
+            grants=grants,
+            guesses=guesses,
+            policy=policy,
+            second_factor=second_factor,
+            turnstile=turnstile,
+        )
+        mails = AccountMails(database, runtime, settings)
         return cls(
+            settings=settings,
             database=database,
             runtime=runtime,
             tokens=tokens,
             sessions=sessions,
             grants=grants,
+            keys=ApiKeys(database, runtime, grants),
             limiter=limiter,
             guesses=guesses,
             policy=policy,
-            keys=ApiKeys(database, runtime, grants),
             oidc=OidcService(
                 database=database,
                 runtime=runtime,
@@ -111,14 +161,21 @@ class AuthParts:
                 vault=vault(settings),
                 settings=settings,
             ),
-            service=AuthService(
+            one_time=OneTimeTokens(database, runtime),
+            second_factor=second_factor,
+            service=service,
+            proofs=Proofs(database, runtime, guesses=guesses, second_factor=second_factor, turnstile=turnstile),
+            tickets=Tickets(database, runtime, minutes=auth.ticket_minutes),
+            mails=mails,
+            accounts=Accounts(
                 database,
                 runtime,
-                tokens=tokens,
+                mails=mails,
                 sessions=sessions,
-                grants=grants,
                 guesses=guesses,
+                limiter=limiter,
                 policy=policy,
-                turnstile=Turnstile(active=_SIGNING_IN, waiting=settings.auth.max_waiting_logins),
             ),
+            invitations=InvitationService(Delegation(grants), mails, days=auth.invitation_days),
+            joining=Joining(database, runtime, auth=service, grants=grants, policy=policy),
         )

@@ -114,6 +114,9 @@ class MemberService:
             user = User(email=email, name=body.name or email.partition("@")[0])
             session().add(user)
             await session().flush()
+        elif user.password_hash is not None and user.email_verified_at is None:
+            # Somebody else may have made the account and know its password.
+            raise Conflict(f"The account of {email} has not confirmed its address. Send an invitation instead.")
         elif await self.members.find(col(Membership.user_id) == user.id) is not None:
             raise Conflict(f"{email} is a member already.")
         member = await self.members.add(Membership(user_id=user.id))

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from riveredge_kernel.auth import answers
-from riveredge_kernel.auth.answers import LoginIn, Me, RefreshIn, TokenIn, TokenOut
+from riveredge_kernel.auth.answers import LoginIn, Me, RefreshIn, SecondFactorIn, TokenIn, TokenOut
 from riveredge_kernel.auth.devices import device_of
 from riveredge_kernel.auth.own import own_session
 from riveredge_kernel.auth.service import AuthService
@@ -24,7 +24,19 @@ def auth_router(service: AuthService) -> Router:
     @router.post("/login", public=True, status=200, summary="Sign in", responses=_NOT_LET_IN)
     async def login(body: LoginIn, request: Request, response: Response) -> TokenOut:
         tenant = chosen_tenant(body.tenant, request.scope[TENANT_HINT])
-        return answers.tokens(await service.login(body.email, body.password, device_of(request), tenant), response)
+        return answers.tokens(
+            await service.login(body.email, body.password, device_of(request), tenant, code=body.code), response
+        )
+
+    @router.post(
+        "/login/second-factor",
+        public=True,
+        status=200,
+        summary="Sign in: the second factor",
+        responses=_NOT_LET_IN,
+    )
+    async def login_second_factor(body: SecondFactorIn, request: Request, response: Response) -> TokenOut:
+        return answers.tokens(await service.finish(body.challenge, body.code, device_of(request)), response)
 
     @router.post(
         "/refresh",
@@ -50,6 +62,8 @@ def auth_router(service: AuthService) -> Router:
         user, tenants = await service.me(principal.id, only=only)
         return Me(
             user=answers.person(user),
+            email_verified=user.email_verified_at is not None,
+            second_factor=await service.has_second_factor(user.id),
             tenant_id=principal.tenant_id,
             tenants=[answers.brief(tenant) for tenant in tenants],
             permissions=sorted(principal.permissions),

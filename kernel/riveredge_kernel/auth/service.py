@@ -1,6 +1,7 @@
 """Signing in, and creating users."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import update
@@ -10,8 +11,10 @@ from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.auth.guesses import Guesses, is_known
 from riveredge_kernel.auth.models import Membership, User
+from riveredge_kernel.auth.one_time import OneTimeTokens, Purpose
 from riveredge_kernel.auth.password_policy import PasswordPolicy
 from riveredge_kernel.auth.passwords import verify_password
+from riveredge_kernel.auth.second_factor import SecondFactor, SecondFactorRequired
 from riveredge_kernel.auth.sessions import Opened, Sessions
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
@@ -19,6 +22,9 @@ from riveredge_kernel.limits.turnstile import Turnstile
 from riveredge_kernel.tenancy.models import Tenant
 from riveredge_sdk.problems import Forbidden, NotFound, Unauthorized
 from riveredge_sdk.runtime import Runtime
+
+# From the password to the code.
+CHALLENGE_LIFE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class AuthService:
         grants: Grants,
         guesses: Guesses,
         policy: PasswordPolicy,
+        second_factor: SecondFactor,
         turnstile: Turnstile,
     ) -> None:
         self._database = database
@@ -73,23 +80,66 @@ class AuthService:
         self._grants = grants
         self._guesses = guesses
         self._policy = policy
+        self._second_factor = second_factor
         self._turnstile = turnstile
 
-    async def login(self, email: str, password: str, device: Device, slug: str | None = None) -> SignedIn:
-        """Sign in with a password.
+    async def login(
+        self, email: str, password: str, device: Device, slug: str | None = None, *, code: str | None = None
+    ) -> SignedIn:
+        """Sign in with a password, and a code if the user has a second factor.
 
         Args:
             slug: the tenant to act in; by default the user's only one.
+            code: of the authenticator, or a recovery code.
 
         Raises:
             Unauthorized: address or password are wrong; which of them is not told, and both take the same work.
+            SecondFactorRequired: the password is right, and there is no code; see `finish`.
             TooManyRequests: too many wrong passwords, for this account or from this address.
             Forbidden: the user is no member of the tenant.
             Unavailable: too many others sign in at this moment.
         """
         async with self._turnstile.enter(device.network):
             user = await self._proven(normalized(email), password, device)
-            return await self.begin(user, device, method="password", slug=slug)
+        second = await self._second_factor.is_on(user.id)
+        if second and code is None:
+            raise await self._challenge(user, slug)
+        if second and code is not None:
+            await self._second_factor.verify(user.id, code)
+        return await self.begin(user, device, method="password", slug=slug, second_factor=second)
+
+    async def _challenge(self, user: User, slug: str | None) -> SecondFactorRequired:
+        async with self._database.system("sign-in", self._runtime) as db:
+            challenge = await OneTimeTokens.issue(
+                db, user.id, Purpose.SECOND_FACTOR, CHALLENGE_LIFE, {"tenant": slug}, replace=False
+            )
+        return SecondFactorRequired(
+            "Send the challenge and a code of your authenticator, or a recovery code, to "
+            "POST /api/v1/auth/login/second-factor.",
+            headers={"Cache-Control": "no-store"},
+            extensions={"challenge": challenge, "expires_in": int(CHALLENGE_LIFE.total_seconds())},
+        )
+
+    async def finish(self, challenge: str, code: str, device: Device) -> SignedIn:
+        """Go on with a sign-in that asked for a second factor.
+
+        Raises:
+            Unauthorized: the challenge is too old or was used, or the code is wrong.
+            TooManyRequests: too many wrong codes for this account.
+        """
+        over = Unauthorized("This sign-in has taken too long. Begin again with the password.")
+        async with self._database.system("sign-in", self._runtime, read_only=True) as db:
+            row = await OneTimeTokens.find(db, challenge, Purpose.SECOND_FACTOR)
+        if row is None:
+            raise over
+        await self._second_factor.verify(row.user_id, code)
+        async with self._database.system("sign-in", self._runtime) as db:
+            if await OneTimeTokens.take(db, challenge, Purpose.SECOND_FACTOR) is None:
+                raise over
+        user = await self._user(row.user_id)
+        if not user.active:
+            raise Unauthorized("This account is not active any more.")
+        return await self.begin(user, device, method="password", slug=row.data["tenant"], second_factor=True)
 
     async def _proven(self, account: str, password: str, device: Device) -> User:
         async with self._database.system("sign-in", self._runtime, read_only=True) as db:
@@ -117,11 +167,14 @@ class AuthService:
             opened = await self.sessions.open(db, user_id, device, method=method, tenant_id=tenant_id, bound=True)
         return self._signed_in(user, opened.session.id, tenants[0], tenants, opened.refresh_token, bound=True)
 
-    async def begin(self, user: User, device: Device, *, method: str, slug: str | None = None) -> SignedIn:
+    async def begin(
+        self, user: User, device: Device, *, method: str, slug: str | None = None, second_factor: bool = False
+    ) -> SignedIn:
         """A new session of somebody who has proven who they are.
 
         Args:
             method: how (`password`, `oidc`, …); the session shows it.
+            second_factor: whether they have shown one.
 
         Raises:
             Forbidden: the user is no member of the tenant.
@@ -130,7 +183,12 @@ class AuthService:
         tenant = _chosen(tenants, slug)
         async with self._database.system("sign-in", self._runtime) as db:
             opened = await self.sessions.open(
-                db, user.id, device, method=method, tenant_id=tenant.id if tenant else None
+                db,
+                user.id,
+                device,
+                method=method,
+                second_factor=second_factor,
+                tenant_id=tenant.id if tenant else None,
             )
         return self._signed_in(user, opened.session.id, tenant, tenants, opened.refresh_token)
 
@@ -165,6 +223,10 @@ class AuthService:
         async with self._database.system("switch tenant", self._runtime) as db:
             await self.sessions.act_in(db, session_id, tenant.id if tenant else None)
         return self._signed_in(user, session_id, tenant, tenants, None, bound=only is not None)
+
+    async def has_second_factor(self, user_id: UUID) -> bool:
+        """Whether the user signs in with a second factor."""
+        return await self._second_factor.is_on(user_id)
 
     async def find(self, email: str) -> User:
         """The user of this address.
@@ -220,5 +282,6 @@ class AuthService:
         hashed = await self._policy.hash(password, about=(user.email, user.name))
         async with self._database.system("set password", self._runtime) as db:
             await db.exec(update(User).where(col(User.id) == user_id).values(password_hash=hashed))
+            await OneTimeTokens.cancel(db, user_id)
             await self.sessions.revoke_all(db, user_id, "password set by an operator")
         await self._guesses.unlock(user.email)

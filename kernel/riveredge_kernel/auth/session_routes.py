@@ -2,8 +2,11 @@
 
 from uuid import UUID
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from riveredge_kernel.auth.answers import Ended, SessionOut
 from riveredge_kernel.auth.own import own_session
+from riveredge_kernel.auth.session_models import UserSession
 from riveredge_kernel.auth.sessions import Sessions
 from riveredge_kernel.db.database import Database
 from riveredge_sdk.http import Router
@@ -15,18 +18,23 @@ def session_router(database: Database, runtime: Runtime, sessions: Sessions) -> 
     """The routes."""
     router = Router(prefix="/auth", tag="Sign in")
 
+    async def _visible(db: AsyncSession) -> list[UserSession]:
+        """One's own sessions; to one that a tenant's identity provider has vouched for, those of that tenant only."""
+        me, _ = own_session()
+        found = await sessions.of_user(db, me.id)
+        return [s for s in found if not me.tenant_bound or (s.bound and s.acting_tenant_id == me.tenant_id)]
+
     @router.get("/sessions", signed_in=True, summary="Where am I signed in?")
     async def list_sessions() -> list[SessionOut]:
-        me, current = own_session()
+        _, current = own_session()
         async with database.system("list sessions", runtime, read_only=True) as db:
-            found = await sessions.of_user(db, me.id)
+            found = await _visible(db)
         return [SessionOut.model_validate(s).model_copy(update={"current": s.id == current}) for s in found]
 
     @router.delete("/sessions/{session_id}", signed_in=True, summary="End one of one's sessions")
     async def revoke_session(session_id: UUID) -> None:
-        me, _ = own_session()
         async with database.system("revoke session", runtime) as db:
-            if session_id not in [session.id for session in await sessions.of_user(db, me.id)]:
+            if session_id not in [session.id for session in await _visible(db)]:
                 raise NotFound("You have no such session, or it has ended already.")
             await sessions.revoke(db, [session_id], "by the user")
 
@@ -39,9 +47,9 @@ def session_router(database: Database, runtime: Runtime, sessions: Sessions) -> 
     @router.post("/logout-everywhere", signed_in=True, status=200, own_transactions=True, summary="Sign out everywhere")
     async def logout_everywhere(*, keep_this: bool = False) -> Ended:
         """Ends all of one's sessions; with `keep_this`, all others."""
-        me, current = own_session()
+        _, current = own_session()
         async with database.system("sign-out", runtime) as db:
-            but = current if keep_this else None
-            return Ended(sessions=await sessions.revoke_all(db, me.id, "signed out everywhere", but=but))
+            ids = [s.id for s in await _visible(db) if not (keep_this and s.id == current)]
+            return Ended(sessions=await sessions.revoke(db, ids, "signed out everywhere"))
 
     return router

@@ -123,13 +123,14 @@ class Provisioning:
                 )
                 session.add(user)
                 await session.flush()
-            membership = await _membership(session, tenant_id, user.id)
+            membership = await ensure_membership(session, tenant_id, user.id)
             for key in roles:
-                await _give(session, membership, key)
+                await give_role(session, membership, key)
             return Member(user.id, membership.id)
 
 
-async def _membership(session: AsyncSession, tenant_id: UUID, user_id: UUID) -> Membership:
+async def ensure_membership(session: AsyncSession, tenant_id: UUID, user_id: UUID) -> Membership:
+    """The user's membership, active, made if need be."""
     query = select(Membership).where(col(Membership.tenant_id) == tenant_id, col(Membership.user_id) == user_id)
     found = (await session.exec(query)).one_or_none() or Membership(tenant_id=tenant_id, user_id=user_id)
     found.active = True
@@ -138,7 +139,12 @@ async def _membership(session: AsyncSession, tenant_id: UUID, user_id: UUID) -> 
     return found
 
 
-async def _give(session: AsyncSession, membership: Membership, key: str) -> None:
+async def give_role(session: AsyncSession, membership: Membership, key: str) -> None:
+    """Give the role of this key, if the member does not hold it.
+
+    Raises:
+        Invalid: there is no such role.
+    """
     in_tenant = col(RoleRow.tenant_id) == membership.tenant_id
     role = (await session.exec(select(RoleRow).where(in_tenant, col(RoleRow.key) == key))).one_or_none()
     if role is None:

@@ -10,6 +10,7 @@ from riveredge_messaging.channels.in_app import InAppChannel
 from riveredge_messaging.channels.smtp import EmailChannel
 from riveredge_messaging.events import EVENTS
 from riveredge_messaging.functions import DELIVER
+from riveredge_messaging.mailer import InstallationMailer
 from riveredge_messaging.models import Delivery, InboxItem, Message, Template
 from riveredge_messaging.permissions import INBOX_USE, PERMISSIONS, ROLES
 from riveredge_messaging.service import Messaging
@@ -31,7 +32,7 @@ from riveredge_sdk import (
     TenantModel,
     TenantSettings,
 )
-from riveredge_sdk.features.messaging import NOTIFIER, MessageChannel, MessageTemplateSpec
+from riveredge_sdk.features.messaging import MAILER, NOTIFIER, MessageChannel, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import TaskAction
 
 
@@ -67,7 +68,7 @@ class MessagingPlugin(Plugin):
         return (MessagingTenantSettings,)
 
     def services(self) -> Iterable[Service[Any]]:
-        return (Service(NOTIFIER, Messaging()),)
+        return (Service(NOTIFIER, Messaging()), Service(MAILER, InstallationMailer()))
 
     def stream_topics(self) -> Iterable[StreamTopic]:
         return (INBOX,)

@@ -54,6 +54,52 @@ NOTIFIER: Port[Notifier] = Port("messaging.notifier", version=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DirectMail:
+    """A mail with a secret in it, such as a link that resets a password.
+
+    Args:
+        template: the id of a contributed template; a tenant's own version of it is not looked at.
+        address: where it goes.
+        data: plain JSON values for the template's variables.
+        locale, timezone: the reader's.
+        key: makes its Message-ID, so that a repeated mail can be told by the reader's program.
+    """
+
+    template: str
+    address: str
+    data: Mapping[str, Any]
+    locale: str = "en"
+    timezone: str = "UTC"
+    key: UUID
+
+
+class Mailer(Protocol):
+    """The port's interface.
+
+    A notification is kept, shown to administrators and sent by the tenant's server in the tenant's words; none of that
+    is right for a secret of a person's account, which is not the tenant's. A direct mail goes out at once through the
+    installation's server, and nothing of it is kept. Call it from a step of a durable function, outside of any
+    transaction.
+    """
+
+    def is_ready(self) -> bool:
+        """Whether the installation has a mail server."""
+        ...
+
+    async def send(self, mail: DirectMail) -> None:
+        """Hand the mail over.
+
+        Raises:
+            TemporaryFailure: try again later.
+            PermanentFailure: trying again cannot help.
+        """
+        ...
+
+
+MAILER: Port[Mailer] = Port("messaging.mailer", version=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedMessage:
     """What a channel delivers. Which of the texts is set depends on the template; `text` always is."""
 

@@ -50,16 +50,28 @@ class EmailChannel(MessageChannel):
     async def deliver(self, message: RenderedMessage) -> DeliveryResult:
         installation = MessagingSettings()
         route = _route(await tenant_settings(MessagingTenantSettings), installation.smtp)
-        server = route.server
-        if server.host is None:
-            raise PermanentFailure("No mail server is set: neither by the organisation nor by the installation.")
-        mail = compose(message, server.sender)
-        checked = route.of_tenant and not installation.allow_private_smtp
-        connection = await _connect(server.host, server.port, public_only=checked)
-        try:
-            return await _send(server, connection, mail, message.address)
-        finally:
-            connection.close()
+        server_is_checked = route.of_tenant and not installation.allow_private_smtp
+        return await send_mail(route.server, message, public_only=server_is_checked)
+
+
+async def send_mail(server: SmtpSettings, message: RenderedMessage, *, public_only: bool) -> DeliveryResult:
+    """Hand one mail to a server.
+
+    Args:
+        public_only: refuse servers at private addresses: somebody else than the operator has named this one.
+
+    Raises:
+        TemporaryFailure: try again later.
+        PermanentFailure: trying again cannot help.
+    """
+    if server.host is None:
+        raise PermanentFailure("No mail server is set: neither by the organisation nor by the installation.")
+    mail = compose(message, server.sender)
+    connection = await _connect(server.host, server.port, public_only=public_only)
+    try:
+        return await _send(server, connection, mail, message.address)
+    finally:
+        connection.close()
 
 
 def _route(own: MessagingTenantSettings, installation: SmtpSettings) -> Route:

@@ -1,0 +1,35 @@
+"""Mails with secrets: through the installation's server, in the plugins' words, kept nowhere. Implements MAILER."""
+
+from riveredge_messaging.catalog import contributed
+from riveredge_messaging.channels.smtp import send_mail
+from riveredge_messaging.rendering import RenderError
+from riveredge_messaging.settings import MessagingSettings
+from riveredge_sdk.features.messaging import DirectMail, PermanentFailure, RenderedMessage
+
+
+class InstallationMailer:
+    """See `riveredge_sdk.features.messaging.Mailer`."""
+
+    def is_ready(self) -> bool:
+        """Whether the installation has a mail server."""
+        return MessagingSettings().smtp.host is not None
+
+    async def send(self, mail: DirectMail) -> None:
+        """Render and hand over."""
+        template = contributed().get(mail.template)
+        if template is None:
+            raise PermanentFailure(f"No plugin brings the template {mail.template}.")
+        try:
+            rendered = template.render(mail.data, locale=mail.locale, timezone=mail.timezone)
+        except RenderError as error:
+            raise PermanentFailure(f"The template cannot be rendered: {error}") from None
+        message = RenderedMessage(
+            delivery_id=mail.key,
+            recipient_id=mail.key,
+            address=mail.address,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            locale=template.locale_for(mail.locale),
+        )
+        await send_mail(MessagingSettings().smtp, message, public_only=False)
