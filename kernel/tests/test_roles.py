@@ -195,3 +195,52 @@ def test_the_explanation_says_what_the_gate_does(client: ApiClient, as_user: AsU
 def test_explanations_are_for_those_who_may_see_members(client: ApiClient, as_user: AsUser) -> None:
     her = membership(client, client).json()
     assert as_user(()).get(f"/api/v1/members/{her['id']}/permissions").status_code == 403
+
+
+# -- members --------------------------------------------------------------------------------------------------------
+
+
+def test_members_are_found_by_address_name_and_role(
+    client: ApiClient, as_user: AsUser, platform: ThreadedPlatform, other_tenant: TestTenant
+) -> None:
+    client.post("/api/v1/members", json={"email": "Grace@Navy.example", "name": "Grace", "roles": ["kernel.viewer"]})
+    client.post("/api/v1/members", json={"email": "alan@park.example", "name": "Alan"})
+    stranger = as_user(platform.permissions, tenant=other_tenant)
+
+    def found(by: ApiClient = client, **query: str) -> list[str]:
+        answer = by.get("/api/v1/members", params=query)
+        assert answer.status_code == 200, answer.text
+        return [member["email"] for member in answer.json()["items"]]
+
+    def where(field: str, op: str, value: str) -> str:
+        return f'{{"conditions":[{{"field":"{field}","op":"{op}","value":"{value}"}}]}}'
+
+    assert found(filter=where("email", "ends_with", "@navy.example")) == ["grace@navy.example"]
+    assert found(filter=where("name", "eq", "Alan")) == ["alan@park.example"]
+    assert found(role="kernel.viewer") == ["grace@navy.example"]
+    assert found(role="no.such.role") == []
+    assert found(stranger, filter=where("email", "ends_with", "@navy.example")) == []
+    assert found(stranger, role="kernel.viewer") == []
+
+
+def test_one_leaves_an_organisation(client: ApiClient, as_user: AsUser, anonymous: ApiClient) -> None:
+    leaving = as_user({"kernel.api_key.own", "example.note.read"})
+    body = {"name": "x", "permissions": ["example.note.read"]}
+    key = leaving.post("/api/v1/api-keys", json=body).json()["key"]
+    assert anonymous.post("/api/v1/members/me/leave", headers={"Authorization": f"Bearer {key}"}).status_code == 403
+    assert leaving.post("/api/v1/members/me/leave").status_code == 204
+    assert leaving.get("/api/v1/example/notes").status_code == 403
+    assert anonymous.get("/api/v1/example/notes", headers={"Authorization": f"Bearer {key}"}).status_code == 401
+    assert leaving.get("/api/v1/auth/me").status_code == 403, "the token was for that organisation"
+
+
+def test_the_last_administrator_does_not_leave(
+    platform: ThreadedPlatform, client: ApiClient, as_user: AsUser, tenant: TestTenant
+) -> None:
+    administrator = as_user(())
+    assert administrator.user is not None
+    add = platform.platform.provisioning.add_member
+    platform.run(add(tenant.id, administrator.user.email, roles=[ADMINISTRATOR]))
+    assert administrator.post("/api/v1/members/me/leave").status_code == 409
+    platform.run(add(tenant.id, f"second-{tenant.slug}@example.com", roles=[ADMINISTRATOR]))
+    assert administrator.post("/api/v1/members/me/leave").status_code == 204

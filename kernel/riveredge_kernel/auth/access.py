@@ -33,5 +33,5 @@ def access_routers(
         service_account_keys_router(grants, key_service),
         own_keys_router(key_service),
         all_keys_router(key_service, explainer),
-        provider_router(ProviderService(auth.oidc, tenants, grants)),
+        provider_router(ProviderService(auth.oidc, auth.sessions, tenants, grants)),
     ]

@@ -1,11 +1,12 @@
 """`/api/v1/members`: who belongs to an organisation, with which roles, and why they may do what they may."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
-from sqlalchemy import delete
+from pydantic import Field
+from sqlalchemy import ColumnElement, delete
 from sqlmodel import col, select
 
 from riveredge_kernel.auth.delegation import Delegation, keep_an_administrator, roles_by_key
@@ -15,14 +16,34 @@ from riveredge_kernel.auth.key_models import ApiKey
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.auth.roles import TAG
-from riveredge_kernel.auth.schemas import Explanation, MemberChange, MemberIn, MemberOut, Obstacle, PermissionId
+from riveredge_kernel.auth.schemas import (
+    Explanation,
+    MemberChange,
+    MemberIn,
+    MemberOut,
+    Obstacle,
+    PermissionId,
+    RoleKey,
+)
 from riveredge_kernel.tenancy.provisioning import checked_email
+from riveredge_sdk.auth import current_principal
 from riveredge_sdk.filter_fields import FilterField
 from riveredge_sdk.http import ExpectedVersion, ListQuery, Page, Router
 from riveredge_sdk.models import utcnow
-from riveredge_sdk.problems import Conflict
+from riveredge_sdk.problems import Conflict, NotFound
 from riveredge_sdk.repository import Repository
 from riveredge_sdk.uow import session
+
+
+def _of_user(column: Any) -> Any:
+    """A column of the member's account."""
+    return select(column).where(col(User.id) == col(Membership.user_id)).correlate(Membership).scalar_subquery()
+
+
+class MemberQuery(ListQuery):
+    """What the list of members takes."""
+
+    role: Annotated[RoleKey | None, Field(description="Only members who hold this role.")] = None
 
 
 class Members(Repository[Membership]):
@@ -32,6 +53,8 @@ class Members(Repository[Membership]):
     fields = (
         FilterField("user_id", "uuid", Membership.user_id),
         FilterField("active", "boolean", Membership.active),
+        FilterField("email", "text", _of_user(User.email)),
+        FilterField("name", "text", _of_user(User.name)),
     )
 
 
@@ -155,14 +178,43 @@ class MemberService:
             Forbidden: the member may do more than the one who removes them.
         """
         member = await self.members.get(member_id, version=version, lock=True)
+        self._rules.roles_held(await roles_of_membership(member.id))
+        await self._end(member)
+
+    async def leave(self) -> None:
+        """End one's own membership, and with it one's API keys in this tenant.
+
+        Raises:
+            Conflict: no administrator would be left.
+            NotFound: it is no member who asks, or no tenant is chosen.
+        """
+        principal = current_principal()
+        mine = col(Membership.user_id) == principal.id
+        found = await self.members.find(mine) if principal.tenant_id is not None else None
+        if found is None:
+            raise NotFound("Choose the organisation that you want to leave: POST /api/v1/auth/token with its name.")
+        await self._end(await self.members.get(found.id, lock=True))
+
+    async def _end(self, member: Membership) -> None:
         held = await roles_of_membership(member.id)
-        self._rules.roles_held(held)
         await session().exec(delete(MembershipRole).where(col(MembershipRole.membership_id) == member.id))
         await session().exec(delete(ApiKey).where(col(ApiKey.user_id) == member.user_id))
         await self.members.delete(member)
         if member.active and _administers(held):
             await keep_an_administrator()
         self._grants.invalidate()
+
+
+def _holding(role: str | None) -> list[ColumnElement[bool]]:
+    """The condition for members who hold the role."""
+    if role is None:
+        return []
+    held = (
+        select(MembershipRole.membership_id)
+        .join(RoleRow, col(RoleRow.id) == col(MembershipRole.role_id))
+        .where(col(RoleRow.key) == role)
+    )
+    return [col(Membership.id).in_(held)]
 
 
 def _administers(roles: Iterable[RoleRow]) -> bool:
@@ -175,8 +227,8 @@ def member_router(service: MemberService) -> Router:
     members = service.members
 
     @router.get(require="kernel.member.read", summary="List members")
-    async def list_members(query: Annotated[ListQuery, Query()]) -> Page[MemberOut]:
-        page = await members.page(query, into=MemberOut)
+    async def list_members(query: Annotated[MemberQuery, Query()]) -> Page[MemberOut]:
+        page = await members.page(query, *_holding(query.role), into=MemberOut)
         await _complete(page.items)
         return page
 
@@ -190,6 +242,11 @@ def member_router(service: MemberService) -> Router:
     ) -> Explanation:
         """Every permission with the roles that grant it to this member, or with what is missing."""
         return await service.explain(member_id, permission)
+
+    @router.post("/me/leave", signed_in=True, status=204, summary="Leave the organisation")
+    async def leave_organisation() -> None:
+        """Ends one's own membership, roles and API keys here. The account stays."""
+        await service.leave()
 
     @router.post(require="kernel.member.write", summary="Add a member")
     async def create_member(body: MemberIn) -> MemberOut:

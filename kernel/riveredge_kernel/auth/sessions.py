@@ -166,6 +166,16 @@ class Sessions:
         """End all sessions of a user, except perhaps one."""
         return await self.revoke(db, [s.id for s in await self.of_user(db, user_id) if s.id != but], because)
 
+    async def revoke_bound(self, db: AsyncSession, tenant_id: UUID, user_ids: Sequence[UUID], because: str) -> int:
+        """End the sessions of these users that the tenant's own identity provider has vouched for."""
+        found = select(UserSession.id).where(
+            col(UserSession.user_id).in_(user_ids),
+            col(UserSession.acting_tenant_id) == tenant_id,
+            col(UserSession.bound).is_(True),
+            col(UserSession.revoked_at).is_(None),
+        )
+        return await self.revoke(db, list(await db.exec(found)), because)
+
     async def of_user(self, db: AsyncSession, user_id: UUID) -> list[UserSession]:
         """The user's sessions that have not ended, the last used one first."""
         now = utcnow()

@@ -7,6 +7,8 @@ from sqlmodel import col, select
 
 from riveredge_kernel.auth.oidc.models import IdentityProvider
 from riveredge_kernel.auth.oidc.protocol import OidcError
+from riveredge_kernel.auth.oidc.providers import ProviderService
+from riveredge_kernel.auth.oidc.schemas import ProviderChange
 from riveredge_kernel.cli.common import fail, out, wide_table
 from riveredge_kernel.cli.operator import in_tenant
 from riveredge_kernel.platform import Platform
@@ -57,8 +59,11 @@ def check(tenant: TenantSlug, key: Key) -> None:
 
 
 def _switch(tenant: str, key: str, active: bool) -> None:
-    async def do(_platform: Platform) -> None:
-        (await _find(key)).active = active
+    async def do(platform: Platform) -> None:
+        auth = platform.auth
+        providers = ProviderService(auth.oidc, auth.sessions, platform.tenants, auth.grants)
+        row = await _find(key)
+        await providers.change(row.id, ProviderChange(active=active), row.version)
 
     in_tenant(tenant, do)
     out.print(f"{key} is {'active' if active else 'off'} now.")
@@ -66,7 +71,7 @@ def _switch(tenant: str, key: str, active: bool) -> None:
 
 @app.command()
 def deactivate(tenant: TenantSlug, key: Key) -> None:
-    """Let nobody in by this provider any more. Sessions go on: end them with `riveredge user deactivate`."""
+    """Let nobody in by this provider any more, and end the sessions that it has vouched for."""
     _switch(tenant, key, False)
 
 

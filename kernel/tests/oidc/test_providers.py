@@ -9,7 +9,7 @@ from riveredge_kernel.testing import ThreadedPlatform
 from riveredge_sdk.testing.platform import ApiClient, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
-from .browser import PROVIDERS, SignIn, setting
+from .browser import NOTES, PROVIDERS, SignIn, bearer, setting
 from .provider import CLIENT_SECRET, OidcProvider
 
 pytestmark = pytest.mark.database
@@ -96,3 +96,29 @@ def test_a_provider_that_points_inside_is_not_followed(
     trust()
     idp.metadata = {"jwks_uri": "http://169.254.169.254/latest/meta-data"}
     assert sign_in.whole() == "provider_unreachable"
+
+
+@pytest.mark.parametrize("how", ["switched off", "deleted", "another issuer", "unlinked"])
+def test_a_provider_that_is_trusted_no_longer_ends_its_sessions(
+    client: ApiClient, sign_in: SignIn, trust: Callable[..., Any], member: str, how: str
+) -> None:
+    place = f"{PROVIDERS}/{trust()['id']}"
+    answer = sign_in.whole()
+    headers = bearer(answer)
+    assert sign_in.client.get(NOTES, headers=headers).status_code == 200
+    (identity,) = client.get(f"{place}/identities").json()["items"]
+    seen = {"If-Match": '"1"'}
+    done = {
+        "switched off": lambda: client.patch(place, json={"active": False}, headers=seen),
+        "deleted": lambda: client.delete(place, headers=seen),
+        "another issuer": lambda: client.patch(
+            place, json={"issuer": "https://login.example", "client_secret": "x"}, headers=seen
+        ),
+        "unlinked": lambda: client.delete(
+            f"{place}/identities/{identity['id']}", headers={"If-Match": f'"{identity["version"]}"'}
+        ),
+    }[how]()
+    assert done.status_code in {200, 204}, done.text
+    assert sign_in.client.get(NOTES, headers=headers).status_code == 401
+    again = {"refresh_token": answer.json()["refresh_token"]}
+    assert sign_in.client.post("/api/v1/auth/refresh", json=again).status_code == 401

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Query
 from sqlalchemy import delete
-from sqlmodel import col
+from sqlmodel import col, select
 
 from riveredge_kernel.auth.delegation import Delegation, roles_by_key
 from riveredge_kernel.auth.grants import Grants
@@ -24,6 +24,7 @@ from riveredge_kernel.auth.oidc.schemas import (
     ProviderOut,
 )
 from riveredge_kernel.auth.oidc.service import OidcService
+from riveredge_kernel.auth.sessions import Sessions
 from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_sdk.context import current_tenant
 from riveredge_sdk.filter_fields import FilterField
@@ -63,8 +64,9 @@ class Identities(Repository[Identity]):
 class ProviderService:
     """The current tenant's providers."""
 
-    def __init__(self, oidc: OidcService, tenants: TenantDirectory, grants: Grants) -> None:
+    def __init__(self, oidc: OidcService, sessions: Sessions, tenants: TenantDirectory, grants: Grants) -> None:
         self._oidc = oidc
+        self._sessions = sessions
         self._tenants = tenants
         self._grants = grants
         self._rules = Delegation(grants)
@@ -106,7 +108,10 @@ class ProviderService:
         return await self.out(await self.providers.add(IdentityProvider(**values)))
 
     async def change(self, provider_id: UUID, body: ProviderChange, version: int) -> ProviderOut:
-        """Set it up otherwise. With another issuer, the links to its people go: they are other people's ids there.
+        """Set it up otherwise.
+
+        Switching it off ends the sessions that it has vouched for. With another issuer, so does that, and the links to
+        its people go: they are other people's ids there.
 
         Raises:
             Forbidden: the one who changes it does not hold every permission.
@@ -119,14 +124,16 @@ class ProviderService:
         if values.get("issuer", row.issuer) != row.issuer:
             if row.client_secret is not None and "client_secret" not in values:
                 raise invalid_field("client_secret", "Give it anew: where it is sent has changed.", "secret_redirected")
-            await session().exec(delete(Identity).where(col(Identity.provider_id) == row.id))
+            await self._forget_people(row)
+        elif values.get("active") is False:
+            await self._end_sessions(row)
         return await self.out(await self.providers.change(row, values))
 
     async def delete(self, provider_id: UUID, version: int) -> None:
-        """Trust it no longer. Members stay members."""
+        """Trust it no longer. Members stay members; sessions that it has vouched for end."""
         self._may_trust()
         row = await self.providers.get(provider_id, version=version, lock=True)
-        await session().exec(delete(Identity).where(col(Identity.provider_id) == row.id))
+        await self._forget_people(row)
         await self.providers.delete(row)
 
     async def check(self, provider_id: UUID) -> ProviderCheck:
@@ -144,16 +151,26 @@ class ProviderService:
             algorithms=list(found.algorithms),
         )
 
-    async def identity(self, provider_id: UUID, identity_id: UUID, version: int) -> Identity:
-        """One of a provider's identities.
+    async def unlink(self, provider_id: UUID, identity_id: UUID, version: int) -> None:
+        """Forget who somebody is at the provider, and end the sessions that this gave them.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such identity of this provider.
         """
         row = await self.identities.get(identity_id, version=version, lock=True)
         if row.provider_id != provider_id:
             raise NotFound(f"There is no identity with the id {identity_id} here.")
-        return row
+        await self._sessions.revoke_bound(session(), row.tenant_id, [row.user_id], "identity unlinked")
+        await self.identities.delete(row)
+
+    async def _end_sessions(self, row: IdentityProvider) -> None:
+        people = select(Identity.user_id).where(col(Identity.provider_id) == row.id)
+        users = list(await session().exec(people))
+        await self._sessions.revoke_bound(session(), row.tenant_id, users, "identity provider off")
+
+    async def _forget_people(self, row: IdentityProvider) -> None:
+        await self._end_sessions(row)
+        await session().exec(delete(Identity).where(col(Identity.provider_id) == row.id))
 
     def _may_trust(self) -> None:
         self._rules.held(
@@ -208,6 +225,7 @@ def provider_router(service: ProviderService) -> Router:
 
     @router.delete("/{provider_id}/identities/{identity_id}", require=WRITE, summary="Unlink a user")
     async def delete_identity(provider_id: UUID, identity_id: UUID, version: ExpectedVersion) -> None:
-        await service.identities.delete(await service.identity(provider_id, identity_id, version))
+        """Their sessions by this provider end."""
+        await service.unlink(provider_id, identity_id, version)
 
     return router
