@@ -172,6 +172,25 @@ async def test_with_keys_everything_is_signed(make_world: Any, discovered: bool)
     assert [run["output"] for run in runs.json()["data"]] == [[1, {"text": "ü", "number": 1.5}]]
 
 
+async def test_with_keys_streamed_answers_and_large_states_are_signed_too(make_world: Any) -> None:
+    world = await make_world(signing_key=KEY, event_keys=["event-key"])
+    client = world.new_client("keyed", is_production=True, signing_key=KEY, event_key="event-key")
+
+    @client.create_function(fn_id="large", trigger=inngest.TriggerEvent(event="large"))
+    async def large(ctx: inngest.Context) -> int:
+        async def megabytes() -> str:
+            return "x" * 1_500_000
+
+        return sum([len(await ctx.step.run(f"part-{number}", megabytes)) for number in range(4)])
+
+    await world.serve(large, client=client, streaming=inngest.Streaming.FORCE)
+    ids = await client.send(inngest.Event(name="large"))
+    await world.idle()
+    bearer = {"authorization": f"Bearer {KEY}"}
+    runs = await world.http.get(f"{world.url}/v1/events/{ids[0]}/runs", headers=bearer)
+    assert [run["output"] for run in runs.json()["data"]] == [6_000_000]
+
+
 async def test_an_app_with_another_key_gets_nothing_done(make_world: Any) -> None:
     world = await make_world(signing_key=KEY, event_keys=["any"])
     good = world.new_client("keyed", is_production=True, signing_key=KEY, event_key="any")
