@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import engine, latency, requests, startup
+from benchmarks import due, engine, latency, requests, startup
 from benchmarks.load import Result
 from riveredge_kernel import logging as kernel_logging
 from riveredge_kernel.settings import Settings
@@ -68,6 +68,23 @@ def _latency() -> None:
     out.print(f"From request to delivered mail: p50 {p50:.0f} ms, p95 {p95:.0f} ms, {len(seconds)} one after another")
 
 
+def _due() -> None:
+    postgres = find_postgres()
+    if postgres is None:
+        out.print("Schedules due within a minute: needs PostgreSQL")
+        return
+    title = f"due in 60 s, of {due.SCHEDULES:,}"
+    table = Table(title, "executed", "twice", "early", "late p50 s", "p95 s", "p99 s", "goal", "")
+    with tempfile.TemporaryDirectory() as name:
+        for found in due.run(Path(name), postgres):
+            goal = due.GOALS[found.due]
+            shown = [f"{found.executed:,}", f"{found.twice}", f"{found.early}"]
+            late = [f"{seconds:.2f}" for seconds in (found.p50, found.p95, found.p99)]
+            reached = found.executed == found.due and found.twice == found.early == 0 and found.p99 < goal
+            table.add_row(f"{found.due:,}", *shown, *late, f"all once, p99 < {goal:g} s", _verdict(reached))
+    out.print(table)
+
+
 def _engine() -> None:
     table = Table("embedded engine", "goal", "measured", "", *(["Inngest server"] if engine.SERVER else []))
     with tempfile.TemporaryDirectory() as name:
@@ -85,6 +102,7 @@ def main() -> None:
     _requests()
     _startup()
     _latency()
+    _due()
     _engine()
 
 

@@ -12,7 +12,7 @@ from riveredge_scheduling import alarms
 from riveredge_scheduling.catalog import actions
 from riveredge_scheduling.models import HOLDING, OPEN, Fire, FireState, ScheduledTask, TaskStatus
 from riveredge_scheduling.settings import SchedulingSettings
-from riveredge_scheduling.turns import ended, note, publish_again
+from riveredge_scheduling.turns import ended, note_run, publish_again
 from riveredge_sdk import session, utcnow
 
 # Between the end of an attempt and the end of its lease, so that the attempt's own process is the first to note it.
@@ -113,7 +113,7 @@ async def _decide(fire: Fire, task: ScheduledTask | None, around: Situation, now
         return False
     assert task is not None  # noqa: S101
     if fire.state == FireState.PLANNED:
-        note(task, runs=task.runs + 1)
+        note_run(task)
         await alarms.late(task, fire, int((now - fire.fire_at).total_seconds()))
     if fire.params is None:
         fire.params = dict(task.params)

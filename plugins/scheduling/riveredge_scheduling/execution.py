@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 from uuid import UUID
 
@@ -140,13 +140,16 @@ async def _is_over(fire_id: UUID, number: int) -> bool:
     return fire is None or fire.state != FireState.RUNNING or fire.attempt != number
 
 
-async def finish(fire: Fire, task: ScheduledTask | None, outcome: Outcome, around: Sequence[Fire]) -> None:
+async def finish(
+    fire: Fire, task: ScheduledTask | None, outcome: Outcome, around: Sequence[Fire], *, now: datetime | None = None
+) -> None:
     """Note how the attempt of a running fire ended, under the lock of its schedule.
 
     Args:
         around: the schedule's fires that have not ended, this one among them.
+        now: the same for fires that end together, so that they can be written together; None: the present.
     """
-    now = utcnow()
+    now = now or utcnow()
     error = outcome.error and outcome.error[:_MAX_ERROR]
     fire.lease_until = None
     if error is not None and outcome.retry and task is not None and fire.attempt <= _retries(fire, task):
@@ -162,7 +165,7 @@ async def finish(fire: Fire, task: ScheduledTask | None, outcome: Outcome, aroun
         LATENESS.observe(max((fire.started_at - fire.nominal_at).total_seconds(), 0))
         DURATION.observe((now - fire.started_at).total_seconds())
     if task is not None:
-        await (_succeeded(task) if error is None else _failed(task, fire, error, outcome.reason))
+        await (_succeeded(task, now) if error is None else _failed(task, fire, error, outcome.reason))
         await ended(task, around, now)
 
 
@@ -173,8 +176,8 @@ def _retries(fire: Fire, task: ScheduledTask) -> int:
     return action.retries if action is not None else 0
 
 
-async def _succeeded(task: ScheduledTask) -> None:
-    note(task, failures=0, last_success_at=utcnow())
+async def _succeeded(task: ScheduledTask, now: datetime) -> None:
+    note(task, failures=0, last_success_at=now)
     if task.expect_success_within_s is not None:
         await alarms.expect_success(task)
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from riveredge_scheduling.admission import Admitted, admit
 from riveredge_scheduling.execution import Outcome, UnfitError, attempt, finish, prepare
-from riveredge_scheduling.turns import write_notes
-from riveredge_sdk import savepoint, session, unit_of_work
+from riveredge_scheduling.turns import write_fires, write_notes
+from riveredge_sdk import savepoint, session, unit_of_work, utcnow
 
 
 class _SpoiledError(Exception):
@@ -28,11 +28,16 @@ async def execute_together(fire_ids: Sequence[UUID], run_id: str) -> int:
 @unit_of_work()
 async def _execute(fire_ids: Sequence[UUID], run_id: str, *, careful: bool) -> int:
     started = await admit(fire_ids, run_id)
+    outcomes: list[Outcome] = []
     for each in started:
         outcome = await (_protected(each) if careful else _attempt(each))
         if outcome.error is not None and not careful:
             raise _SpoiledError
-        await finish(each.fire, each.task, outcome, each.around)
+        outcomes.append(outcome)
+    now = utcnow()
+    for each, outcome in zip(started, outcomes, strict=True):
+        await finish(each.fire, each.task, outcome, each.around, now=now)
+    await write_fires([each.fire for each in started], now)
     await session().flush()
     await write_notes()
     return len(started)

@@ -4,14 +4,14 @@ The counters of a schedule change with every fire. They are written past the ORM
 send as If-Match, counts what people change and nothing else.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import inspect, update
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlmodel import col
+from sqlmodel import col, select
 
 from riveredge_scheduling.advance import advance
 from riveredge_scheduling.models import HOLDING, OPEN, Fire, FireState, ScheduledTask, TaskStatus
@@ -21,14 +21,27 @@ from riveredge_sdk import session
 from riveredge_sdk.timers import HORIZON
 
 _NOTED = "scheduling_noted"
+_RUNS = "more_runs"
+_OF_TASK = "of the schedule"
 
 
 def note(task: ScheduledTask, **values: Any) -> None:
     """Set counters of a schedule; written by `write_notes`."""
     for name, value in values.items():
         set_committed_value(task, name, value)
+    _noted(task).update(values)
+
+
+def note_run(task: ScheduledTask) -> None:
+    """Count a run. Written as a difference, which many schedules have in common."""
+    set_committed_value(task, "runs", task.runs + 1)
+    noted = _noted(task)
+    noted[_RUNS] = noted.get(_RUNS, 0) + 1
+
+
+def _noted(task: ScheduledTask) -> dict[str, Any]:
     noted: dict[UUID, dict[str, Any]] = session().info.setdefault(_NOTED, {})
-    noted.setdefault(task.id, {}).update(values)
+    return noted.setdefault(task.id, {})
 
 
 async def write_notes() -> None:
@@ -38,9 +51,39 @@ async def write_notes() -> None:
     for task_id, values in noted.items():
         groups.setdefault(tuple(sorted(values.items())), []).append(task_id)
     for group, ids in groups.items():
+        values = dict(group)
+        if more := values.pop(_RUNS, 0):
+            values["runs"] = col(ScheduledTask.runs) + more
         change = update(ScheduledTask).where(col(ScheduledTask.id).in_(ids))
-        kept = change.values(**dict(group), updated_at=col(ScheduledTask.updated_at))
+        kept = change.values(**values, updated_at=col(ScheduledTask.updated_at))
         await session().exec(kept.execution_options(synchronize_session=False))
+
+
+async def write_fires(fires: Iterable[Fire], now: datetime) -> None:
+    """Write what has changed of fires, those with the same changes together: the ORM writes one after the other.
+
+    They leave the session. What cannot be compared (results, details) stays, and is left to the ORM.
+    """
+    groups: dict[tuple[tuple[str, Any], ...], list[Fire]] = {}
+    for fire in fires:
+        changed = {name: getattr(fire, name) for name, old in inspect(fire).committed_state.items()}
+        if changed.get("params") is not None:
+            # The parameters that its schedule has at this moment.
+            changed["params"] = _OF_TASK
+        if all(isinstance(value, Hashable) for value in changed.values()):
+            groups.setdefault(tuple(sorted(changed.items())), []).append(fire)
+    for group, same in groups.items():
+        values = dict(group)
+        if values.get("params") == _OF_TASK:
+            params = select(ScheduledTask.params).where(col(ScheduledTask.id) == col(Fire.task_id))
+            values["params"] = params.scalar_subquery()
+        change = update(Fire).where(col(Fire.id).in_([fire.id for fire in same]))
+        counted = change.values(**values, version=col(Fire.version) + 1, updated_at=now)
+        with session().no_autoflush:
+            await session().exec(counted.execution_options(synchronize_session=False))
+        for fire in same:
+            # Else the flush would look through all of them for changes.
+            session().expunge(fire)
 
 
 def publish_again(fire: Fire) -> None:
