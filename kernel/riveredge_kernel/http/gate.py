@@ -20,7 +20,10 @@ TENANT_HINT = "riveredge.tenant_hint"
 # What concerns the account itself, in all its organisations, and what of that is open to somebody for whom only the
 # identity provider of one organisation has vouched.
 _ACCOUNT = "/auth/"
-_OPEN_TO_BOUND = frozenset({"/auth/me", "/auth/token", "/auth/logout"})
+_OPEN_TO_BOUND = frozenset(
+    {"/auth/me", "/auth/token", "/auth/logout", "/auth/logout-everywhere", "/auth/tickets"}
+    | {"/auth/sessions", "/auth/sessions/{session_id}"}  # show and end those of this organisation only
+)
 LOCALES = ("en", "zh-CN")
 
 

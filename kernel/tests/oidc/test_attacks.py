@@ -1,11 +1,13 @@
 """Everything that a malicious provider, or somebody between, could try."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
+import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
@@ -232,6 +234,25 @@ def test_a_forged_host_does_not_change_where_the_provider_answers(
     started = sign_in.client.post("/api/v1/auth/oidc/start", json=body, headers=forged).json()
     asked = dict(parse_qsl(urlsplit(started["authorization_url"]).query))
     assert asked["redirect_uri"].startswith(platform.base_url)
+
+
+def test_of_simultaneous_tries_one_succeeds(
+    platform: ThreadedPlatform, sign_in: SignIn, trust: Callable[..., Any], member: str
+) -> None:
+    trust()
+    started = sign_in.start()
+    address = sign_in.visit(started)
+
+    async def at_once(ask: Callable[[httpx2.AsyncClient], Any]) -> list[httpx2.Response]:
+        async with httpx2.AsyncClient(base_url=platform.base_url, timeout=60) as http:
+            return list(await asyncio.gather(*(ask(http) for _ in range(6))))
+
+    answers = asyncio.run(at_once(lambda http: http.get(address)))
+    assert sorted(answer.status_code for answer in answers) == [303, 400, 400, 400, 400, 400]
+    (location,) = (answer.headers["location"] for answer in answers if answer.status_code == 303)
+    body = {"ticket": dict(parse_qsl(urlsplit(location).query))["ticket"], "secret": started.json()["secret"]}
+    answers = asyncio.run(at_once(lambda http: http.post("/api/v1/auth/oidc/complete", json=body)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401, 401]
 
 
 def test_strangers_who_begin_sign_ins_disturb_nobody(

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlmodel import col, select
@@ -189,6 +190,24 @@ def test_whoever_was_shut_out_stays_out(
 # -- groups ---------------------------------------------------------------------------------------------------------
 
 
+def test_an_account_that_waits_for_the_owner_of_an_address_gets_nothing(
+    sign_in: SignIn, trust: Callable[..., Any], idp: OidcProvider, platform: ThreadedPlatform, other_tenant: TestTenant
+) -> None:
+    """Pre-hijacking: who made an account under a victim's address elsewhere would be let in with the victim."""
+    trust(provisions=True, default_roles=["example.writer"])
+    email = f"victim-{secrets.token_hex(6)}@example.com"
+    add = platform.platform.provisioning.add_member
+    waiting = platform.run(add(other_tenant.id, email, password="the attacker knows it"))
+
+    async def unproven() -> None:
+        async with platform.platform.database.system("test", platform.platform.runtime) as session:
+            (await session.exec(select(User).where(col(User.id) == waiting.user_id))).one().email_verified_at = None
+
+    platform.run(unproven())
+    idp.person = {"sub": "victim", "email": email, "email_verified": True}
+    assert sign_in.whole() == "account_not_verified"
+
+
 def test_roles_follow_groups(
     sign_in: SignIn, trust: Callable[..., Any], client: ApiClient, member: str, idp: OidcProvider
 ) -> None:
@@ -240,20 +259,39 @@ def test_a_provider_of_one_organisation_opens_no_other(
     assert client.post("/api/v1/auth/token", json={"tenant": other_tenant.slug}, headers=again).status_code == 403
 
 
+def test_sessions_of_elsewhere_are_neither_seen_nor_ended(
+    platform: ThreadedPlatform, sign_in: SignIn, trust: Callable[..., Any], member: str
+) -> None:
+    trust()
+    answer = sign_in.whole()
+    headers = bearer(answer)
+    user_id = UUID(answer.json()["user"]["id"])
+    elsewhere = {"Authorization": f"Bearer {platform.run(platform.platform.auth.token_for(user_id))}"}
+    client = sign_in.client
+    assert client.get("/api/v1/auth/me", headers=elsewhere).status_code == 200
+    (other,) = (s for s in client.get("/api/v1/auth/sessions", headers=elsewhere).json() if s["current"])
+    (seen,) = client.get("/api/v1/auth/sessions", headers=headers).json()
+    assert (seen["method"], seen["current"]) == ("oidc", True)
+    assert client.delete(f"/api/v1/auth/sessions/{other['id']}", headers=headers).status_code == 404
+    assert client.post("/api/v1/auth/logout-everywhere", headers=headers).json() == {"sessions": 1}
+    assert client.get("/api/v1/auth/me", headers=elsewhere).status_code == 200
+
+
 def test_a_providers_word_does_not_reach_the_account_itself(
     platform: ThreadedPlatform, sign_in: SignIn, trust: Callable[..., Any], member: str
 ) -> None:
     """Password, second factor and other sign-ins are the person's in all their organisations."""
     trust()
     headers = {**bearer(sign_in.whole()), "If-Match": '"1"'}
-    allowed = {"/api/v1/auth/me", "/api/v1/auth/token", "/api/v1/auth/logout"}
+    open_to_all = ("me", "token", "logout", "logout-everywhere", "tickets", "sessions", "sessions/{session_id}")
+    allowed = {f"/api/v1/auth/{name}" for name in open_to_all}
     reached = [
         (method, path)
         for path, operations in platform.openapi["paths"].items()
         for method, operation in operations.items()
         if path.startswith("/api/v1/auth/") and "security" in operation and path not in allowed
     ]
-    assert ("get", "/api/v1/auth/sessions") in reached
+    assert ("put", "/api/v1/auth/password") in reached
     for method, path in reached:
         answer = sign_in.client.request(method, path, headers=headers, json={})
         assert answer.status_code == 403, (method, path, answer.text)

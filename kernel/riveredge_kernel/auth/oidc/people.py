@@ -3,8 +3,8 @@
 Who is known by the provider's own id is that user. Somebody new is linked to an account by their address, and only if
 all of this is so: the provider says that the address is verified (or the tenant vouches for the provider's addresses),
 its domain is one that the tenant has named, if it has named any, the account is not linked to somebody else there, and
-it is a member of the tenant already; others are made members only where the tenant lets the provider do so. Whoever was
-shut out stays out.
+it is a member of the tenant already; others are made members only where the tenant lets the provider do so, and never
+with an account that somebody else may have made under their address. Whoever was shut out stays out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,6 +71,9 @@ async def _link(session: AsyncSession, provider: IdentityProvider, subject: str,
             raise OidcError("linked_to_another", "the account is linked to another subject of this provider")
     elif not provider.provisions:
         raise OidcError("not_a_member", "the address belongs to no member, and the provider makes none")
+    elif user is not None and user.password_hash is not None and user.email_verified_at is None:
+        # Somebody may have made the account in another organisation to wait there for the owner of the address.
+        raise OidcError("account_not_verified", "the account of this address has not proven that it is theirs")
     else:
         user = user or await _new_user(session, email, claims)
         member = Membership(tenant_id=provider.tenant_id, user_id=user.id)
