@@ -1,58 +1,156 @@
-"""What the tests of scheduling share."""
+"""What the tests of scheduling share: a platform with actions that tests steer."""
 
+import contextlib
+import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from riveredge_sdk.testing.platform import ApiClient
+from riveredge_kernel.testing import ThreadedPlatform
+from riveredge_sdk.testing.platform import ApiClient, DatabaseKind, find_factory
+
+from .lab import LAB, LabPlugin
 
 TASKS = "/api/v1/scheduling/tasks"
 Make = Callable[..., dict[str, Any]]
-Fires = Callable[..., list[dict[str, Any]]]
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def _platforms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[DatabaseKind], Any]]:
+    """As in the testing kit, with the lab."""
+    started: dict[DatabaseKind, Any] = {}
+    with ExitStack() as stack:
+
+        def get(kind: DatabaseKind) -> Any:
+            if kind not in started:
+                directory = tmp_path_factory.mktemp(f"platform-{kind}")
+                started[kind] = stack.enter_context(find_factory()(kind, directory, plugins=[LabPlugin()]))
+            return started[kind]
+
+        yield get
 
 
 @pytest.fixture
-def make(client: ApiClient) -> Make:
-    """`make(trigger={…}, …)`: a schedule that emits an event, at midnight of New Year unless said otherwise."""
+def make(client: ApiClient) -> Iterator[Make]:
+    """`make(trigger={…}, …)`: a schedule that emits an event, at New Year unless said otherwise; deleted at the end."""
+    made: list[tuple[ApiClient, str]] = []
 
     def create(by: ApiClient | None = None, **fields: Any) -> dict[str, Any]:
         body = {
-            "key": f"t{time.monotonic_ns()}",
+            "key": f"t{next(_numbers)}",
             "title": "A task",
             "action": "scheduling.emit_event",
-            "params": {"name": "test"} if "action" not in fields else {},
+            "params": {"name": "lab"} if "action" not in fields else {},
             "trigger": {"kind": "cron", "expression": "0 0 1 1 *"},
             "zone": "UTC",
             **fields,
         }
+        LAB.gates[body["key"]].clear()
         answer = (by or client).post(TASKS, json=body)
         assert answer.status_code == 201, answer.text
-        made: dict[str, Any] = answer.json()
-        return made
+        task: dict[str, Any] = answer.json()
+        made.append((by or client, task["id"]))
+        return task
 
-    return create
+    yield create
+    for who, task_id in made:
+        found = who.get(f"{TASKS}/{task_id}")
+        if found.status_code == 200:
+            LAB.let_go(found.json()["key"])
+            who.delete(f"{TASKS}/{task_id}", headers={"If-Match": found.headers["ETag"]})
 
 
-@pytest.fixture
-def fires(client: ApiClient) -> Fires:
-    """`fires(task)`: its history, oldest first; `fires(task, 2)` waits until so many have ended."""
+class History:
+    """What became of a schedule's fires."""
 
-    def read(task: dict[str, Any], ended: int = 0, timeout: float = 30) -> list[dict[str, Any]]:
+    def __init__(self, client: ApiClient) -> None:
+        self.client = client
+
+    def all(self, task: dict[str, Any]) -> list[dict[str, Any]]:
+        """Oldest first."""
+        answer = self.client.get(f"{TASKS}/{task['id']}/fires", params={"sort": "nominal_at", "limit": 200})
+        assert answer.status_code == 200, answer.text
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+    def until(
+        self, task: dict[str, Any], check: Callable[[list[dict[str, Any]]], Any], timeout: float = 40
+    ) -> list[dict[str, Any]]:
+        """The fires, once `check` of them is true."""
         deadline = time.monotonic() + timeout
         while True:
-            answer = client.get(f"{TASKS}/{task['id']}/fires", params={"sort": "nominal_at", "limit": 200})
-            assert answer.status_code == 200, answer.text
-            items: list[dict[str, Any]] = answer.json()["items"]
-            if len([item for item in items if item["finished_at"]]) >= ended:
+            items = self.all(task)
+            if check(items):
                 return items
             assert time.monotonic() < deadline, items
             time.sleep(0.05)
 
-    return read
+    def ended(self, task: dict[str, Any], count: int) -> list[dict[str, Any]]:
+        """Those that have ended, once there are `count`."""
+        items = self.until(task, lambda found: len([item for item in found if item["finished_at"]]) >= count)
+        return [item for item in items if item["finished_at"]]
+
+
+@pytest.fixture
+def history(client: ApiClient) -> History:
+    """The fires of schedules."""
+    return History(client)
+
+
+@pytest.fixture
+def time_machine(platform: ThreadedPlatform) -> "TimeMachine":
+    """Moves the platform's clock without its ticks, as if nothing had run meanwhile."""
+    return TimeMachine(platform)
+
+
+class TimeMachine:
+    """The clock and the tick, each by itself."""
+
+    def __init__(self, platform: ThreadedPlatform) -> None:
+        self.platform = platform
+
+    def now(self) -> datetime:
+        """The platform's present."""
+        return self.platform.now()
+
+    def jump_to(self, moment: datetime) -> None:
+        """It is this time now; nothing happened on the way."""
+
+        async def jump() -> None:
+            clock = self.platform.platform.engine.clock
+            clock.freeze_at(int(moment.timestamp() * 1000))
+            clock.resume()
+
+        self.platform.run(jump())
+
+    def claim(self) -> None:
+        """What the tick does first."""
+        self.platform.run(self.platform.platform.tick.claim())
+
+    def reconcile(self) -> None:
+        """What the tick does then."""
+        self.platform.run(self.platform.platform.tick.reconcile())
+
+    def next_minute(self, **later: float) -> datetime:
+        """The first whole minute not before now and some time."""
+        moment = self.now() + timedelta(**later)
+        return moment.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 def states(items: Sequence[dict[str, Any]]) -> list[str]:
     """The states of fires."""
     return [item["state"] for item in items]
+
+
+@contextlib.contextmanager
+def held(key: str) -> Iterator[None]:
+    """What holds for the key is let go at the end of the block."""
+    try:
+        yield
+    finally:
+        LAB.let_go(key)

@@ -1,0 +1,415 @@
+"""Fires: on time and once, whatever happens to engine, people and plans meanwhile."""
+
+import asyncio
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import col, func, select
+
+from riveredge_kernel.auth.models import Membership
+from riveredge_kernel.testing import ThreadedPlatform
+from riveredge_scheduling.models import Fire, ScheduledTask
+from riveredge_scheduling.source import Schedules
+from riveredge_sdk.context import use_context
+from riveredge_sdk.testing.platform import ApiClient, EngineControl, TestTenant
+from riveredge_sdk.testing.plugin import AsUser
+from riveredge_sdk.timers import HORIZON
+
+from .conftest import TASKS, History, Make, TimeMachine, held, states
+from .lab import LAB, USE
+
+pytestmark = pytest.mark.database
+
+MINUTELY = {"kind": "cron", "expression": "* * * * *"}
+
+
+def inbox(client: ApiClient, template: str) -> list[str]:
+    """The subjects of the alarms that reached the user."""
+    found = client.get("/api/v1/messaging/inbox", params={"limit": 200}).json()["items"]
+    return [item["subject"] for item in found if item["subject"].startswith(template)]
+
+
+def test_every_instant_fires_once_and_in_time(
+    client: ApiClient, make: Make, history: History, engine: EngineControl
+) -> None:
+    task = make(trigger=MINUTELY)
+    engine.advance(minutes=3)
+    done = [item for item in history.all(task) if item["finished_at"]]
+    assert len(done) == 3
+    assert set(states(done)) == {"succeeded"}
+    for item in done:
+        assert datetime.fromisoformat(item["nominal_at"]) <= datetime.fromisoformat(item["started_at"])
+    assert sorted(LAB.arrived[task["key"]]) == sorted(item["id"] for item in done)
+    read = client.get(f"{TASKS}/{task['id']}").json()
+    assert (read["runs"], read["failures"], read["version"]) == (3, 0, 1)
+    measured = client.get(f"{TASKS}/{task['id']}/statistics").json()
+    assert (measured["states"]["succeeded"], measured["success_rate"]) == (3, 1)
+    assert measured["lateness_max_s"] < 30
+
+
+def test_a_run_of_its_own_leads_to_the_run_mirror(
+    client: ApiClient, make: Make, history: History, engine: EngineControl
+) -> None:
+    assert client.user is not None
+    task = make(action="lab.work", params={"note": "x"}, trigger=MINUTELY, max_runs=1)
+    engine.advance(minutes=2)
+    (fire, *rest) = history.all(task)
+    assert (fire["state"], fire["result"], fire["params"]) == ("succeeded", {"note": "x"}, {"note": "x"})
+    assert set(states(rest)) <= {"skipped_ended"}
+    run = client.get(f"/api/v1/runs/{fire['run_id']}")
+    assert (run.status_code, run.json()["function"]) == (200, "scheduling.execute")
+    assert len(LAB.runs[task["key"]]) == 1
+    assert client.get(f"{TASKS}/{task['id']}").json()["status"] == "completed"
+
+
+def test_a_new_schedule_need_not_wait_for_the_tick(
+    make: Make, history: History, time_machine: TimeMachine, platform: ThreadedPlatform
+) -> None:
+    due = time_machine.now() + timedelta(seconds=2)
+    task = make(trigger={"kind": "date", "at": due.replace(tzinfo=None).isoformat()})
+    assert states(history.ended(task, 1)) == ["succeeded"]
+    assert task["next_nominal_at"] is None
+    read = history.client.get(f"{TASKS}/{task['id']}").json()
+    assert read["status"] == "completed"
+
+
+@pytest.mark.parametrize("fault", ["lost-request", "lost-answer", "twice", "unreachable"])
+def test_an_engine_that_stumbles_fires_once(make: Make, history: History, engine: EngineControl, fault: Any) -> None:
+    light = make(trigger=MINUTELY, action="lab.light", params={"note": "x"})
+    heavy = make(trigger=MINUTELY, action="lab.work")
+    engine.fail(fault, function="riveredge-kernel-fire", times=1)
+    engine.fail(fault, function="riveredge-scheduling-execute", times=1)
+    engine.advance(minutes=2)
+    for task in (light, heavy):
+        done = [item for item in history.all(task) if item["finished_at"]]
+        assert states(done) == ["succeeded", "succeeded"]
+        assert len({item["nominal_at"] for item in done}) == 2
+    assert len(LAB.runs[heavy["key"]]) >= 2
+
+
+def test_an_engine_that_forgot_everything_loses_no_fire(
+    make: Make, history: History, engine: EngineControl, time_machine: TimeMachine
+) -> None:
+    task = make(trigger=MINUTELY, catch_up="fire_all")
+    planned = len(history.all(task))
+    assert planned >= 1
+    engine.forget()
+    engine.advance(minutes=3)
+    done = history.ended(task, 3)
+    assert set(states(done)) == {"succeeded"}
+    assert len({item["nominal_at"] for item in done}) == len(done)
+
+
+@pytest.mark.parametrize("change", ["edit", "pause", "delete"])
+def test_what_is_changed_between_claim_and_fire_does_not_run(
+    client: ApiClient, make: Make, history: History, engine: EngineControl, change: str
+) -> None:
+    task = make(trigger=MINUTELY)
+    planned = [item["id"] for item in history.all(task)]
+    assert planned
+    place, version = f"{TASKS}/{task['id']}", {"If-Match": '"1"'}
+    if change == "edit":
+        trigger = {"kind": "cron", "expression": "0 0 1 1 *"}
+        assert client.patch(place, json={"trigger": trigger}, headers=version).json()["revision"] == 2
+    elif change == "pause":
+        assert client.post(f"{place}/pause", json={"note": "x"}).status_code == 200
+    else:
+        assert client.delete(place, headers=version).status_code == 204
+    engine.advance(minutes=3)
+    found = [item for item in history.all(task) if item["id"] in planned]
+    expected = {"edit": "superseded", "pause": "skipped_paused", "delete": "superseded"}[change]
+    assert set(states(found)) == {expected}
+    assert all(item["why"] for item in found)
+    assert LAB.arrived[task["key"]] == []
+
+
+def test_a_changed_parameter_counts_at_once(
+    client: ApiClient, make: Make, history: History, engine: EngineControl
+) -> None:
+    task = make(action="lab.light", params={"note": "old"}, trigger=MINUTELY)
+    changed = client.patch(f"{TASKS}/{task['id']}", json={"params": {"note": "new"}}, headers={"If-Match": '"1"'})
+    assert changed.json()["revision"] == 2
+    engine.advance(minutes=2)
+    done = [item for item in history.all(task) if item["finished_at"]]
+    ran = [item for item in done if item["state"] == "succeeded"]
+    assert [item["result"] for item in ran] == ["new"] * len(ran)
+    assert {item["nominal_at"] for item in done if item["state"] == "superseded"} <= {
+        item["nominal_at"] for item in ran
+    }
+
+
+def test_a_pause_is_noted_in_one_row_and_not_made_up_for(
+    client: ApiClient, make: Make, history: History, engine: EngineControl
+) -> None:
+    task = make(trigger=MINUTELY, paused=True, catch_up="fire_all")
+    engine.advance(minutes=5)
+    assert history.all(task) == []
+    assert client.post(f"{TASKS}/{task['id']}/resume").status_code == 200
+    skipped = [item for item in history.all(task) if item["finished_at"]]
+    assert states(skipped) == ["skipped_paused"]
+    assert skipped[0]["missed_count"] == 4
+    engine.advance(minutes=1)
+    assert "succeeded" in states(history.all(task))
+
+
+def test_a_failure_is_tried_again(make: Make, history: History, engine: EngineControl) -> None:
+    task = make(action="lab.work", params={"failures": 2}, trigger=MINUTELY, max_runs=1, retries=2, retry_delay_s=5)
+    engine.advance(minutes=3)
+    fire = history.all(task)[0]
+    assert (fire["state"], fire["attempt"]) == ("succeeded", 3)
+    assert len({run.fire_id for run in LAB.runs[task["key"]]}) == 1
+    assert [run.attempt for run in LAB.runs[task["key"]]] == [1, 2, 3]
+
+
+def test_what_cannot_succeed_is_not_tried_again(
+    client: ApiClient, make: Make, history: History, engine: EngineControl
+) -> None:
+    params = {"failures": 9, "final": True}
+    task = make(action="lab.work", params=params, trigger=MINUTELY, max_runs=1, retries=5, alarm_after_failures=1)
+    engine.advance(minutes=2)
+    fire = history.all(task)[0]
+    assert (fire["state"], fire["attempt"], fire["error"]) == ("failed", 1, "It is to fail.")
+    assert inbox(client, "Failed") == ["Failed: A task"]
+
+
+def test_failing_again_and_again_pauses(client: ApiClient, make: Make, history: History, engine: EngineControl) -> None:
+    for action in ("lab.light", "lab.work"):
+        task = make(action=action, params={"failures": 9}, trigger=MINUTELY, pause_after_failures=2, title=action)
+        engine.advance(minutes=4)
+        read = client.get(f"{TASKS}/{task['id']}").json()
+        assert (read["status"], read["pause_reason"], read["failures"]) == ("paused", "failures", 2)
+        assert states([item for item in history.all(task) if item["state"] == "failed"]) == ["failed", "failed"]
+        assert inbox(client, f"Paused: {action}")
+        assert client.post(f"{TASKS}/{task['id']}/resume").json()["failures"] == 0
+
+
+def test_one_failure_leaves_the_others_of_its_transaction(make: Make, history: History, engine: EngineControl) -> None:
+    good = [make(trigger=MINUTELY, action="scheduling.emit_event", params={"name": "lab"}) for _ in range(5)]
+    bad = make(trigger=MINUTELY, action="lab.light", params={"failures": 99})
+    engine.advance(minutes=2)
+    for task in good:
+        done = [item for item in history.all(task) if item["finished_at"]]
+        assert states(done) == ["succeeded", "succeeded"]
+        assert sorted(LAB.arrived[task["key"]]) == sorted(item["id"] for item in done)
+    assert states([item for item in history.all(bad) if item["finished_at"]]) == ["failed", "failed"]
+
+
+def test_a_run_that_takes_too_long_is_broken_off(client: ApiClient, make: Make, history: History) -> None:
+    task = make(action="lab.work", params={"seconds": 60}, timeout_s=1)
+    client.post(f"{TASKS}/{task['id']}/run", json={})
+    (fire,) = history.ended(task, 1)
+    assert (fire["state"], fire["error"]) == ("failed", "It did not end within 1 s.")
+
+
+def test_whoever_leaves_takes_their_schedules_rights_along(  # noqa: PLR0917
+    client: ApiClient, platform: ThreadedPlatform, as_user: AsUser, make: Make, history: History, engine: EngineControl
+) -> None:
+    assert client.user is not None
+    owner = as_user({"scheduling.task.write", "scheduling.task.read", USE})
+    assert owner.user is not None
+    task = make(by=owner, action="lab.work", trigger=MINUTELY, alarm_to=[str(client.user.id)])
+    leaver: UUID = owner.user.id
+
+    async def leave() -> None:
+        async with platform.platform.database.system("test", platform.platform.runtime) as session:
+            await session.exec(update(Membership).where(col(Membership.user_id) == leaver).values(active=False))
+        platform.platform.auth.grants.invalidate()
+
+    platform.run(leave())
+    engine.advance(minutes=2)
+    read = client.get(f"{TASKS}/{task['id']}").json()
+    assert (read["status"], read["pause_reason"]) == ("paused", "owner")
+    first = history.all(task)[0]
+    assert (first["state"], first["reason"], first["why"]) == (
+        "failed",
+        "no_owner",
+        "Its owner is no active member any more.",
+    )
+    assert LAB.runs[task["key"]] == []
+    assert inbox(client, "Paused") == ["Paused: A task"]
+    assert client.post(f"{TASKS}/{task['id']}/resume").status_code == 409
+
+
+def test_a_schedule_runs_as_its_owner(client: ApiClient, as_user: AsUser, make: Make, history: History) -> None:
+    owner = as_user({"scheduling.task.write", "scheduling.task.read", USE})
+    assert owner.user is not None
+    task = make(by=owner, action="lab.work")
+    client.post(f"{TASKS}/{task['id']}/run", json={})
+    history.ended(task, 1)
+    assert [f"{name}@example.com" for name in LAB.owners[task["key"]]] == [owner.user.email]
+
+
+def test_a_fixed_delay_counts_from_the_end(make: Make, history: History, engine: EngineControl) -> None:
+    task = make(trigger={"kind": "fixed_delay", "every_s": 60}, action="lab.light")
+    engine.advance(minutes=4)
+    done = [item for item in history.all(task) if item["finished_at"]]
+    assert len(done) >= 3
+    for earlier, later in pairwise(done):
+        assert datetime.fromisoformat(later["nominal_at"]) > datetime.fromisoformat(earlier["finished_at"])
+
+
+def test_a_backfill_runs_the_past_in_its_order(
+    client: ApiClient, make: Make, history: History, time_machine: TimeMachine
+) -> None:
+    task = make(trigger={"kind": "cron", "expression": "0 12 * * *"}, action="lab.work", overlap="skip")
+    place = f"{TASKS}/{task['id']}/backfill"
+    end = time_machine.now()
+    span = {"start": (end - timedelta(days=5)).isoformat(), "end": end.isoformat()}
+    looked = client.post(f"{place}/preview", json=span).json()
+    assert (looked["batch"], looked["count"]) == (None, 5)
+    started = client.post(place, json=span).json()
+    assert started["count"] == 5
+    done = history.ended(task, 5)
+    assert states(done) == ["succeeded"] * 5
+    assert {item["kind"] for item in done} == {"backfill"}
+    ran = [run.nominal_at for run in LAB.runs[task["key"]]]
+    assert ran == sorted(ran)
+    future = span | {"end": (end + timedelta(days=2)).isoformat()}
+    assert client.post(place, json=future).status_code == 422
+    far = span | {"start": (end - timedelta(days=5000)).isoformat()}
+    assert "too_many" in client.post(place, json=far).text
+
+
+def test_what_is_left_of_a_backfill_is_cancelled(
+    client: ApiClient, make: Make, history: History, time_machine: TimeMachine
+) -> None:
+    task = make(trigger={"kind": "cron", "expression": "0 12 * * *"}, action="lab.work", params={"hold": True})
+    end = time_machine.now()
+    span = {"start": (end - timedelta(days=5)).isoformat(), "end": end.isoformat()}
+    with held(task["key"]):
+        batch = client.post(f"{TASKS}/{task['id']}/backfill", json=span).json()["batch"]
+        history.until(task, lambda items: "running" in states(items))
+        cancelled = client.post(f"/api/v1/scheduling/backfills/{batch}/cancel").json()
+        assert cancelled == {"cancelled": 4}
+    assert sorted(states(history.ended(task, 5))) == [*["cancelled"] * 4, "succeeded"]
+
+
+def test_late_starts_and_missing_successes_raise_alarms(
+    client: ApiClient, make: Make, history: History, engine: EngineControl, time_machine: TimeMachine
+) -> None:
+    task = make(trigger=MINUTELY, alarm_late_s=20, misfire_grace_s=3600, title="Late one", max_runs=1)
+    time_machine.jump_to(time_machine.now() + timedelta(minutes=5))
+    engine.advance(seconds=1)
+    history.ended(task, 1)
+    engine.advance(seconds=1)
+    assert inbox(client, "Late")[:1] == ["Late: Late one"]
+
+    dead = make(expect_success_within_s=600, title="Dead one")
+    engine.advance(minutes=5)
+    client.post(f"{TASKS}/{dead['id']}/run", json={})
+    history.ended(dead, 1)
+    engine.advance(minutes=9)
+    assert inbox(client, "No success") == []
+    engine.advance(minutes=2)
+    assert inbox(client, "No success") == ["No success: Dead one"]
+
+
+def test_a_switched_off_plugin_misses_and_catches_up(
+    client: ApiClient, make: Make, history: History, engine: EngineControl
+) -> None:
+    task = make(trigger=MINUTELY, catch_up="fire_once")
+    engine.advance(minutes=1)
+    before = len([item for item in history.all(task) if item["state"] == "succeeded"])
+    off = client.put("/api/v1/plugins/scheduling", json={"enabled": False})
+    assert off.status_code < 300, off.text
+    engine.advance(minutes=10)
+    assert client.get(TASKS).status_code == 404
+    on = client.put("/api/v1/plugins/scheduling", json={"enabled": True})
+    assert on.status_code < 300, on.text
+    engine.advance(minutes=8)
+    found = history.all(task)
+    late = [item for item in found if item["kind"] == "catch_up"]
+    assert states(late) == ["succeeded"]
+    assert late[0]["missed_count"] >= 4
+    assert len([item for item in found if item["state"] == "succeeded"]) < before + 12
+
+
+def test_claimers_side_by_side_make_no_row_twice(
+    make: Make, platform: ThreadedPlatform, tenant: TestTenant, time_machine: TimeMachine
+) -> None:
+    start = time_machine.next_minute(minutes=10)
+    for _ in range(12):
+        make(trigger=MINUTELY, starts_at=start.isoformat(), params={"name": "quiet"})
+
+    async def claim() -> int:
+        source = Schedules()
+        with use_context(platform.platform.tick.context()):
+            until = start + timedelta(minutes=2) + HORIZON
+            counts = await asyncio.gather(*(source.claim(until, 3) for _ in range(8)))
+        return sum(counts)
+
+    assert platform.run(claim()) >= 12
+
+    async def count() -> tuple[int, int]:
+        async with platform.platform.database.system("test", platform.platform.runtime) as session:
+            mine = col(Fire.tenant_id) == tenant.id
+            rows = (await session.exec(select(func.count()).select_from(Fire).where(mine))).one()
+            keys = select(Fire.task_id, Fire.nominal_at).where(mine).distinct()
+            return rows, len((await session.exec(keys)).all())
+
+    rows, distinct = platform.run(count())
+    assert rows == distinct
+    assert rows >= 12
+
+
+def test_a_lease_that_ran_out_is_tried_again(
+    client: ApiClient, make: Make, history: History, platform: ThreadedPlatform, time_machine: TimeMachine
+) -> None:
+    task = make(action="lab.work", params={"hold": True}, retries=1, retry_delay_s=1, timeout_s=3600)
+    with held(task["key"]):
+        client.post(f"{TASKS}/{task['id']}/run", json={})
+        (fire,) = history.until(task, lambda items: states(items) == ["running"])
+
+        async def expire() -> None:
+            async with platform.platform.database.system("test", platform.platform.runtime) as session:
+                past = time_machine.now() - timedelta(seconds=1)
+                await session.exec(update(Fire).where(col(Fire.id) == UUID(fire["id"])).values(lease_until=past))
+
+        platform.run(expire())
+        time_machine.reconcile()
+        history.until(task, lambda items: items[0]["attempt"] == 2 and items[0]["state"] == "running")
+    (done,) = history.ended(task, 1)
+    assert (done["state"], done["attempt"]) == ("succeeded", 2)
+
+
+def test_changed_rules_of_a_zone_are_followed(
+    client: ApiClient, make: Make, platform: ThreadedPlatform, engine: EngineControl
+) -> None:
+    task = make(trigger={"kind": "date", "at": f"{engine.now().year + 2}-06-01T12:00:00"}, zone="Europe/Berlin")
+    right = task["next_nominal_at"]
+
+    async def outdate() -> None:
+        async with platform.platform.database.system("test", platform.platform.runtime) as session:
+            later = engine.now() + timedelta(days=300)
+            wrong = {"rules": "1999a", "next_nominal_at": later, "next_fire_at": later}
+            await session.exec(update(ScheduledTask).where(col(ScheduledTask.id) == UUID(task["id"])).values(**wrong))
+
+    platform.run(outdate())
+    engine.advance(days=1, minutes=5)
+    assert client.get(f"{TASKS}/{task['id']}").json()["next_nominal_at"] == right
+
+
+def test_erasing_a_person_leaves_their_schedules_without_owner(
+    client: ApiClient, make: Make, platform: ThreadedPlatform, tenant: TestTenant
+) -> None:
+    from riveredge_scheduling import plugin
+    from riveredge_sdk import unit_of_work
+
+    assert client.user is not None
+    user_id = client.user.id
+    task = make(alarm_to=[str(user_id)])
+
+    async def erase() -> int:
+        with use_context(platform.context(tenant)):
+            async with unit_of_work():
+                held_data = await plugin.export_personal_data(user_id)
+                assert held_data["schedules"] == [{"key": task["key"], "title": "A task"}]
+                return await plugin.erase_personal_data(user_id)
+
+    assert platform.run(erase()) >= 2
+    read = client.get(f"{TASKS}/{task['id']}").json()
+    assert (read["owner_id"], read["alarm_to"]) == (None, [])
