@@ -14,7 +14,7 @@ class TestTenancyOfInvoices(TenancySuite):
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
@@ -24,9 +24,10 @@ from sqlalchemy import ForeignKeyConstraint
 from sqlmodel import select
 
 from riveredge_sdk.context import use_context
-from riveredge_sdk.models import TenantModel
+from riveredge_sdk.features.scheduling import TaskAction
+from riveredge_sdk.models import TenantModel, uuid7
 from riveredge_sdk.plugin import Plugin
-from riveredge_sdk.testing.platform import ApiClient, PlatformUnderTest, TestTenant
+from riveredge_sdk.testing.platform import ApiClient, EngineControl, PlatformUnderTest, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 from riveredge_sdk.uow import unit_of_work
 
@@ -186,4 +187,77 @@ class TenancySuite:
         return platform.run(read())
 
 
-__all__ = ["Operation", "PluginSuite", "TenancySuite", "operations"]
+class TaskActionSuite:
+    """An action of schedules: its form, its permission, and that it does its work once.
+
+    Attributes:
+        action: the action.
+        params: parameters that it takes; override `good_params` if they have to be made first.
+        refused: parameters that it does not take.
+    """
+
+    action: ClassVar[TaskAction[Any]]
+    params: ClassVar[Mapping[str, Any]] = {}
+    refused: ClassVar[Sequence[Mapping[str, Any]]] = ()
+
+    def good_params(self, client: ApiClient) -> Mapping[str, Any]:
+        """Parameters that it takes in the client's tenant."""
+        return self.params
+
+    @abstractmethod
+    def effects(self, client: ApiClient) -> int:
+        """How often it has done its work in the client's tenant."""
+
+    def test_it_is_contributed_with_a_form(self, client: ApiClient) -> None:
+        offered = {each["id"]: each for each in client.get("/api/v1/scheduling/actions").json()}
+        assert self.action.id in offered, "it is not contributed by task_actions() of an installed plugin"
+        schema = offered[self.action.id]["params_schema"]
+        assert schema["type"] == "object"
+        assert schema.get("additionalProperties") is False, "forbid unknown fields, so that a misspelt one is told"
+        for name, described in schema.get("properties", {}).items():
+            assert described.get("title") or described.get("description"), f"{name}: give it a title or a description"
+        assert offered[self.action.id]["idempotency"]
+
+    def test_it_takes_what_it_says_and_nothing_else(self, client: ApiClient) -> None:
+        good = self.good_params(client)
+        assert self._save(client, good).status_code == 201
+        for bad in ({**good, "no_such_field": 1}, *self.refused):
+            answer = self._save(client, bad)
+            assert answer.status_code == 422, (bad, answer.text)
+            assert all(error["field"].startswith("params") for error in answer.json()["errors"]), answer.text
+
+    def test_it_keeps_to_its_permission(self, client: ApiClient, as_user: AsUser) -> None:
+        if self.action.permission is None:
+            return
+        weak = as_user({"scheduling.task.read", "scheduling.task.write"})
+        answer = self._save(weak, self.good_params(client))
+        assert (answer.status_code, answer.json().get("permission")) == (403, self.action.permission)
+
+    @pytest.mark.database
+    def test_it_does_its_work_once(self, platform: PlatformUnderTest, client: ApiClient) -> None:
+        made = self._save(client, self.good_params(client))
+        assert made.status_code == 201, made.text
+        before = self.effects(client)
+        # The engine calls twice, as after an answer that was lost.
+        for function in ("riveredge-kernel-fire", "riveredge-scheduling-execute"):
+            EngineControl(platform).fail("twice", function=function)
+        started = client.post(f"/api/v1/scheduling/tasks/{made.json()['id']}/run", json={})
+        assert started.status_code == 202, started.text
+        platform.settle()
+        fire = client.get(f"/api/v1/scheduling/fires/{started.json()['id']}").json()
+        assert fire["state"] == "succeeded", fire
+        platform.settle()
+        assert self.effects(client) == before + 1
+
+    def _save(self, client: ApiClient, params: Mapping[str, Any]) -> Any:
+        body = {
+            "key": f"suite-{uuid7()}",
+            "title": self.action.title,
+            "action": self.action.id,
+            "params": dict(params),
+            "trigger": {"kind": "cron", "expression": "0 0 1 1 *"},
+        }
+        return client.post("/api/v1/scheduling/tasks", json=body)
+
+
+__all__ = ["Operation", "PluginSuite", "TaskActionSuite", "TenancySuite", "operations"]
