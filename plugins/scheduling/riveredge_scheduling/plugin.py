@@ -15,6 +15,7 @@ from riveredge_scheduling.settings import SchedulingSettings, SchedulingTenantSe
 from riveredge_scheduling.source import Schedules
 from riveredge_scheduling.templates import TEMPLATES
 from riveredge_sdk import (
+    Command,
     EventType,
     FunctionSpec,
     NavItem,
@@ -66,6 +67,11 @@ class SchedulingPlugin(Plugin):
 
     def navigation(self) -> Iterable[NavItem]:
         return (NavItem("scheduling.tasks", "Schedules", "scheduling/tasks", "clock", permission=TASK_READ, order=40),)
+
+    def commands(self) -> Iterable[Command]:
+        from riveredge_scheduling.commands import build
+
+        return (Command("scheduling.commands", "Scheduled tasks.", build),)
 
     def timer_sources(self) -> Iterable[TimerSource]:
         return (Schedules(),)

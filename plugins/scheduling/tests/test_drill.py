@@ -1,0 +1,22 @@
+"""The drill runs where an operator would run it, and leaves nothing behind."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_the_drill_reports_what_was_armed_again(tmp_path: Path) -> None:
+    command = [Path(sys.executable).parent / "riveredge", "scheduling", "drill", "--schedules", "3", "--minutes", "3"]
+    # What would lead a careless drill to somebody's database and engine.
+    real = {
+        "RIVEREDGE_DATABASE__SYSTEM_URL": "postgresql+asyncpg://nobody@127.0.0.1:1/none",
+        "RIVEREDGE_INNGEST__BASE_URL": "http://127.0.0.1:1",
+    }
+    environment = {**os.environ, **real, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the engine has lost its memory" in done.stdout
+    assert "re-armed: 6 of 6" in done.stdout
+    assert done.stdout.strip().endswith("passed")
+    assert list(tmp_path.iterdir()) == []
