@@ -29,7 +29,7 @@ def finished_at_once(op: Op) -> bool:
 def apply_op(core: Core, tx: Tx, run: Run, op: Op) -> bool:
     """Store one reported step; False if the run knew it already."""
     if finished_at_once(op):
-        return _finish(core, tx, run, op)
+        return store_finished(core, tx, run, op)
     if not step_rows.plan(tx, run.id, op.id, op=op.op, name=op.display, at=core.now()):
         return False
     try:
@@ -40,7 +40,8 @@ def apply_op(core: Core, tx: Tx, run: Run, op: Op) -> bool:
     return True
 
 
-def _finish(core: Core, tx: Tx, run: Run, op: Op) -> bool:
+def store_finished(core: Core, tx: Tx, run: Run, op: Op) -> bool:
+    """Store a step with its result; False if the run has it already."""
     memo = progress.data_memo(op.data) if op.op in _RUN else progress.error_memo(op.error or {})
     if len(memo) > core.options.max_step_bytes:
         message = f"the output of the step is larger than {core.options.max_step_bytes} bytes"

@@ -44,6 +44,7 @@ def build(core: Core, item: Item, run: Run, function: Function) -> CallRequest:
         "fn_id": function.id,
         "job_id": str(item.id),
         "max_attempts": function.max_attempts,
+        "qi_id": dispatch_id(item),
         "request_id": request_id,
         "run_id": run.id,
         "stack": {"current": len(memos), "stack": [memo.hash for memo in memos]},
@@ -72,6 +73,11 @@ def build(core: Core, item: Item, run: Run, function: Function) -> CallRequest:
         headers["x-inngest-signature"] = sign(core.options.signing_key, body)
     aim = item.step if item.kind == Kind.STEP else DISCOVERY
     return CallRequest(_address(function.config.url, function.slug, aim), headers, body, len(memos))
+
+
+def dispatch_id(item: Item) -> str:
+    """Names one call of a queue item, so that a checkpoint of one that was given up is recognised."""
+    return f"{item.id}.{item.attempt}"
 
 
 def server_headers(core: Core) -> dict[str, str]:

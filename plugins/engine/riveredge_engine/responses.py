@@ -84,13 +84,14 @@ def _unwrap_stream(body: bytes, headers: dict[str, str]) -> tuple[int, dict[str,
 def _read_ops(parsed: Any, headers: dict[str, str]) -> Outcome:
     raw = parsed if isinstance(parsed, list) else [parsed]
     try:
-        ops = [_read_op(item) for item in raw if item.get("op") != "None"]
+        ops = [read_op(item) for item in raw if item.get("op") != "None"]
     except (AttributeError, KeyError, TypeError):
         return failure("the answer is not a list of steps", status=206)
     return Outcome(206, ops=ops, retry=not _no_retry(headers), retry_at=_retry_at(headers))
 
 
-def _read_op(item: dict[str, Any]) -> Op:
+def read_op(item: dict[str, Any]) -> Op:
+    """One reported step. Raises KeyError, TypeError or AttributeError if it is none."""
     name = str(item.get("name") or "")
     return Op(
         op=str(item["op"]), id=str(item["id"]), name=name, display=str(item.get("displayName") or name),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -15,8 +15,8 @@ from starlette.routing import Route
 from riveredge_engine.signing import bearers, hash_key
 
 HEADERS = {"x-inngest-sdk": "js:v4.24.0"}
-# Of the memos of the steps so far: the next steps.
-Behaviour = Callable[[dict[str, Any]], list[dict[str, Any]]]
+# Of the body of a call: the next steps.
+Behaviour = Callable[[dict[str, Any]], Awaitable[list[dict[str, Any]]]]
 
 
 @contextlib.asynccontextmanager
@@ -24,7 +24,7 @@ async def played(world: Any, serve_asgi: Any, behaviour: Behaviour) -> AsyncIter
     """A registered app with one function, triggered by the event `js/go`."""
 
     async def answer(request: Request) -> JSONResponse:
-        return JSONResponse(behaviour((await request.json())["steps"]), status_code=206, headers=HEADERS)
+        return JSONResponse(await behaviour(await request.json()), status_code=206, headers=HEADERS)
 
     async with serve_asgi(Starlette(routes=[Route("/api", answer, methods=["POST"])])) as url:
         runtime = {"type": "http", "url": f"{url}/api"}
@@ -40,7 +40,7 @@ def complete(data: Any) -> dict[str, Any]:
 
 
 async def test_a_run_can_end_with_its_last_steps(world: Any, serve_asgi: Any) -> None:
-    def behaviour(steps: dict[str, Any]) -> list[dict[str, Any]]:
+    async def behaviour(call: dict[str, Any]) -> list[dict[str, Any]]:
         ran = {"op": "StepRun", "id": "h1", "name": "", "displayName": "a", "data": 1}
         return [ran, complete({"a": [1, None]})]
 
@@ -57,8 +57,8 @@ async def test_the_engine_makes_requests_for_a_step(world: Any, serve_asgi: Any)
         seen.append((request.method, request.headers.get("x-team"), await request.body()))
         return JSONResponse({"made": True}, status_code=201, headers={"x-answer": "yes"})
 
-    def behaviour(steps: dict[str, Any]) -> list[dict[str, Any]]:
-        if steps:
+    async def behaviour(call: dict[str, Any]) -> list[dict[str, Any]]:
+        if steps := call["steps"]:
             return [complete(steps)]
         opts = {"url": f"{url}/made", "method": "PUT", "headers": {"X-Team": "a"}, "body": "hello"}
         refused = {"url": "http://127.0.0.1:9/", "method": "GET", "headers": {}}
@@ -77,8 +77,8 @@ async def test_the_engine_makes_requests_for_a_step(world: Any, serve_asgi: Any)
 
 
 async def test_errors_have_no_empty_stack_and_keep_their_cause(world: Any, serve_asgi: Any) -> None:
-    def behaviour(steps: dict[str, Any]) -> list[dict[str, Any]]:
-        if len(steps) == 2:
+    async def behaviour(call: dict[str, Any]) -> list[dict[str, Any]]:
+        if len(steps := call["steps"]) == 2:
             return [complete(steps)]
         error = {"name": "TypeError", "message": "bad", "cause": {"name": "Error", "message": "why"}}
         failed = {"op": "StepFailed", "id": "h1", "displayName": "a", "error": error}
@@ -89,6 +89,57 @@ async def test_errors_have_no_empty_stack_and_keep_their_cause(world: Any, serve
     first, second = run["output"]["h1"]["error"], run["output"]["h2"]["error"]
     assert first == {"name": "TypeError", "message": "bad", "cause": {"name": "Error", "message": "why"}}
     assert "stack" not in second
+
+
+def ran(step: str, data: Any) -> dict[str, Any]:
+    return {"op": "StepRun", "id": step, "name": "", "displayName": step, "data": data}
+
+
+async def test_steps_that_were_told_of_in_a_call_are_not_run_again(world: Any, serve_asgi: Any) -> None:
+    known: list[list[str]] = []
+
+    async def behaviour(call: dict[str, Any]) -> list[dict[str, Any]]:
+        known.append(list(call["steps"]))
+        for step in ("a", "b"):
+            if step not in call["steps"]:
+                told = {"qi_id": call["ctx"]["qi_id"], "steps": [ran(step, step * 2)]}
+                answer = await world.http.post(f"{world.url}/v1/checkpoint/{call['ctx']['run_id']}/async", json=told)
+                assert answer.status_code == 200, answer.text
+        return [ran("c", 3), complete("done")]
+
+    world.engine.faults.inject("lost-answer")
+    async with played(world, serve_asgi, behaviour):
+        run = await world.ended(await world.send("js/go"))
+    assert (run["output"], known) == ("done", [[], ["a", "b"]])
+    assert await world.steps(run["run_id"]) == ["a", "b", "c"]
+    steps = await world.get(f"/v1/runs/{run['run_id']}/steps")
+    assert [step["output"] for step in steps] == [{"data": "aa"}, {"data": "bb"}, {"data": 3}]
+
+
+async def test_what_cannot_be_told_in_a_call_is_refused(world: Any, serve_asgi: Any) -> None:
+    answers: list[int] = []
+
+    async def behaviour(call: dict[str, Any]) -> list[dict[str, Any]]:
+        url, current = f"{world.url}/v1/checkpoint/{call['ctx']['run_id']}/async", call["ctx"]["qi_id"]
+        stale = f"{current.partition('.')[0]}.7"
+        bodies: list[dict[str, Any]] = [
+            {"qi_id": stale, "steps": [ran("a", 1)]},
+            {"qi_id": "\u00b2.\u00b2", "steps": [ran("a", 1)]},
+            {"steps": [ran("a", 1)]},
+            {"qi_id": current, "steps": [{"op": "Sleep", "id": "s", "name": "1h"}]},
+            {"qi_id": current, "steps": 1},
+            {"qi_id": current, "steps": [{}]},
+            {"qi_id": current, "steps": [ran(f"s{number}", 1) for number in range(1_001)]},
+        ]
+        answers.extend([(await world.http.post(url, json=body)).status_code for body in bodies])
+        elsewhere = f"{world.url}/v1/checkpoint/unknown/async"
+        answers.append((await world.http.post(elsewhere, json={"qi_id": current, "steps": []})).status_code)
+        return [complete("done")]
+
+    async with played(world, serve_asgi, behaviour):
+        run = await world.ended(await world.send("js/go"))
+    assert answers == [409, 409, 409, 400, 400, 400, 400, 409]
+    assert await world.steps(run["run_id"]) == []
 
 
 @pytest.mark.parametrize("key", ["signkey-prod-" + "ab" * 32, "cd" * 32])

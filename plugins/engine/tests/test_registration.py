@@ -235,6 +235,7 @@ async def test_an_app_with_another_key_gets_nothing_done(make_world: Any) -> Non
         ("GET", "/v1/runs/x/jobs"),
         ("POST", "/v1/runs/x/cancel"),
         ("GET", "/v0/runs/x/actions"),
+        ("POST", "/v1/checkpoint/x/async"),
         ("POST", "/v1/apps/sync"),
         ("POST", "/v0/gql"),
         ("GET", "/metrics"),

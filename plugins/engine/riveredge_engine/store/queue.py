@@ -60,6 +60,11 @@ def exists(db: Database | Tx, item: Item) -> bool:
     return bool(db.rows("SELECT 1 FROM queue WHERE id = ? AND attempt = ?", item.id, item.attempt))
 
 
+def is_current(tx: Tx, run_id: str, item_id: int, attempt: int) -> bool:
+    """Whether an attempt of a run's item is the one to be done."""
+    return bool(tx.rows("SELECT 1 FROM queue WHERE id = ? AND run_id = ? AND attempt = ?", item_id, run_id, attempt))
+
+
 def load(db: Database, ids: Sequence[int]) -> list[Item]:
     """The items that are still queued, in the order of their due times."""
     rows: list[Row] = []

@@ -24,6 +24,7 @@ def create_app(state: WebState) -> Starlette:
             Route("/invoke/{slug}", apps.invoke, methods=["POST"]),
             Route("/fn/register", apps.register_app, methods=["POST", "PUT"]),
             Route("/v0/runs/{run_id}/batch", runs.batch, methods=["GET"]),
+            Route("/v1/checkpoint/{run_id}/async", runs.checkpoint, methods=["POST"]),
             Route("/v0/runs/{run_id}/actions", runs.actions, methods=["GET"]),
             WebSocketRoute(connect.PATH, connect.socket),
             Route("/v0/connect/start", connect.start, methods=["POST"]),

@@ -7,9 +7,10 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .. import intake
+from .. import checkpoints, intake
 from ..errors import EngineError
 from ..models import Run, RunStatus
+from ..responses import read_op
 from ..store import events as event_rows
 from ..store import queue as queue_rows
 from ..store import runs as run_rows
@@ -80,6 +81,19 @@ async def actions(request: Request) -> Response:
     state, run = _live(request)
     memos = step_rows.memos(state.core.db, run.id)
     return _json("{" + ",".join(f"{json.dumps(memo.hash)}:{memo.json}" for memo in memos) + "}")
+
+
+async def checkpoint(request: Request) -> Response:
+    """An app tells of steps that it has done, in a call that is under way (`qi_id`), and goes on."""
+    state = authorised(request)
+    body, run_id = await json_body(request), request.path_params["run_id"]
+    try:
+        ops = [read_op(step) for step in body["steps"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EngineError(f"steps is not a list of steps: {error}") from error
+    dispatch = str(body.get("qi_id"))
+    await state.core.db.write(lambda tx: checkpoints.store(state.core, tx, run_id, dispatch, ops))
+    return answers.page({"run_id": run_id})
 
 
 def _live(request: Request) -> tuple[WebState, Run]:
