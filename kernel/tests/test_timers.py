@@ -1,5 +1,6 @@
 """Timers: set, replaced, cancelled; fired once, at their time, for tenants that are served."""
 
+import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from sqlmodel import col, select
 from riveredge_example.schemas import NotePayload
 from riveredge_example.service import REMINDER_DUE
 from riveredge_kernel.events.models import OutboxEvent
+from riveredge_kernel.functions.client import wire_id
 from riveredge_kernel.testing import ThreadedPlatform
 from riveredge_kernel.timers.models import Timer
 from riveredge_sdk import timers, unit_of_work
@@ -149,6 +151,34 @@ def test_cancelled_is_cancelled(ahead: timedelta, note: Reminders, engine: Engin
     assert note.fired == 2
     assert note.cancel() == 0
     assert [row.state for row in note.rows()] == ["cancelled", "fired", "fired"]
+
+
+def test_many_who_set_the_same_timer_at_once_leave_one(note: Reminders, engine: EngineControl) -> None:
+    async def put() -> None:
+        with use_context(note.platform.context(note.tenant)):
+            async with unit_of_work():
+                await note.put(engine.now() + timedelta(seconds=40))
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(put() for _ in range(5)))
+
+    note.platform.run(all_at_once())
+    assert [row.generation for row in note.rows()] == [5]
+    engine.advance(seconds=60)
+    assert note.fired == 1
+
+
+def test_an_event_under_a_new_id_does_nothing_twice(note: Reminders, engine: EngineControl) -> None:
+    """What was acknowledged twice and seen never is sent with a new id; perhaps the first one was only slow."""
+    note.set(engine.now() + timedelta(seconds=1))
+    engine.advance(seconds=5)
+    assert note.fired == 1
+    (event,) = note.events()
+    event.attempts = 2
+    assert wire_id(event.id, event.attempts) == f"{event.id}:r1"
+    note.platform.run(note.platform.platform.functions.sender.send_events([event]))
+    note.wait_for(lambda: sorted(note.runs()) == ["cancelled", "running"])
+    assert note.fired == 1
 
 
 def test_a_cancelled_timer_can_be_set_again(note: Reminders, engine: EngineControl) -> None:

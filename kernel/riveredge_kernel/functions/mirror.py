@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 _OPEN = (RunStatus.RUNNING,)
 REPEATABLE = (RunStatus.FAILED, RunStatus.LOST)
 # There is one every minute; what nobody looks at fills tables.
-_TICKS = ("kernel.tick", "kernel.tick_shard", "kernel.reconcile")
+_TICKS = ("kernel.tick", "kernel.tick_shard", "kernel.fire", "kernel.reconcile")
 KEEP_RUNS = timedelta(days=90)
 KEEP_EVENTS = timedelta(days=7)
 KEEP_TICKS = timedelta(days=1)
