@@ -227,3 +227,11 @@ class Settings(BaseSettings):
     @property
     def base_url(self) -> str:
         return self.public_url or f"http://{self.host}:{self.port}"
+
+    def tenant_url(self, slug: str) -> str | None:
+        """The address of an organisation's own sub-domain; None where organisations have none."""
+        if self.http.tenant_domain is None:
+            return None
+        parts = urlsplit(self.base_url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{slug}.{self.http.tenant_domain}{port}"

@@ -126,6 +126,36 @@ def test_signing_in_at_an_address_is_for_that_organisation(
     assert contrary.status_code == 400
 
 
+def test_one_sees_and_switches_between_ones_organisations(
+    anonymous: ApiClient, undecided: dict[str, str], tenant: TestTenant, other_tenant: TestTenant
+) -> None:
+    def mine(headers: dict[str, str]) -> dict[str, bool]:
+        answer = anonymous.get("/api/v1/auth/tenants", headers=headers)
+        assert answer.status_code == 200, answer.text
+        for one in answer.json():
+            assert one["active"]
+            assert f"//{one['slug']}.river.test:" in one["url"]
+        return {one["slug"]: one["current"] for one in answer.json()}
+
+    assert mine(undecided) == {tenant.slug: False, other_tenant.slug: False}
+    headers = undecided
+    for chosen in (tenant, other_tenant, tenant):
+        switched = anonymous.post("/api/v1/auth/token", json={"tenant": chosen.slug}, headers=headers).json()
+        headers = {"Authorization": f"Bearer {switched['access_token']}", "Host": "river.test"}
+        assert mine(headers) == {one.slug: one == chosen for one in (tenant, other_tenant)}
+
+
+def test_a_sign_in_by_a_provider_may_come_back_to_the_organisations_own_address(
+    anonymous: ApiClient, client: ApiClient, tenant: TestTenant, other_tenant: TestTenant
+) -> None:
+    port = anonymous.base_url.port
+    for slug, status in ((tenant.slug, 404), (other_tenant.slug, 422), (f"{tenant.slug}.evil", 422)):
+        body = {"provider": "acme", "redirect_to": f"http://{slug}.river.test:{port}/"}
+        at = {"Host": f"{tenant.slug}.river.test"}
+        started = anonymous.post("/api/v1/auth/oidc/start", json=body, headers=at)
+        assert started.status_code == status, (slug, started.text)
+
+
 def test_sub_domains_are_allowed_hosts_in_production(tmp_path: Path) -> None:
     settings = Settings(
         var_dir=tmp_path,

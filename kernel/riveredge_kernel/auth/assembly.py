@@ -28,6 +28,7 @@ from riveredge_kernel.auth.second_factor_routes import second_factor_router, tic
 from riveredge_kernel.auth.service import AuthService
 from riveredge_kernel.auth.session_routes import session_router
 from riveredge_kernel.auth.sessions import Sessions
+from riveredge_kernel.auth.tenant_routes import my_tenants_router
 from riveredge_kernel.auth.tickets import Tickets
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.db.database import Database
@@ -78,6 +79,7 @@ class AuthParts:
         issuer = self.settings.auth.totp_issuer
         return [
             auth_router(self.service),
+            my_tenants_router(self.service, self.settings),
             session_router(self.database, self.runtime, self.sessions),
             account_router(self.service, self.accounts, self.proofs),
             second_factor_router(self.service, self.second_factor, self.proofs, self.mails, issuer=issuer),

@@ -21,7 +21,7 @@ TENANT_HINT = "riveredge.tenant_hint"
 # identity provider of one organisation has vouched.
 _ACCOUNT = "/auth/"
 _OPEN_TO_BOUND = frozenset(
-    {"/auth/me", "/auth/token", "/auth/logout", "/auth/logout-everywhere", "/auth/tickets"}
+    {"/auth/me", "/auth/tenants", "/auth/token", "/auth/logout", "/auth/logout-everywhere", "/auth/tickets"}
     | {"/auth/sessions", "/auth/sessions/{session_id}"}  # show and end those of this organisation only
 )
 LOCALES = ("en", "zh-CN")

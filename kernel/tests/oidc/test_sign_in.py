@@ -250,6 +250,7 @@ def test_a_provider_of_one_organisation_opens_no_other(
     assert [one["slug"] for one in answer.json()["tenants"]] == [tenant.slug], "not even which others there are"
     client = sign_in.client
     assert [one["slug"] for one in client.get("/api/v1/auth/me", headers=headers).json()["tenants"]] == [tenant.slug]
+    assert [one["slug"] for one in client.get("/api/v1/auth/tenants", headers=headers).json()] == [tenant.slug]
     assert client.post("/api/v1/auth/token", json={"tenant": other_tenant.slug}, headers=headers).status_code == 403
     assert client.post("/api/v1/auth/token", json={"tenant": tenant.slug}, headers=headers).status_code == 200
     assert client.get(NOTES, headers={**headers, "X-Tenant": other_tenant.slug}).status_code == 403
@@ -283,7 +284,16 @@ def test_a_providers_word_does_not_reach_the_account_itself(
     """Password, second factor and other sign-ins are the person's in all their organisations."""
     trust()
     headers = {**bearer(sign_in.whole()), "If-Match": '"1"'}
-    open_to_all = ("me", "token", "logout", "logout-everywhere", "tickets", "sessions", "sessions/{session_id}")
+    open_to_all = (
+        "me",
+        "tenants",
+        "token",
+        "logout",
+        "logout-everywhere",
+        "tickets",
+        "sessions",
+        "sessions/{session_id}",
+    )
     allowed = {f"/api/v1/auth/{name}" for name in open_to_all}
     reached = [
         (method, path)

@@ -115,7 +115,8 @@ class OidcService:
             NotFound: there is no such organisation or provider.
             Unavailable: the provider cannot be reached, or is not set up right.
         """
-        origins = [origin for origin in self._settings.http.cors_origins if origin != "*"]
+        own = self._settings.tenant_url(tenant)
+        origins = [origin for origin in (*self._settings.http.cors_origins, own) if origin and origin != "*"]
         target = checked_redirect(redirect_to, base_url=self._settings.base_url, origins=origins)
         provider = await self._provider(tenant, key)
         state, secret, nonce = (secrets.token_urlsafe(32) for _ in range(3))
