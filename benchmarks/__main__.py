@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import due, engine, latency, requests, startup
+from benchmarks import due, engine, latency, requests, startup, stream
 from benchmarks.load import Result
 from riveredge_kernel import logging as kernel_logging
 from riveredge_kernel.settings import Settings
@@ -18,6 +18,7 @@ out = Console(highlight=False, width=110)
 
 LEAST_THROUGHPUT = 0.7
 MOST_STARTUP = 1.5
+MOST_BROADCAST = 1000
 
 
 def _verdict(reached: bool) -> str:
@@ -85,6 +86,24 @@ def _due() -> None:
     out.print(table)
 
 
+def _stream() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        measured = {"SQLite": stream.run(directory, f"sqlite+aiosqlite:///{directory}/stream.db")}
+        postgres = find_postgres()
+        if postgres is not None:
+            made = postgres.create_database()
+            roles = {"owner_url": made.owner, "system_url": made.system}
+            measured["PostgreSQL"] = stream.run(directory, made.app, **roles)
+            postgres.drop_database(made.name)
+    for database, seconds in measured.items():
+        p50, p99 = seconds[len(seconds) // 2] * 1000, seconds[int(len(seconds) * 0.99)] * 1000
+        out.print(
+            f"From a request to {stream.CLIENTS} WebSocket clients, {database}: p50 {p50:.0f} ms, p99 {p99:.0f} ms "
+            f"(goal under 1000: {_verdict(p99 < MOST_BROADCAST)})"
+        )
+
+
 def _engine() -> None:
     table = Table("embedded engine", "goal", "measured", "", *(["Inngest server"] if engine.SERVER else []))
     with tempfile.TemporaryDirectory() as name:
@@ -103,6 +122,7 @@ def main() -> None:
     _startup()
     _latency()
     _due()
+    _stream()
     _engine()
 
 
