@@ -1,6 +1,7 @@
 """Who gets into the live stream, what they may follow there, and when they are shown out."""
 
 import contextlib
+import json
 from typing import Any
 
 import pytest
@@ -203,6 +204,30 @@ def test_a_permission_that_is_taken_away_ends_the_subscription(
     told = live.receive()
     assert (told["type"], told["topic"]) == ("revoked", "example.notes")
     assert problem_of(live.subscribe("example.notes")) == 403
+
+
+def test_signing_out_ends_the_stream(as_user: AsUser, stream: OpenStream) -> None:
+    user = as_user(READ)
+    live = stream(user)
+    live.subscribe("example.notes")
+    assert user.post("/api/v1/auth/logout").status_code == 204
+    assert live.closed().code == 4401
+
+
+def test_a_revoked_key_ends_its_stream(platform: PlatformUnderTest, as_user: AsUser) -> None:
+    owner = as_user(READ | {"kernel.api_key.own"})
+    key = owner.post("/api/v1/api-keys", json={"name": "Robot", "permissions": ["example.note.read"]}).json()
+    address = platform.base_url.replace("http", "ws", 1) + "/api/v1/stream"
+    with connect(address, proxy=None, additional_headers={"Authorization": f"Bearer {key['key']}"}) as socket:
+        socket.send('{"type": "subscribe", "topic": "example.notes"}')
+        assert [json.loads(socket.recv(20))["type"] for _ in range(2)] == ["hello", "subscribed"]
+        socket.send('{"type": "subscribe", "topic": "kernel.runs"}')
+        assert problem_of(json.loads(socket.recv(20))) == 403, "the key does not name that permission"
+        assert owner.post(f"/api/v1/api-keys/{key['id']}/revoke").status_code == 200
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(20)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4401
 
 
 # -- bad manners ----------------------------------------------------------------------------------------------------

@@ -58,7 +58,9 @@ def _run_router(api: EngineApi, reconciler: Reconciler, reruns: Reruns) -> Route
         steps = [StepOut.model_validate(row) for row in (await session().exec(query)).all()]
         return RunDetail(**RunOut.model_validate(run).model_dump(), steps=steps)
 
-    @router.post("/{run_id}/cancel", require="kernel.run.cancel", status=200, summary="Cancel a run")
+    @router.post(
+        "/{run_id}/cancel", require="kernel.run.cancel", status=200, own_transactions=True, summary="Cancel a run"
+    )
     async def cancel_run(run_id: str) -> RunOut:
         """Stops it before its next step; a step under way is not interrupted. `on_failure` is not called."""
         run = await _look(run_id)
