@@ -23,6 +23,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from inngest import (
+    Batch,
     Cancel,
     Concurrency,
     Debounce,
@@ -36,9 +37,10 @@ from inngest import (
     Timeouts,
 )
 from inngest import Context as FunctionContext
-from pydantic import BaseModel
+from inngest import Event as InngestEvent
+from pydantic import BaseModel, ValidationError
 
-from riveredge_sdk.events import EventType
+from riveredge_sdk.events import RESERVED_KEYS, EventType
 
 PayloadT = TypeVar("PayloadT", bound=BaseModel)
 JSON: TypeAlias = Any
@@ -47,6 +49,7 @@ Handler: TypeAlias = Callable[[FunctionContext, PayloadT], Awaitable[JSON]]
 # Inngest's limits.
 MAX_TRIGGERS = 10
 MAX_RETRIES = 20
+MAX_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,10 @@ class FunctionSpec(Generic[PayloadT]):
         on_failure: called once, under the same tenant, when the run has failed for good.
         subject: the object that a run with this payload serves, for example
             `lambda event: Subject("messaging.delivery", event.delivery_id)`.
-        The others are Inngest's own configuration.
+        batch: one run for several events; the handler gets the first one's payload, and `payloads` gives all.
+        The others are Inngest's own configuration. What drops, merges or ends runs (rate limit, debounce, singleton,
+        idempotency, batch, cancel) works within each tenant, whatever its key; throttle and concurrency only delay,
+        and hold for all tenants together unless their key says otherwise.
     """
 
     id: str
@@ -138,6 +144,7 @@ class FunctionSpec(Generic[PayloadT]):
     cancel: Sequence[Cancel] = ()
     priority: Priority | None = None
     singleton: Singleton | None = None
+    batch: Batch | None = None
     idempotency: str | None = None
     timeouts: Timeouts | None = None
 
@@ -151,6 +158,15 @@ class FunctionSpec(Generic[PayloadT]):
             raise ValueError(f"function {self.id!r}: expected 1 to {MAX_TRIGGERS} event types as its trigger")
         if not 0 <= self.retries <= MAX_RETRIES:
             raise ValueError(f"function {self.id!r}: retries must be 0 to {MAX_RETRIES}")
+        if self.batch is not None:
+            self._check_batch(self.batch)
+
+    def _check_batch(self, batch: Batch) -> None:
+        if not 2 <= batch.max_size <= MAX_BATCH:
+            raise ValueError(f"function {self.id!r}: a batch has 2 to {MAX_BATCH} events")
+        excluded = ("cancel", "debounce", "idempotency", "priority", "rate_limit", "singleton")
+        if clash := [name for name in excluded if getattr(self, name)]:
+            raise ValueError(f"function {self.id!r}: Inngest knows no batch with {', '.join(clash)}")
 
     @property
     def events(self) -> tuple[EventType[PayloadT], ...]:
@@ -167,8 +183,32 @@ class FunctionSpec(Generic[PayloadT]):
         return (self.trigger,) if isinstance(self.trigger, EventType | Cron) else self.trigger
 
 
+def payloads(ctx: FunctionContext, payload: type[PayloadT]) -> list[PayloadT]:
+    """The payloads of all events of a run, in their order: one, or those of a batch.
+
+    Raises:
+        NonRetriableError: the data of one does not fit.
+    """
+    return [read_payload(payload, event) for event in ctx.events or [ctx.event]]
+
+
+def read_payload(payload: type[PayloadT], event: InngestEvent) -> PayloadT:
+    """An event's data, validated, without what the kernel has added.
+
+    Raises:
+        NonRetriableError: it does not fit.
+    """
+    try:
+        return payload.model_validate({k: v for k, v in event.data.items() if k not in RESERVED_KEYS})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise NonRetriableError(f"the event's data does not fit: {where}: {first['msg']}") from None
+
+
 __all__ = [
     "JSON",
+    "Batch",
     "Cancel",
     "Concurrency",
     "Cron",
@@ -187,4 +227,6 @@ __all__ = [
     "Subject",
     "Throttle",
     "Timeouts",
+    "payloads",
+    "read_payload",
 ]

@@ -58,6 +58,24 @@ PARTLY: dict[str, tuple[str, str]] = {
     ),
     "raising coroutine": ("async def startup(self): raise OSError('no port')", "startup: OSError: no port"),
     "exiting coroutine": ("async def startup(self): raise SystemExit('bye')", "startup: SystemExit: bye"),
+    "coroutine that awaits what it has cancelled": (
+        """async def startup(self):
+            import asyncio
+            task = asyncio.create_task(asyncio.sleep(60))
+            task.cancel()
+            await task""",
+        "startup: CancelledError",
+    ),
+    "coroutine that does not let itself be cancelled": (
+        """async def startup(self):
+            import asyncio
+            for _ in range(100):
+                try:
+                    await asyncio.sleep(0.05)
+                except asyncio.CancelledError:
+                    pass""",
+        "startup: no end after 0.3 s",
+    ),
     "hanging coroutine": (
         "async def startup(self):\n    import asyncio\n    await asyncio.sleep(60)",
         "startup: no end after 0.3 s",

@@ -149,7 +149,8 @@ def _expected(specs: Iterable[FunctionSpec[Any]]) -> dict[str, frozenset[str]]:
     for spec in specs:
         # Limits and conditions may keep a run from starting; then it cannot be waited for.
         certain = not (spec.condition or spec.rate_limit or spec.debounce or spec.singleton or spec.idempotency)
-        if certain:
+        # A batch's run is noted under its first event only.
+        if certain and not spec.batch:
             for event in spec.events:
                 found.setdefault(event.name, set()).add(spec.id)
     return {name: frozenset(functions) for name, functions in found.items()}

@@ -40,6 +40,7 @@ class RunRequest:
 
 
 def is_repeatable(spec: FunctionSpec[Any]) -> bool:
-    """Whether runs of the function can be repeated: it has an event, a tenant, and room for one more trigger."""
+    """Whether runs of the function can be repeated: it has one event, a tenant, and room for one more trigger."""
     triggers = len(spec.events) + len(spec.crons)
-    return bool(spec.events) and not spec.system and triggers < MAX_TRIGGERS and not spec.idempotency
+    is_single = bool(spec.events) and spec.batch is None
+    return is_single and not spec.system and triggers < MAX_TRIGGERS and not spec.idempotency

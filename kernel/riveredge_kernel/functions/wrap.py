@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import inngest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from riveredge_kernel.functions.client import event_id_of
 from riveredge_kernel.functions.mirror import RunMirror
 from riveredge_kernel.functions.models import RunStatus
 from riveredge_kernel.functions.requests import RUN_REQUESTED, RunRequest, is_repeatable
+from riveredge_kernel.functions.scoping import flow_control, scope_waits
 from riveredge_kernel.metrics import FUNCTION_CALLS
 from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.host import PluginHost
@@ -20,8 +21,7 @@ from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_kernel.tenancy.models import TenantStatus
 from riveredge_kernel.timers.service import TimerRef
 from riveredge_sdk.context import Context, use_context
-from riveredge_sdk.events import RESERVED_KEYS
-from riveredge_sdk.functions import CronTick, FunctionSpec, Subject
+from riveredge_sdk.functions import CronTick, FunctionSpec, Subject, read_payload
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.runtime import Runtime
 from riveredge_sdk.timers import NotServedError
@@ -97,6 +97,10 @@ class Wrapped:
                 # It may have begun while the tenant was served.
                 await self.around.mirror.ended(ctx.run_id, RunStatus.CANCELLED, error=str(reason))
             return {"skipped": str(reason)}
+        if not self.spec.system:
+            if any(event.data.get("tenant_id") != data["tenant_id"] for event in ctx.events or ()):
+                raise inngest.NonRetriableError("the events of one run are of several tenants")
+            scope_waits(ctx)
         with use_context(context):
             refusal = await self._begin(ctx)
             if refusal is not None:
@@ -138,14 +142,7 @@ class Wrapped:
             return CronTick()
         if model is None:
             raise inngest.NonRetriableError(f"no trigger of {self.spec.id} is called {ctx.event.name!r}")
-        try:
-            payload: BaseModel = model.model_validate(
-                {k: v for k, v in ctx.event.data.items() if k not in RESERVED_KEYS}
-            )
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise inngest.NonRetriableError(f"the event's data does not fit: {where}: {first['msg']}") from None
+        payload: BaseModel = read_payload(model, ctx.event)
         return payload
 
 
@@ -164,23 +161,12 @@ def build(client: inngest.Inngest, wrapped: Wrapped) -> inngest.Function[Any]:
     if is_repeatable(spec):
         mine = f"event.data.riveredge.function == '{spec.id}'"
         triggers.append(inngest.TriggerEvent(event=RUN_REQUESTED, expression=mine))
-    limits = [spec.concurrency] if spec.concurrency else []
-    if spec.per_tenant is not None and not spec.system:
-        limits.append(inngest.Concurrency(limit=spec.per_tenant.limit, key="event.data.tenant_id", scope="fn"))
     create = client.create_function(
         fn_id=inngest_id(spec.id),
         name=spec.title,
         trigger=triggers,
         retries=spec.retries,
-        concurrency=limits or None,
-        throttle=spec.throttle,
-        rate_limit=spec.rate_limit,
-        debounce=spec.debounce,
-        cancel=list(spec.cancel) or None,
-        priority=spec.priority,
-        singleton=spec.singleton,
-        idempotency=spec.idempotency,
-        timeouts=spec.timeouts,
+        **flow_control(spec),
     )
     return create(wrapped.run)
 

@@ -173,14 +173,32 @@ class PluginHost:
         """Call an asynchronous hook of every plugin that has it; the results of those that gave one, by plugin id."""
         results: dict[str, Any] = {}
         for impl in getattr(self._manager.hook, hook.__name__).get_hookimpls():
+            plugin: Plugin = impl.plugin
+            # A task of its own: it may be left behind where it does not even end when it is cancelled.
+            task = asyncio.create_task(self._answer(plugin, hook.__name__, args))
             try:
-                async with asyncio.timeout(self._settings.hook_timeout):
-                    results[impl.plugin.id] = await getattr(impl.plugin, hook.__name__)(*args)
-            except TimeoutError:
-                self.add_reason(impl.plugin.id, f"{hook.__name__}: no end after {self._settings.hook_timeout:g} s")
-            except (Exception, SystemExit) as error:  # noqa: BLE001
-                self.add_reason(impl.plugin.id, f"{hook.__name__}: {type(error).__name__}: {error}"[:500])
+                done, _ = await asyncio.wait({task}, timeout=self._settings.hook_timeout)
+            except asyncio.CancelledError:
+                task.cancel()
+                raise
+            if not done:
+                task.cancel()
+                self.add_reason(plugin.id, f"{hook.__name__}: no end after {self._settings.hook_timeout:g} s")
+            else:
+                results.update(task.result())
         return results
+
+    async def _answer(self, plugin: Plugin, hook: str, args: tuple[Any, ...]) -> dict[str, Any]:
+        """The hook's result under the plugin's id; nothing if it raised, and that is noted."""
+        try:
+            return {plugin.id: await getattr(plugin, hook)(*args)}
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            # A hook that awaits what it has cancelled itself raises this as well, and only then is it the hook's own.
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            self.add_reason(plugin.id, f"{hook}: {type(error).__name__}: {error}"[:500])
+            return {}
 
 
 __all__ = ["Contributed", "PluginError", "PluginHost", "PluginReport"]
