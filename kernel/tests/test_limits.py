@@ -1,6 +1,10 @@
 """Limits that hold across processes, and what they leave to honest people."""
 
 import asyncio
+import contextlib
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +14,6 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import select
 
-from riveredge_kernel.app import create_app
 from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.password_policy import is_listed
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
@@ -18,7 +21,6 @@ from riveredge_kernel.limits.limiter import Limiter
 from riveredge_kernel.limits.models import LimitCounter
 from riveredge_kernel.limits.turnstile import Turnstile
 from riveredge_kernel.metrics import PASSWORD_HASHES
-from riveredge_kernel.platform import Platform
 from riveredge_kernel.testing import ThreadedPlatform, start
 from riveredge_sdk.context import use_context
 from riveredge_sdk.limits import Limit, count_hit
@@ -107,26 +109,66 @@ def test_a_hit_after_a_write_waits_for_nobody(platform: ThreadedPlatform, tenant
     platform.run(write_then_hit(), 5)
 
 
+GUESS = """
+import asyncio, sys
+from riveredge_kernel.app import create_app
+from riveredge_kernel.auth.devices import Device
+from riveredge_kernel.settings import Settings
+from riveredge_sdk.problems import Problem
+
+async def guess(service):
+    try:
+        await service.login(sys.argv[1], "wrong password", Device("192.0.2.7"))
+    except Problem as problem:
+        return problem.status
+
+async def main():
+    platform = create_app(Settings()).state.platform
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(*await asyncio.gather(*(guess(platform.auth.service) for _ in range(8))))
+    await platform.database.dispose()
+
+asyncio.run(main())
+"""
+
+
 @pytest.mark.database
 def test_guesses_are_counted_across_processes(platform: ThreadedPlatform, email: str) -> None:
-    """A second platform on the same database, with nothing else in common, as another process has."""
-    second: Platform = create_app(platform.platform.settings).state.platform
-    here, there = platform.platform.auth.service, second.auth.service
-
-    async def guess(service: Any) -> type[Problem]:
-        try:
-            await service.login(email, "wrong password", Device("192.0.2.7"))
-        except Problem as problem:
-            return type(problem)
-        raise AssertionError("the password is wrong")
-
-    async def guesses() -> list[type[Problem]]:
-        found = await asyncio.gather(*(guess(service) for _ in range(8) for service in (here, there)))
-        await second.database.dispose()
-        return found
-
-    found = platform.run(guesses())
-    assert (found.count(Unauthorized), found.count(TooManyRequests)) == (10, 6)
+    database = platform.platform.settings.database
+    environment = {
+        **os.environ,
+        "RIVEREDGE_VAR_DIR": str(platform.platform.settings.var_dir),
+        "RIVEREDGE_INNGEST__BASE_URL": "http://127.0.0.1:9",
+        **{
+            f"RIVEREDGE_DATABASE__{name.upper()}": value
+            for name in ("url", "owner_url", "system_url")
+            if (value := getattr(database, name))
+        },
+    }
+    with contextlib.ExitStack() as stack:
+        others = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-W", "ignore", "-c", GUESS, email],
+                    env=environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for _ in range(2)
+        ]
+        for other in others:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "ready\n"
+        for other in others:
+            assert other.stdin is not None
+            other.stdin.write("go\n")
+            other.stdin.flush()
+        told = [other.communicate(timeout=120)[0].splitlines()[-1] for other in others]
+    statuses = sorted(int(status) for line in told for status in line.split())
+    assert statuses == [401] * 10 + [429] * 6
 
 
 @pytest.mark.database

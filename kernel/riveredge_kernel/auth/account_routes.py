@@ -8,7 +8,7 @@ from starlette.requests import Request
 from riveredge_kernel.auth.accounts import Accounts
 from riveredge_kernel.auth.answers import Email, Password, Secret
 from riveredge_kernel.auth.devices import device_of
-from riveredge_kernel.auth.own import own_account
+from riveredge_kernel.auth.own import own_session
 from riveredge_kernel.auth.proofs import ProofIn, Proofs
 from riveredge_kernel.auth.service import AuthService
 from riveredge_kernel.tenancy.provisioning import checked_email
@@ -71,7 +71,7 @@ def account_router(service: AuthService, accounts: Accounts, proofs: Proofs) -> 
     @router.put("/password", signed_in=True, status=204, summary="Change one's password")
     async def change_password(body: PasswordIn, request: Request) -> None:
         """Ends all other sessions."""
-        me, current = own_account()
+        me, current = own_session()
         user, _ = await proofs.check(me.id, current, device_of(request), body)
         await accounts.change_password(user, body.new_password, keep=current)
 
@@ -83,7 +83,7 @@ def account_router(service: AuthService, accounts: Accounts, proofs: Proofs) -> 
         summary="Ask for a link that confirms one's address",
     )
     async def ask_for_verification(request: Request) -> Sent:
-        me, _ = own_account()
+        me, _ = own_session()
         user, _ = await service.me(me.id)
         if user.email_verified_at is not None:
             raise Conflict("Your address is confirmed already.")
@@ -94,7 +94,7 @@ def account_router(service: AuthService, accounts: Accounts, proofs: Proofs) -> 
     async def change_email(body: EmailIn, request: Request) -> Sent:
         """The new address counts once the link that is sent there was opened; the old one is told."""
         address = checked_email(body.email)
-        me, current = own_account()
+        me, current = own_session()
         user, _ = await proofs.check(me.id, current, device_of(request), body)
         await accounts.ask_to_verify(user, address, device_of(request))
         return Sent(detail=f"A mail with a link is on its way to {address}.")

@@ -14,7 +14,7 @@ from riveredge_kernel.auth.answers import Email, Password, Secret, TenantBrief, 
 from riveredge_kernel.auth.devices import device_of
 from riveredge_kernel.auth.invitations import Invitation, InvitationService
 from riveredge_kernel.auth.joining import Joining
-from riveredge_kernel.auth.own import own_account
+from riveredge_kernel.auth.own import own_session
 from riveredge_kernel.auth.roles import TAG
 from riveredge_kernel.auth.schemas import RoleKey
 from riveredge_sdk.context import current_context
@@ -149,7 +149,7 @@ def joining_router(joining: Joining) -> Router:
     @router.post("/join", signed_in=True, status=200, own_transactions=True, summary="Accept an invitation as oneself")
     async def join(body: TokenOnly) -> TenantBrief:
         """For those who have an account; choose the organisation by POST /auth/token then."""
-        me, _ = own_account()
+        me, _ = own_session()
         return answers.brief(await joining.join(body.token, me.id))
 
     return router

@@ -142,10 +142,14 @@ class AccountMails:
             return VERIFY_EMAIL, {"link": await self.verify_link(user, mail.address), "hours": _hours(VERIFY_LIFE)}
         return RESET_PASSWORD, {"link": await self.reset_link(user), "hours": _hours(RESET_LIFE)}
 
-    async def reset_link(self, user: User) -> str:
-        """A link that lets whoever has it choose the user's password."""
+    async def reset_link(self, user: User, *, by_hand: bool = False) -> str:
+        """A link that lets whoever has it choose the user's password.
+
+        Args:
+            by_hand: it goes another way than to the user's address, and so does not prove that.
+        """
         async with self._database.system("account mail", self._runtime) as db:
-            data = {"email": user.email}
+            data = {"email": user.email, "by_hand": by_hand}
             token = await OneTimeTokens.issue(db, user.id, Purpose.RESET_PASSWORD, RESET_LIFE, data)
         return self.link("reset-password", token)
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from riveredge_kernel.auth.answers import Code
 from riveredge_kernel.auth.devices import device_of
 from riveredge_kernel.auth.mails import AccountMails
-from riveredge_kernel.auth.own import own_account, own_session
+from riveredge_kernel.auth.own import own_session
 from riveredge_kernel.auth.proofs import ProofIn, Proofs
 from riveredge_kernel.auth.second_factor import SecondFactor
 from riveredge_kernel.auth.service import AuthService
@@ -72,14 +72,14 @@ def second_factor_router(
 
     @router.get(signed_in=True, summary="Is one's second factor on?")
     async def get_second_factor() -> SecondFactorState:
-        me, _ = own_account()
+        me, _ = own_session()
         left = await second_factor.recovery_codes_left(me.id)
         return SecondFactorState(enabled=await second_factor.is_on(me.id), recovery_codes_left=left)
 
     @router.post(signed_in=True, status=200, own_transactions=True, summary="Set up an authenticator app")
     async def begin_second_factor(body: ProofIn, request: Request, response: Response) -> SecondFactorSecret:
         """It is asked for once a first code of it was confirmed."""
-        me, current = own_account()
+        me, current = own_session()
         user, _ = await proofs.check(me.id, current, device_of(request), body)
         response.headers.update(_NO_STORE)
         secret, uri = await second_factor.begin(user, issuer)
@@ -89,7 +89,7 @@ def second_factor_router(
         "/confirm", signed_in=True, status=200, own_transactions=True, summary="Switch the second factor on by a code"
     )
     async def confirm_second_factor(body: CodeIn, response: Response) -> RecoveryCodes:
-        me, _ = own_account()
+        me, _ = own_session()
         codes = await second_factor.confirm(me.id, body.code)
         response.headers.update(_NO_STORE)
         await mails.tell((await service.me(me.id))[0], "second_factor_on")
@@ -99,7 +99,7 @@ def second_factor_router(
         "/recovery-codes", signed_in=True, status=200, own_transactions=True, summary="Replace one's recovery codes"
     )
     async def renew_recovery_codes(body: ProofIn, request: Request, response: Response) -> RecoveryCodes:
-        me, current = own_account()
+        me, current = own_session()
         await proofs.check(me.id, current, device_of(request), body)
         response.headers.update(_NO_STORE)
         return RecoveryCodes(recovery_codes=await second_factor.renew_codes(me.id))
@@ -108,7 +108,7 @@ def second_factor_router(
         "/disable", signed_in=True, status=204, own_transactions=True, summary="Switch one's second factor off"
     )
     async def disable_second_factor(body: ProofIn, request: Request) -> None:
-        me, current = own_account()
+        me, current = own_session()
         user, _ = await proofs.check(me.id, current, device_of(request), body)
         await second_factor.switch_off(me.id)
         await mails.tell(user, "second_factor_off")

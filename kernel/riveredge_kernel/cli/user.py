@@ -2,6 +2,7 @@
 
 import secrets
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.table import Table
@@ -11,7 +12,6 @@ from riveredge_kernel.auth.explain import Explainer
 from riveredge_kernel.auth.members import Members, MemberService
 from riveredge_kernel.auth.models import Membership, User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
-from riveredge_kernel.auth.service import normalized
 from riveredge_kernel.cli.common import out, wide_table, with_platform
 from riveredge_kernel.cli.operator import in_tenant
 from riveredge_kernel.platform import Platform
@@ -29,14 +29,6 @@ def _ask_password(generate: bool) -> str:
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
-async def _find(platform: Platform, email: str) -> User:
-    async with platform.database.system("find user", platform.runtime, read_only=True) as session:
-        user = (await session.exec(select(User).where(col(User.email) == normalized(email)))).one_or_none()
-    if user is None:
-        raise NotFound(f"There is no user {email}.")
-    return user
-
-
 @app.command()
 def add(
     tenant: TenantSlug,
@@ -50,7 +42,7 @@ def add(
 
     async def is_new(platform: Platform) -> bool:
         try:
-            await _find(platform, email)
+            await platform.auth.service.find(email)
         except NotFound:
             return True
         return False
@@ -94,7 +86,7 @@ def why(
     """Tell what somebody may do in an organisation, and why."""
 
     async def do(platform: Platform) -> None:
-        user = await _find(platform, email)
+        user = await platform.auth.service.find(email)
         member = await Members().find(col(Membership.user_id) == user.id)
         if member is None:
             raise NotFound(f"{email} is no member of {tenant}.")
@@ -119,15 +111,86 @@ def password(
     chosen = _ask_password(generate)
 
     async def do(platform: Platform) -> None:
-        await platform.auth.service.set_password((await _find(platform, email)).id, chosen)
+        await platform.auth.service.set_password((await platform.auth.service.find(email)).id, chosen)
 
     with_platform(do)
     out.print(f"Password set.{f' It is {chosen}' if generate else ''}")
 
 
+@app.command(name="reset-link")
+def reset_link(email: Email) -> None:
+    """Print a link with which the user chooses a new password; for installations without a mail server."""
+
+    async def do(platform: Platform) -> str:
+        return await platform.auth.mails.reset_link(await platform.auth.service.find(email), by_hand=True)
+
+    out.print(with_platform(do))
+    out.print("It is good once, for two hours. Whoever has it can take over the account: hand it to nobody else.")
+
+
+@app.command()
+def sessions(email: Email) -> None:
+    """Where somebody is signed in."""
+
+    async def do(platform: Platform) -> None:
+        user = await platform.auth.service.find(email)
+        table = wide_table("begun", "last used", "how", "second factor", "from", "device", "id")
+        async with platform.database.system("list sessions", platform.runtime, read_only=True) as db:
+            for one in await platform.auth.sessions.of_user(db, user.id):
+                second = "yes" if one.second_factor else "no"
+                begun, used = one.created_at.isoformat(" ", "minutes"), one.last_used_at.isoformat(" ", "minutes")
+                table.add_row(begun, used, one.method, second, one.ip, one.user_agent, str(one.id))
+        out.print(table)
+
+    with_platform(do)
+
+
+@app.command(name="sign-out")
+def sign_out(
+    email: Email,
+    session: Annotated[
+        UUID | None, typer.Option(help="Only this session; `riveredge user sessions` lists them.")
+    ] = None,
+) -> None:
+    """End somebody's sessions: all, or one."""
+
+    async def do(platform: Platform) -> int:
+        user = await platform.auth.service.find(email)
+        async with platform.database.system("sign-out", platform.runtime) as db:
+            found = [one.id for one in await platform.auth.sessions.of_user(db, user.id)]
+            ids = [one for one in found if session is None or one == session]
+            return await platform.auth.sessions.revoke(db, ids, "by an operator")
+
+    out.print(f"{with_platform(do)} session(s) ended.")
+
+
+@app.command(name="second-factor-off")
+def second_factor_off(email: Email) -> None:
+    """Switch somebody's second factor off, who has lost the phone and the recovery codes. Make sure that it is them."""
+
+    async def do(platform: Platform) -> None:
+        await platform.auth.second_factor.switch_off((await platform.auth.service.find(email)).id)
+
+    with_platform(do)
+    out.print(f"{email} signs in without a second factor now.")
+
+
+@app.command()
+def unlock(email: Email) -> None:
+    """Forget wrong passwords and codes, so that somebody who was locked can try again."""
+
+    async def do(platform: Platform) -> None:
+        user = await platform.auth.service.find(email)
+        await platform.auth.guesses.unlock(user.email)
+        await platform.auth.guesses.right_code(user.id)
+
+    with_platform(do)
+    out.print(f"{email} can try again.")
+
+
 def _set_active(email: str, active: bool) -> None:
     async def do(platform: Platform) -> None:
-        found = await _find(platform, email)
+        found = await platform.auth.service.find(email)
         async with platform.database.system("set user state", platform.runtime) as session:
             (await session.exec(select(User).where(col(User.id) == found.id))).one().active = active
 
