@@ -1,7 +1,7 @@
 """What the SDK's functions call: the kernel's parts, answered for the current context's tenant."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -96,6 +96,12 @@ class KernelRuntime:
         if not is_on(self.plugins, plugin, tenant.switches):
             raise NotServedError(f"The plugin {plugin!r} is switched off for this organisation.")
         return replace(context, tenant_id=tenant.id, locale=tenant.locale, timezone=tenant.timezone, system_reason=None)
+
+    async def served_tenants(self, plugin: str) -> Sequence[UUID]:
+        if current_context().system_reason is None:
+            raise TenantWallError("only code that runs without a tenant may look at all of them")
+        active = await self._tenants.active()
+        return [tenant.id for tenant in active if is_on(self.plugins, plugin, tenant.switches)]
 
     def now(self) -> datetime:
         return self.clock.now()

@@ -12,7 +12,7 @@ from uuid import UUID
 from riveredge_sdk.contributions import Command, HealthCheck, HookSpecs, NavItem, Permission, Role, StaticApp
 from riveredge_sdk.events import EventType
 from riveredge_sdk.features.messaging import MessageChannel, MessageTemplateSpec
-from riveredge_sdk.features.scheduling import TaskAction
+from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
 from riveredge_sdk.functions import JSON, FunctionSpec
 from riveredge_sdk.http import Router
 from riveredge_sdk.models import PlatformModel, TenantModel
@@ -118,6 +118,10 @@ class Plugin:
 
     def task_actions(self) -> Iterable[TaskAction[Any]]:
         """What schedules can run, for the scheduling plugin."""
+        return ()
+
+    def system_schedules(self) -> Iterable[SystemSchedule]:
+        """Schedules that every organisation gets, for the scheduling plugin."""
         return ()
 
     # -- what happens to it -------------------------------------------------------------------------------------

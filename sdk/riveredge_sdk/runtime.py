@@ -1,6 +1,6 @@
 """What the kernel lends to the SDK's functions. Plugins use those functions, not this protocol."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -41,6 +41,8 @@ class Runtime(Protocol):
     async def cancel_timers(self, owner: "Owner", name: str | None) -> int: ...
 
     async def tenant_context(self, tenant_id: UUID, plugin: str) -> "Context": ...
+
+    async def served_tenants(self, plugin: str) -> Sequence[UUID]: ...
 
     def now(self) -> datetime: ...
 

@@ -200,6 +200,11 @@ async def serving(tenant_id: UUID, plugin: str) -> AsyncIterator[None]:
         yield
 
 
+async def served_tenants(plugin: str) -> Sequence[UUID]:
+    """The tenants for which `serving(tenant_id, plugin)` would serve. For code that runs without a tenant."""
+    return await current_context().runtime.served_tenants(plugin)
+
+
 __all__ = [
     "HORIZON",
     "MAX_CHUNK",
@@ -211,6 +216,7 @@ __all__ = [
     "Waiting",
     "cancel",
     "publish_fires",
+    "served_tenants",
     "serving",
     "set",
 ]

@@ -1,7 +1,7 @@
 """The tenants, as every request needs them: cached for a few seconds, so that a switch takes effect soon everywhere."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 
 from riveredge_kernel.db.database import Database
-from riveredge_kernel.tenancy.models import Tenant, TenantPlugin
+from riveredge_kernel.tenancy.models import Tenant, TenantPlugin, TenantStatus
 from riveredge_sdk.runtime import Runtime
 
 # Other processes learn of a change after this time; this one at once.
@@ -48,6 +48,18 @@ class TenantDirectory:
     async def by_slug(self, slug: str) -> TenantInfo | None:
         """The tenant of this name, or None."""
         return await self._load(col(Tenant.slug) == slug)
+
+    async def active(self) -> Sequence[TenantInfo]:
+        """All that are not suspended. Read anew, and not kept: there may be many."""
+        async with self._database.system("tenant directory", self._runtime, read_only=True) as session:
+            rows = (await session.exec(select(Tenant).where(col(Tenant.status) == TenantStatus.ACTIVE))).all()
+            switches: dict[UUID, dict[str, bool]] = {}
+            for switch in await session.exec(select(TenantPlugin)):
+                switches.setdefault(switch.tenant_id, {})[switch.plugin] = switch.enabled
+        return [
+            TenantInfo(row.id, row.slug, row.name, row.status, row.locale, row.timezone, switches.get(row.id, {}))
+            for row in rows
+        ]
 
     def peek(self, tenant_id: UUID) -> TenantInfo | None:
         """What was last known of a tenant; the one being served is always known."""

@@ -15,7 +15,7 @@ from riveredge_scheduling import alarms
 from riveredge_scheduling.catalog import actions, read_params
 from riveredge_scheduling.events import FIRE_FAILED, TASK_PAUSED, FireEnded, TaskRef
 from riveredge_scheduling.metrics import DURATION, FIRES, LATENESS
-from riveredge_scheduling.models import OPEN, Fire, FireState, ScheduledTask, TaskStatus
+from riveredge_scheduling.models import OPEN, SYSTEM, Fire, FireState, ScheduledTask, TaskStatus
 from riveredge_scheduling.texts import sentence
 from riveredge_scheduling.turns import ended, note, publish_again
 from riveredge_sdk import Principal, current_context, get_service, publish, session, unit_of_work, utcnow
@@ -73,8 +73,7 @@ async def prepare(fire: Fire, task: ScheduledTask | None) -> Prepared:
     action = actions().get(fire.action)
     if action is None:
         raise UnfitError("no_action", action=fire.action)
-    owner_id = task.owner_id if task is not None else None
-    owner = await get_service(PEOPLE).principal(owner_id) if owner_id is not None else None
+    owner = await _owner_of(task) if task is not None else None
     if owner is None or task is None:
         raise UnfitError("no_owner")
     if action.permission is not None and not owner.may(action.permission):
@@ -90,6 +89,13 @@ async def prepare(fire: Fire, task: ScheduledTask | None) -> Prepared:
         missed_count=fire.missed_count,
     )
     return Prepared(ctx, action, read_params(action, fire.params or {}), owner, task.timeout_s or action.timeout_s)
+
+
+async def _owner_of(task: ScheduledTask) -> Principal | None:
+    """On whose behalf it runs. A plugin's own schedule runs on nobody's, with no permissions."""
+    if task.key.startswith(SYSTEM):
+        return Principal(id=task.id, kind="system", name=task.title, tenant_id=task.tenant_id)
+    return await get_service(PEOPLE).principal(task.owner_id) if task.owner_id is not None else None
 
 
 async def attempt(prepared: Prepared, *, timed: bool = True) -> Outcome:

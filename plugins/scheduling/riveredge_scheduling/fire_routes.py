@@ -5,14 +5,14 @@ from uuid import UUID
 
 from fastapi import Query
 
-from riveredge_scheduling import cancelling, transfer
+from riveredge_scheduling import cancelling, service, transfer
 from riveredge_scheduling.catalog import actions
 from riveredge_scheduling.checks import check_plan
 from riveredge_scheduling.permissions import TASK_READ, TASK_RUN, TASK_WRITE
 from riveredge_scheduling.preview_schemas import PreviewIn, PreviewOut
 from riveredge_scheduling.previews import plan_from, preview_of
-from riveredge_scheduling.repository import Fires
-from riveredge_scheduling.schemas import ActionOut, FireOut
+from riveredge_scheduling.repository import Fires, Tasks
+from riveredge_scheduling.schemas import ActionOut, FireOut, TaskOut
 from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.transfer_schemas import Document, ImportOut
 from riveredge_sdk import ListQuery, Page, Router, current_principal, utcnow
@@ -44,6 +44,12 @@ async def cancel_fire(fire_id: UUID) -> FireOut:
 async def cancel_backfill(batch: UUID) -> dict[str, int]:
     """What runs goes on; cancel it by itself."""
     return {"cancelled": await cancelling.cancel_batch(str(batch))}
+
+
+@other_router.get("/system", require=TASK_READ, summary="List schedules that plugins bring")
+async def list_system_schedules(query: Annotated[ListQuery, Query()]) -> Page[TaskOut]:
+    """They can be paused, resumed and run like others, under /tasks, and not be changed."""
+    return await Tasks().page(query, service.is_system(), into=TaskOut)
 
 
 @other_router.get("/actions", require=TASK_READ, summary="What schedules can run")

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlmodel import col, select
 
-from riveredge_scheduling import alarms, service
+from riveredge_scheduling import alarms, service, system
 from riveredge_scheduling.admission import admit
 from riveredge_scheduling.events import FIRES_DUE, SUCCESS_MISSING, FiresDue, TaskRef
 from riveredge_scheduling.execution import Outcome, Prepared, UnfitError, attempt_watched, finish, fires_around, prepare
@@ -97,7 +97,7 @@ async def tell_missing(ctx: FunctionContext, event: TaskRef) -> None:
 
 
 async def keep_house(ctx: FunctionContext, _tick: CronTick) -> dict[str, int]:
-    """Delete old history; plan anew where the rules of time zones have changed."""
+    """Delete old history; plan anew where the rules of time zones have changed; follow what plugins bring."""
 
     async def prune() -> int:
         before = utcnow() - timedelta(days=SchedulingSettings().history_days)
@@ -111,7 +111,11 @@ async def keep_house(ctx: FunctionContext, _tick: CronTick) -> dict[str, int]:
             if len(ids) < _BATCH:
                 return removed
 
-    return {"removed": await ctx.step.run("prune", prune), "replanned": await ctx.step.run("zones", _replan)}
+    return {
+        "removed": await ctx.step.run("prune", prune),
+        "replanned": await ctx.step.run("zones", _replan),
+        "system": await ctx.step.run("system", system.follow_plugins),
+    }
 
 
 async def _replan() -> int:
@@ -149,7 +153,7 @@ FUNCTIONS = (
     ),
     FunctionSpec(
         id="scheduling.housekeeping",
-        title="Delete old history of schedules, follow changed time zones",
+        title="Delete old history of schedules; follow time zones and plugins",
         trigger=Cron("41 3 * * *"),
         handler=keep_house,
         system=True,

@@ -16,6 +16,10 @@ class Model(TenantModel, registry=plugin_registry("scheduling")):
     """Base of the scheduling plugin's tables."""
 
 
+# Keys of schedules that plugins bring begin so; no key that people give does.
+SYSTEM = "system:"
+
+
 class TaskStatus(StrEnum):
     """`completed`: nothing is left to fire, because of its end, its number of runs, or because it fires once."""
 

@@ -34,7 +34,8 @@ fires = Fires()
 
 @router.get(require=TASK_READ, summary="List schedules")
 async def list_tasks(query: Annotated[ListQuery, Query()]) -> Page[TaskOut]:
-    return await tasks.page(query, into=TaskOut)
+    """Those of the organisation's own; see /system for those that plugins bring."""
+    return await tasks.page(query, ~service.is_system(), into=TaskOut)
 
 
 @router.get("/{task_id}", require=TASK_READ, summary="One schedule")
@@ -51,13 +52,16 @@ async def create_task(body: TaskIn) -> TaskOut:
 async def change_task(task_id: UUID, body: TaskChange, version: ExpectedVersion) -> TaskOut:
     """A fire that was planned before, and that the change decides about, does not run."""
     task = await tasks.get(task_id, version=version, lock=True)
+    service.refuse_system(task)
     return TaskOut.model_validate(await service.change(task, body))
 
 
 @router.delete("/{task_id}", require=TASK_WRITE, summary="Delete a schedule")
 async def delete_task(task_id: UUID, version: ExpectedVersion) -> None:
     """Its fires stay in the history; one that is running ends as it would have."""
-    await tasks.delete(await tasks.get(task_id, version=version, lock=True))
+    task = await tasks.get(task_id, version=version, lock=True)
+    service.refuse_system(task)
+    await tasks.delete(task)
     await alarms.forget(task_id)
 
 

@@ -11,7 +11,7 @@ from riveredge_scheduling.triggers import AnyTrigger
 from riveredge_scheduling.workdays import OnHoliday
 from riveredge_sdk import Body, Resource, current_context
 
-Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.:-]*$", max_length=100)]
+Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=100)]
 Overlap = Literal["skip", "allow", "buffer_one", "buffer_all", "cancel_previous"]
 CatchUp = Literal["skip", "fire_once", "fire_all"]
 Zone = Annotated[str, Field(max_length=64, description="IANA name, for example Europe/Berlin.")]

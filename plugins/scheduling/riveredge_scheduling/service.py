@@ -12,7 +12,7 @@ from riveredge_scheduling import alarms
 from riveredge_scheduling.catalog import check_use
 from riveredge_scheduling.checks import check_plan
 from riveredge_scheduling.events import TASK_PAUSED, TaskRef
-from riveredge_scheduling.models import WAITING, Fire, FireState, ScheduledTask, TaskStatus
+from riveredge_scheduling.models import SYSTEM, WAITING, Fire, FireState, ScheduledTask, TaskStatus
 from riveredge_scheduling.plan import Plan, utc
 from riveredge_scheduling.planning import arm, find_workdays, hand_over, plan_of, plan_soon
 from riveredge_scheduling.repository import Fires, Tasks
@@ -49,7 +49,7 @@ async def create(body: TaskIn) -> ScheduledTask:
         Invalid: naming the field at fault.
     """
     limits = SchedulingSettings()
-    if await Tasks().count() >= limits.max_tasks:
+    if await Tasks().count(~is_system()) >= limits.max_tasks:
         raise Conflict(f"The organisation has {limits.max_tasks} schedules, which is its limit. Delete some first.")
     values = _columns({name: getattr(body, name) for name in type(body).model_fields if name != "paused"})
     values["zone"] = check_zone(body.zone or current_context().timezone)
@@ -63,7 +63,7 @@ async def create(body: TaskIn) -> ScheduledTask:
     if body.paused:
         _set_paused(task, now, "requested", "")
     else:
-        await _start(task, plan, now)
+        await start(task, plan, now)
     return await Tasks().add(task)
 
 
@@ -121,16 +121,17 @@ async def resume(task: ScheduledTask) -> None:
     """
     if task.status != TaskStatus.PAUSED or task.paused_at is None:
         raise Conflict(f"The schedule is {task.status}; only paused ones can be resumed.")
-    owner = await get_service(PEOPLE).principal(task.owner_id) if task.owner_id is not None else None
-    if owner is None:
-        raise Conflict("Its owner is no active member any more. Change it with take_over to become its owner.")
-    await check_use(task.action, task.params, owner)
+    if not task.key.startswith(SYSTEM):
+        owner = await get_service(PEOPLE).principal(task.owner_id) if task.owner_id is not None else None
+        if owner is None:
+            raise Conflict("Its owner is no active member any more. Change it with take_over to become its owner.")
+        await check_use(task.action, task.params, owner)
     now = utcnow()
     plan = plan_of(task, await find_workdays(task.calendar_id))
     await _note_pause(task, plan, now)
     task.status, task.failures = TaskStatus.ACTIVE, 0
     task.paused_at = task.paused_by = task.pause_reason = task.pause_note = None
-    await _start(task, plan, now)
+    await start(task, plan, now)
     await session().flush()
 
 
@@ -230,6 +231,21 @@ async def _checked_work(task: ScheduledTask, values: Mapping[str, Any], *, take_
     return {"params": params, "owner_id": principal.id}
 
 
+def is_system() -> Any:
+    """The condition that a schedule is one that a plugin brings."""
+    return col(ScheduledTask.key).startswith(SYSTEM)
+
+
+def refuse_system(task: ScheduledTask) -> None:
+    """See that people may change the schedule.
+
+    Raises:
+        Conflict: a plugin brings it.
+    """
+    if task.key.startswith(SYSTEM):
+        raise Conflict("A plugin brings this schedule: it can be paused, resumed and run, and nothing else.")
+
+
 def same_columns(task: ScheduledTask, given: Mapping[str, Any]) -> set[str]:
     """Those of the fields that say what the schedule says already."""
     columns = _columns(given)
@@ -277,7 +293,7 @@ async def _check_people(named: list[UUID]) -> None:
         raise Invalid(f"{len(errors)} unknown member(s).", errors=errors)
 
 
-async def _start(task: ScheduledTask, plan: Plan, now: datetime) -> None:
+async def start(task: ScheduledTask, plan: Plan, now: datetime) -> None:
     """Begin to fire, after what has been planned already."""
     if task.trigger_kind == "fixed_delay":
         task.next_nominal_at = task.next_fire_at = max(utc(now), task.starts_at or now)
@@ -308,7 +324,7 @@ async def _plan_anew(task: ScheduledTask, now: datetime, *, keep_due: bool) -> N
     if task.status == TaskStatus.COMPLETED:
         task.status = TaskStatus.ACTIVE
     if task.status == TaskStatus.ACTIVE:
-        await _start(task, plan_of(task, await find_workdays(task.calendar_id)), now)
+        await start(task, plan_of(task, await find_workdays(task.calendar_id)), now)
         if task.next_nominal_at is None and task.trigger_kind != "fixed_delay" and task.last_nominal_at is None:
             task.status = TaskStatus.COMPLETED
 

@@ -27,7 +27,7 @@ async def export() -> Document:
     """Everything of the current organisation, by key."""
     calendars = sorted(await Calendars().all(), key=lambda row: row.key)
     keys = {row.id: row.key for row in calendars}
-    tasks = sorted(await Tasks().all(), key=lambda row: row.key)
+    tasks = sorted(await Tasks().all(~service.is_system()), key=lambda row: row.key)
     return Document(
         calendars=[
             CalendarIn.model_validate(row.model_dump(include=set(CalendarIn.model_fields))) for row in calendars

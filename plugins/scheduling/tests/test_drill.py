@@ -1,6 +1,7 @@
 """The drill runs where an operator would run it, and leaves nothing behind."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,9 @@ def test_the_drill_reports_what_was_armed_again(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the engine has lost its memory" in done.stdout
-    assert "re-armed: 6 of 6" in done.stdout
+    # How many are about to start depends on the second of the minute.
+    again = re.search(r"re-armed: (\d+) of (\d+)", done.stdout)
+    assert again is not None
+    assert again[1] == again[2] in {"3", "6"}
     assert done.stdout.strip().endswith("passed")
     assert list(tmp_path.iterdir()) == []

@@ -115,9 +115,9 @@ class TaskAction(ABC, Generic[ParamsT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemSchedule:
-    """A schedule that a plugin brings for every tenant where it is on. Tenants may only switch it off.
+    """A schedule that a plugin brings for every tenant where it is on. Tenants may only pause it.
 
-    It runs with no person's rights: its action must not need a permission.
+    It runs with no person's rights, so its action must not need a permission.
 
     Args:
         id: `<plugin>.<name>`.

@@ -7,7 +7,7 @@ from pydantic import Field
 from riveredge_example.schemas import NoteIn
 from riveredge_example.service import write_note
 from riveredge_sdk import Body
-from riveredge_sdk.features.scheduling import FireContext, TaskAction
+from riveredge_sdk.features.scheduling import FireContext, SystemSchedule, TaskAction
 
 
 class WriteNoteParams(Body):
@@ -29,3 +29,12 @@ class WriteNote(TaskAction[WriteNoteParams]):
     async def run(self, ctx: FireContext, params: WriteNoteParams) -> str:
         note = await write_note(NoteIn(title=params.title, text=f"For {ctx.nominal_at:%Y-%m-%d}", tags=[]))
         return str(note.id)
+
+
+WEEKLY = SystemSchedule(
+    id="example.weekly",
+    title="A new week of notes",
+    cron="0 6 * * MON",
+    action="scheduling.emit_event",
+    params={"name": "example.week"},
+)

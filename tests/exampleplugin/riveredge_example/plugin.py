@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import col
 
-from riveredge_example.actions import WriteNote
+from riveredge_example.actions import WEEKLY, WriteNote
 from riveredge_example.channel import REMINDER, LogChannel
 from riveredge_example.chimes import Chimes
 from riveredge_example.contract import NOTE_BOOK, Stamp, StampHooks
@@ -37,7 +37,7 @@ from riveredge_sdk import (
     TenantSettings,
 )
 from riveredge_sdk.features.messaging import MessageChannel, MessageTemplateSpec
-from riveredge_sdk.features.scheduling import TaskAction
+from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
 from riveredge_sdk.timers import TimerSource
 
 
@@ -114,6 +114,9 @@ class ExamplePlugin(Plugin):
 
     def task_actions(self) -> Iterable[TaskAction[Any]]:
         return (WriteNote(),)
+
+    def system_schedules(self) -> Iterable[SystemSchedule]:
+        return (WEEKLY,)
 
     async def startup(self) -> None:
         self.started = True
