@@ -95,6 +95,13 @@ class MigrationRunner:
         """Every plugin whose revisions or whose tables are there."""
         return self._with_connection(self._statuses)
 
+    def revisions(self) -> dict[str, frozenset[str]]:
+        """Every revision that the installed code knows, by plugin."""
+        return {
+            plugin: frozenset(revision.revision for revision in self._script(plugin).walk_revisions())
+            for plugin in self._directories
+        }
+
     def check(self, plugin: str) -> list[str]:
         """How the plugin's tables differ from its models; empty if they are equal."""
 

@@ -9,6 +9,7 @@ import typer
 # Group or command name -> module; each module has `app` (a group) or `command` (one command). Imported when asked for,
 # so that `riveredge --help` needs neither the database nor the plugins.
 GROUPS = {
+    "backup": ("backup", "Back up everything, and put it back."),
     "db": ("db", "Migrate the database, plugin by plugin."),
     "plugin": ("plugin", "See the installed plugins."),
     "tenant": ("tenant", "Create and manage tenants."),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from .base import Row
 from .grouped import GroupedDatabase, Session
@@ -13,8 +15,6 @@ from .schema import SCHEMA, SCHEMA_VERSION
 _LOCK_SECONDS = 2.0
 _PRAGMAS = (
     "auto_vacuum = INCREMENTAL",
-    # Held from the first access on, so that a second engine on the same file finds out at once.
-    "locking_mode = EXCLUSIVE",
     "journal_mode = WAL",
     "synchronous = FULL",
     "cache_size = -8000",
@@ -48,18 +48,31 @@ class SqliteDatabase(GroupedDatabase):
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
+        self._lock: IO[bytes] | None = None
 
     def open(self) -> None:
+        self._lock = _claim(self._path)
         connection = sqlite3.connect(self._path, isolation_level=None, cached_statements=256, timeout=_LOCK_SECONDS)
         try:
             self._prepare(connection)
         except sqlite3.Error as error:
             connection.close()
+            self._release()
             raise RuntimeError(f"{self._path} cannot be opened; is another engine using it? ({error})") from error
         except RuntimeError:
             connection.close()
+            self._release()
             raise
         self._session = _SqliteSession(connection)
+
+    async def close(self) -> None:
+        await super().close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         for pragma in _PRAGMAS:
@@ -75,3 +88,20 @@ class SqliteDatabase(GroupedDatabase):
     def _roll_back(self, session: Session) -> None:
         if isinstance(session, _SqliteSession) and session.connection.in_transaction:
             session.run("ROLLBACK")
+
+
+def _claim(path: str) -> IO[bytes] | None:
+    """Hold the store for this process: a second engine finds out at once, and readers (back-ups) are let in.
+
+    Raises:
+        RuntimeError: another engine holds it.
+    """
+    if path.startswith("file:") or path == ":memory:":
+        return None
+    lock = Path(f"{path}.lock").open("wb")  # noqa: SIM115  (held until the store is closed)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise RuntimeError(f"{path} cannot be opened; is another engine using it? (it is locked)") from None
+    return lock
