@@ -228,7 +228,7 @@ class RawWorker:
 async def test_a_lease_that_runs_out_costs_an_attempt_and_a_call_that_is_not_taken_none(
     world: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(gateway, "_LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(gateway, "_LEASE_SECONDS", 1.5)
     async with RawWorker.connected(world) as worker:
         await worker.register()
         assert (await worker.receive())[0] == pb.GATEWAY_CONNECTION_READY

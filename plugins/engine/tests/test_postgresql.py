@@ -78,11 +78,12 @@ async def test_what_falls_due_while_the_database_is_away_happens_afterwards(
 
 
 async def test_a_database_has_one_engine_at_a_time(postgresql: Callable[[], str], monkeypatch: Any) -> None:
-    monkeypatch.setattr("riveredge_engine.store.postgresql._LOCK_SECONDS", 0.2)
     address = postgresql()
     async with Engine(store=address):
-        with pytest.raises(RuntimeError, match="another engine"):
-            await Engine(store=address).start()
+        with monkeypatch.context() as patch:
+            patch.setattr("riveredge_engine.store.postgresql._LOCK_SECONDS", 0.2)
+            with pytest.raises(RuntimeError, match="another engine"):
+                await Engine(store=address).start()
     async with Engine(store=address) as engine:
         assert engine.queued == 0
 
