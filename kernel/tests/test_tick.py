@@ -287,3 +287,15 @@ def test_ended_timers_are_pruned(platform: ThreadedPlatform, tenant: TestTenant,
 
     assert platform.run(prune())["timers"] >= 1
     assert states(platform, tenant) == []
+
+
+def test_looking_at_what_waits_does_not_wait_for_writers(platform: ThreadedPlatform, tenant: TestTenant) -> None:
+    async def look() -> set[str]:
+        parts = platform.platform
+        async with parts.database.system("test", parts.runtime) as session:
+            await session.exec(update(Heartbeat).values(asked_at=None))
+            # On SQLite a second writer would wait for ten seconds.
+            async with asyncio.timeout(5):
+                return set(await parts.tick.waiting())
+
+    assert platform.run(look()) >= {"kernel.timers", "example.chimes"}

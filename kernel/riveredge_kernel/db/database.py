@@ -104,9 +104,9 @@ class Database:
         scope = Scope(tenant_id=context.tenant_id, read_only=read_only, system=system)
         if system:
             SYSTEM_SESSIONS.labels("function").inc()
-        writing = self._system_writing if system else self._writing
-        engine = self.app if read_only and not system else writing
-        async with _session(engine, scope, self.on_grants) as session:
+        # On SQLite a writer's transaction shuts out all others; who only reads waits for nobody.
+        reading, writing = (self.system_engine, self._system_writing) if system else (self.app, self._writing)
+        async with _session(reading if read_only else writing, scope, self.on_grants) as session:
             unit = Transaction(session, read_only)
             yield unit
             if unit.speaks:
