@@ -73,6 +73,12 @@ class AuthSettings(_Section):
     access_token_minutes: int = Field(default=30, ge=1, le=1440)
     api_key_max_days: int = Field(default=366, ge=1, le=3660, description="How long an API key may last at most.")
     session_idle_days: int = Field(default=14, ge=1, le=365, description="A session unused for so long has ended.")
+    provider_session_hours: int = Field(
+        default=24,
+        ge=1,
+        le=2160,
+        description="Of a sign-in by an identity provider: then it is asked again, so who has left there is out here.",
+    )
     session_max_days: int = Field(default=90, ge=1, le=3650, description="Then one signs in again in any case.")
     refresh_grace_seconds: int = Field(
         default=30, ge=0, le=300, description="A refresh token that comes twice within this time is no replay."

@@ -60,6 +60,7 @@ class Sessions:
         self._runtime = runtime
         self._idle = timedelta(days=settings.session_idle_days)
         self._longest = timedelta(days=settings.session_max_days)
+        self._longest_bound = min(self._longest, timedelta(hours=settings.provider_session_hours))
         self._grace = timedelta(seconds=settings.refresh_grace_seconds)
         self._live: dict[UUID, tuple[float, UUID | None]] = {}
         self._generation = 0
@@ -91,7 +92,7 @@ class Sessions:
             ip=device.ip,
             last_used_at=now,
             idle_at=now + self._idle,
-            expires_at=now + self._longest,
+            expires_at=now + (self._longest_bound if bound else self._longest),
         )
         db.add(begun)
         await db.flush()

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -273,6 +274,8 @@ def test_sessions_of_elsewhere_are_neither_seen_nor_ended(
     (other,) = (s for s in client.get("/api/v1/auth/sessions", headers=elsewhere).json() if s["current"])
     (seen,) = client.get("/api/v1/auth/sessions", headers=headers).json()
     assert (seen["method"], seen["current"]) == ("oidc", True)
+    lasts = datetime.fromisoformat(seen["expires_at"]) - datetime.now(UTC)
+    assert lasts <= timedelta(hours=24), "whoever has left there is out here by then"
     assert client.delete(f"/api/v1/auth/sessions/{other['id']}", headers=headers).status_code == 404
     assert client.post("/api/v1/auth/logout-everywhere", headers=headers).json() == {"sessions": 1}
     assert client.get("/api/v1/auth/me", headers=elsewhere).status_code == 200
