@@ -13,6 +13,7 @@ from riveredge_kernel.auth.models import User
 from riveredge_kernel.auth.one_time import OneTimeTokens, Purpose
 from riveredge_kernel.auth.password_policy import PasswordPolicy
 from riveredge_kernel.auth.sessions import Sessions
+from riveredge_kernel.auth.trail import note
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.limits.limiter import Limiter
 from riveredge_sdk.limits import Limit
@@ -103,6 +104,7 @@ class Accounts:
     ) -> None:
         await db.exec(update(User).where(col(User.id) == user_id).values(password_hash=hashed))
         await OneTimeTokens.cancel(db, user_id)
+        note("password_changed", user_id, because=because)
         await self._sessions.revoke_all(db, user_id, because, but=keep)
 
     async def ask_to_verify(self, user: User, address: str, device: Device) -> None:
@@ -139,6 +141,7 @@ class Accounts:
         except IntegrityError:
             raise Conflict("Another account has this address.") from None
         if before != address:
+            note("email_changed", user.id)
             await self._mails.tell(user, "email", address=before)
 
 

@@ -13,6 +13,7 @@ from riveredge_kernel.auth.models import RoleRow, User
 from riveredge_kernel.auth.password_policy import PasswordPolicy
 from riveredge_kernel.auth.service import AuthService, SignedIn
 from riveredge_kernel.auth.sessions import hashed
+from riveredge_kernel.auth.trail import note
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.tenancy.models import Tenant, TenantStatus
 from riveredge_kernel.tenancy.provisioning import ensure_membership, give_role
@@ -122,4 +123,5 @@ async def _join(db: AsyncSession, invitation: Invitation, user_id: UUID) -> None
     # A role may have gone since.
     for role in (await db.exec(select(RoleRow).where(*here))).all():
         await give_role(db, membership, role.key)
+    note("invitation_accepted", user_id, tenant_id=invitation.tenant_id)
     invitation.accepted_at, invitation.accepted_by, invitation.token_hash = utcnow(), user_id, None

@@ -15,6 +15,7 @@ from riveredge_kernel.auth.guesses import Guesses
 from riveredge_kernel.auth.models import User
 from riveredge_kernel.auth.sessions import hashed
 from riveredge_kernel.auth.totp import matching_step, new_secret, uri
+from riveredge_kernel.auth.trail import note
 from riveredge_kernel.db.base import KernelPlatformModel
 from riveredge_kernel.db.database import Database
 from riveredge_sdk.models import UtcDateTime, utcnow
@@ -117,6 +118,7 @@ class SecondFactor:
             await self._guesses.wrong_code(user_id)
             raise invalid_field("code", "The code is wrong. Is the clock of the phone right?", "wrong_code")
         await self._guesses.right_code(user_id)
+        note("second_factor_on", user_id)
         return codes
 
     async def renew_codes(self, user_id: UUID) -> list[str]:
@@ -136,6 +138,7 @@ class SecondFactor:
         async with self._database.system("second factor", self._runtime) as db:
             await db.exec(delete(Totp).where(col(Totp.user_id) == user_id))
             await db.exec(delete(RecoveryCode).where(col(RecoveryCode.user_id) == user_id))
+        note("second_factor_off", user_id)
         await self._guesses.right_code(user_id)
 
     async def verify(self, user_id: UUID, code: str) -> str:
@@ -149,6 +152,7 @@ class SecondFactor:
         async with self._database.system("second factor", self._runtime) as db:
             used = await self._use(db, user_id, _plain(code))
         if used is None:
+            note("second_factor_failed", user_id)
             await self._guesses.wrong_code(user_id)
             raise Unauthorized("The code is wrong, or was used before. Wait for the next one.")
         await self._guesses.right_code(user_id)

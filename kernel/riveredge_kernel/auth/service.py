@@ -17,6 +17,7 @@ from riveredge_kernel.auth.passwords import verify_password
 from riveredge_kernel.auth.second_factor import SecondFactor, SecondFactorRequired
 from riveredge_kernel.auth.sessions import Opened, Sessions
 from riveredge_kernel.auth.tokens import TokenService
+from riveredge_kernel.auth.trail import note
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.limits.turnstile import Turnstile
 from riveredge_kernel.tenancy.models import Tenant
@@ -148,6 +149,7 @@ class AuthService:
         await self._guesses.check(account, device, known=known)
         fits = await verify_password(password, user.password_hash if user else None)
         if user is None or not fits or not user.active:
+            note("sign_in_failed", user.id if user else None, ip=device.ip)
             raise await self._guesses.wrong(
                 account, device, known=known, detail="E-mail address or password are wrong."
             )
@@ -283,5 +285,6 @@ class AuthService:
         async with self._database.system("set password", self._runtime) as db:
             await db.exec(update(User).where(col(User.id) == user_id).values(password_hash=hashed))
             await OneTimeTokens.cancel(db, user_id)
+            note("password_changed", user_id, because="set by an operator")
             await self.sessions.revoke_all(db, user_id, "password set by an operator")
         await self._guesses.unlock(user.email)

@@ -19,6 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.session_models import RefreshToken, UserSession
+from riveredge_kernel.auth.trail import note
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.settings import AuthSettings
 from riveredge_sdk.models import utcnow
@@ -96,6 +97,7 @@ class Sessions:
         )
         db.add(begun)
         await db.flush()
+        note("signed_in", user_id, tenant_id=tenant_id, method=method, second_factor=second_factor, ip=device.ip)
         token = "rvr_" + secrets.token_urlsafe(32)
         db.add(RefreshToken(session_id=begun.id, token_hash=hashed(token)))
         return Opened(begun, token)
@@ -125,6 +127,7 @@ class Sessions:
             replayed = row.used_at is not None and now - row.used_at > self._grace
             if replayed:
                 await self.revoke(db, [session.id], "refresh token replayed")
+                note("refresh_token_replayed", session.user_id, session=str(session.id), ip=device.ip)
             else:
                 follower = self._rotate(db, row, token)
                 session.last_used_at, session.idle_at = now, now + self._idle
@@ -161,6 +164,7 @@ class Sessions:
         for session_id in ids:
             # Before the commit: a look-up meanwhile must not find it alive.
             self._live[session_id] = (time.monotonic(), None)
+        note("sessions_ended", None, because=because, sessions=ended.rowcount)
         return ended.rowcount
 
     async def revoke_all(self, db: AsyncSession, user_id: UUID, because: str, *, but: UUID | None = None) -> int:

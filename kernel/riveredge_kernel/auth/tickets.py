@@ -7,6 +7,7 @@ from sqlmodel import col, delete
 
 from riveredge_kernel.auth.one_time import OneTimeToken, OneTimeTokens, Purpose
 from riveredge_kernel.auth.sessions import hashed
+from riveredge_kernel.auth.trail import note
 from riveredge_kernel.db.database import Database
 from riveredge_sdk.auth import Reauthenticated, ReauthenticationRequired, current_principal
 from riveredge_sdk.context import current_tenant
@@ -32,6 +33,7 @@ class Tickets:
             "shown": shown,
             "at": utcnow().isoformat(),
         }
+        note("ticket_issued", user_id, tenant_id=tenant_id, purpose=purpose)
         async with self._database.system("ticket", self._runtime) as db:
             return await OneTimeTokens.issue(db, user_id, Purpose.TICKET, self.life, data, replace=False)
 

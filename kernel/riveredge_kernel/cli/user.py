@@ -134,12 +134,12 @@ def sessions(email: Email) -> None:
 
     async def do(platform: Platform) -> None:
         user = await platform.auth.service.find(email)
-        table = wide_table("begun", "last used", "how", "second factor", "from", "device", "id")
+        table = wide_table("id", "begun", "last used", "how", "second factor", "from", "device")
         async with platform.database.system("list sessions", platform.runtime, read_only=True) as db:
             for one in await platform.auth.sessions.of_user(db, user.id):
                 second = "yes" if one.second_factor else "no"
                 begun, used = one.created_at.isoformat(" ", "minutes"), one.last_used_at.isoformat(" ", "minutes")
-                table.add_row(begun, used, one.method, second, one.ip, one.user_agent, str(one.id))
+                table.add_row(str(one.id), begun, used, one.method, second, one.ip, one.user_agent)
         out.print(table)
 
     with_platform(do)
