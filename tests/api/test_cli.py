@@ -64,6 +64,7 @@ def test_an_installation_is_set_up_by_commands(environment: dict[str, str]) -> N
     assert "suspended" in run(environment, "tenant", "list")
     doctor = run(environment, "doctor")
     assert "✓ schema of kernel" in doctor
+    assert "✓ Events on their way" in doctor
 
 
 def test_settings_that_are_wrong_are_named(environment: dict[str, str]) -> None:
@@ -170,3 +171,12 @@ def test_access_is_looked_after_by_commands(environment: dict[str, str]) -> None
     assert "no API key" in run(environment, "api-key", "revoke", "acme", "rek_00000000", code=1)
     assert "issuer" in run(environment, "identity-provider", "list", "acme")
     assert "no identity provider" in run(environment, "identity-provider", "deactivate", "acme", "x", code=1)
+
+
+def test_the_doctor_says_once_what_is_wrong(environment: dict[str, str]) -> None:
+    misspelt = {**environment, "RIVEREDGE_DATABSE__URL": "sqlite+aiosqlite:///x", "RIVEREDGE_EXAMPLE__ANY": "1"}
+    said = run(misspelt, "doctor", code=1)
+    assert "✗ schema of kernel: run `riveredge db upgrade`" in said
+    assert "! RIVEREDGE_DATABSE__URL: is no setting" in said
+    assert "RIVEREDGE_EXAMPLE__ANY" not in said
+    assert "no such table" not in said

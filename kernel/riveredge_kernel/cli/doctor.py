@@ -1,6 +1,7 @@
 """`riveredge doctor`."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from riveredge_kernel.app import create_app
 from riveredge_kernel.health import look
 from riveredge_kernel.platform import Platform
 from riveredge_kernel.schema import runner_for
-from riveredge_kernel.settings import Settings
+from riveredge_kernel.settings import PREFIX, Settings
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.plugin import Plugin
 
@@ -29,6 +30,8 @@ class Finding:
     detail: str = ""
 
 
+# Tells of a running server, which this process is not.
+_OF_A_SERVER = "kernel.functions"
 _MARKS = {"ok": "[green]✓[/green]", "warning": "[yellow]![/yellow]", "failed": "[red]✗[/red]"}
 
 
@@ -53,24 +56,47 @@ async def _examine(settings: Settings) -> AsyncIterator[Finding]:
         for name, value in (("secret_keys", settings.secret_keys), ("auth.token_key", settings.auth.token_key)):
             if not value:
                 yield Finding("warning", name, "lies in the var directory; give every process the same by settings")
+    migrated = True
     async for finding in _migrations(settings):
+        migrated = migrated and finding.state == "ok"
         yield finding
     platform: Platform = create_app(settings, check_schema=False).state.platform
+    for name in _unknown(platform):
+        yield Finding("warning", name, "is no setting of the platform or of an installed plugin; is it misspelt?")
     try:
         await platform.database.check_role()
-        yield Finding("ok", "database", platform.database.kind)
     except Exception as error:  # noqa: BLE001  (whatever is wrong is what we are here to tell)
+        migrated = False
         yield Finding("failed", "database", f"{error}"[:300])
     for report in platform.plugins.report():
         state: Literal["ok", "warning", "failed"] = "failed" if report.state.startswith("failed") else "ok"
         yield Finding(state, f"plugin {report.id} {report.version}", report.reason or report.state)
+    # Without tables the checks could only repeat in many words what was said above.
+    if migrated:
+        async for finding in _health(platform):
+            yield finding
+    await platform.database.dispose()
+
+
+async def _health(platform: Platform) -> AsyncIterator[Finding]:
     with use_context(Context(runtime=platform.runtime)):
         for contributed in platform.plugins.collect(Plugin.health):
+            if contributed.item.id == _OF_A_SERVER:
+                continue
             health = await look(contributed.item)
             marks: dict[str, Literal["ok", "warning", "failed"]] = {"ok": "ok", "degraded": "warning"}
             worst: Literal["warning", "failed"] = "failed" if contributed.item.critical else "warning"
             yield Finding(marks.get(health.state, worst), contributed.item.title, health.detail)
-    await platform.database.dispose()
+
+
+def _unknown(platform: Platform) -> list[str]:
+    """Variables with our prefix that nothing reads: a misspelt one is silently without effect."""
+    sections = Settings.model_fields.keys() | {report.id for report in platform.plugins.report()}
+    # Those of the set-up and of the tests.
+    others = (f"{PREFIX}SETUP", f"{PREFIX}TEST_")
+    names = [name for name in os.environ if name.startswith(PREFIX) and not name.startswith(others)]
+    first = {name: name.removeprefix(PREFIX).lower().partition("__")[0].removesuffix("_file") for name in names}
+    return sorted(name for name, section in first.items() if section not in sections)
 
 
 async def _migrations(settings: Settings) -> AsyncIterator[Finding]:
