@@ -4,8 +4,9 @@ import asyncio
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import httpx2
 import pytest
 from sqlalchemy import update
 from sqlmodel import col, func, select
@@ -413,3 +414,24 @@ def test_erasing_a_person_leaves_their_schedules_without_owner(
     assert platform.run(erase()) >= 2
     read = client.get(f"{TASKS}/{task['id']}").json()
     assert (read["owner_id"], read["alarm_to"]) == (None, [])
+
+
+def test_a_service_account_owns_what_it_makes(client: ApiClient, history: History) -> None:
+    """It comes with an API key, and its schedules run with its own permissions."""
+    permissions = ["scheduling.task.read", "scheduling.task.write", USE]
+    role = client.post("/api/v1/roles", json={"key": "robots", "title": "Robots", "permissions": permissions}).json()
+    robot = client.post("/api/v1/service-accounts", json={"name": "Robot", "roles": [role["key"]]})
+    assert robot.status_code == 201, robot.text
+    keys = f"/api/v1/service-accounts/{robot.json()['id']}/api-keys"
+    key = client.post(keys, json={"name": "Key", "permissions": permissions})
+    assert key.status_code == 201, key.text
+    with httpx2.Client(base_url=client.base_url, headers={"Authorization": f"Bearer {key.json()['key']}"}) as program:
+        trigger = {"kind": "cron", "expression": "0 0 1 1 *"}
+        body = {"key": f"robot-{uuid4()}", "title": "A robot's", "action": "lab.work", "trigger": trigger}
+        made = program.post(TASKS, json=body)
+    assert made.status_code == 201, made.text
+    task = made.json()
+    assert task["owner_id"] == robot.json()["id"]
+    client.post(f"{TASKS}/{task['id']}/run", json={})
+    (fire,) = history.ended(task, 1)
+    assert (fire["state"], LAB.owners[task["key"]]) == ("succeeded", ["Robot"])
