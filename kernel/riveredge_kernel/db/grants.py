@@ -16,7 +16,14 @@ from sqlalchemy.orm import ORMExecuteState
 from riveredge_kernel.db.wall import TenantSession, seal
 
 CHANNEL = "riveredge_grants"
-_PACKAGES = ("riveredge_kernel.auth.", "riveredge_kernel.tenancy.")
+# What somebody may do hangs on the rows of these tables.
+_LINKS = frozenset(
+    {"kernel_membership", "kernel_membership_role", "kernel_service_account_role", "kernel_tenant_plugin"}
+)
+# A new row of these gives and takes nothing yet; a changed or deleted one does.
+_OWNERS = frozenset(
+    {"kernel_user", "kernel_session", "kernel_api_key", "kernel_service_account", "kernel_tenant", "kernel_role"}
+)
 # Written at every sign-in, and nobody's rights depend on them.
 _HARMLESS = frozenset(
     {"updated_at", "version", "failed_logins", "locked_until", "last_used_at", "last_used_from"}
@@ -64,8 +71,14 @@ def listening(listener: Listener | None) -> dict[str, Any]:
 
 @event.listens_for(TenantSession, "after_flush")
 def _on_flush(session: TenantSession, _context: Any) -> None:
-    for row in [*session.new, *session.dirty, *session.deleted]:
-        if _decides(type(row)) and (row not in session.dirty or _changes(row)):
+    for row in session.new:
+        if _table(row) in _LINKS:
+            _note(session, row)
+    for row in session.dirty:
+        if _table(row) in _LINKS | _OWNERS and _changes(row):
+            _note(session, row)
+    for row in session.deleted:
+        if _table(row) in _LINKS | _OWNERS:
             _note(session, row)
 
 
@@ -74,7 +87,7 @@ def _on_execute(state: ORMExecuteState) -> None:
     statement = state.statement
     if not isinstance(statement, Update | Delete) or state.bind_mapper is None:
         return
-    if not _decides(state.bind_mapper.class_):
+    if _table(state.bind_mapper.class_) not in _LINKS | _OWNERS:
         return
     names = {str(getattr(key, "key", key)) for key in (getattr(statement, "_values", None) or {})}
     if isinstance(statement, Delete) or names - _HARMLESS:
@@ -106,10 +119,8 @@ def _after_rollback(session: TenantSession) -> None:
     session.info.pop(_FOUND, None)
 
 
-def _decides(cls: type[Any]) -> bool:
-    """Whether rights hang on the rows: they are a user's, a tenant's, or users and tenants themselves."""
-    owned = cls.__name__ in {"User", "Tenant"} or hasattr(cls, "user_id") or hasattr(cls, "tenant_id")
-    return owned and cls.__module__.startswith(_PACKAGES) and cls.__name__ not in _IRRELEVANT
+def _table(row: Any) -> str:
+    return str(getattr(row, "__tablename__", ""))
 
 
 def _changes(row: Any) -> bool:
@@ -128,7 +139,7 @@ def _note(session: TenantSession, row: Any) -> None:
         found.users.add(user)
     elif tenant is not None:
         found.tenants.add(tenant)
-    elif type(row).__name__ == "Tenant":
+    elif _table(row) == "kernel_tenant":
         found.tenants.add(row.id)
     else:
         found.users.add(row.id)

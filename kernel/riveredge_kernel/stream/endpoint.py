@@ -193,6 +193,8 @@ class StreamEndpoint:
         self._hub.add(follower)
         follower.say(self._hello())
         for subscription in subscriptions.values():
+            # Whoever breaks off again at once has lost nothing.
+            subscription.sent = -1 if subscription.since is None else subscription.since
             self._hub.subscribe(subscription)
         await send(
             {
@@ -210,7 +212,8 @@ class StreamEndpoint:
         async def send_event(item: Item) -> None:
             if item.subscription is not None:
                 item.subscription.sent = item.seq
-            text = f"id: {_positions(subscriptions)}\ndata: {item.text}\n\n"
+            where = _positions(subscriptions)
+            text = (f"id: {where}\n" if where else "") + f"data: {item.text}\n\n"
             await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
 
         speaking = asyncio.create_task(self._send_all(follower, send_event), name="stream speaker")

@@ -184,15 +184,15 @@ class StreamHub:
     @staticmethod
     def _deliver(followers: Iterable[Subscription], seq: int, text: str) -> None:
         for subscription in followers:
-            if seq == subscription.position + 1:
+            if seq <= subscription.position:
+                continue
+            # At 0 the channel was new: its first number is the time.
+            if subscription.position in {0, seq - 1}:
                 subscription.follower.offer(subscription, seq, text)
                 STREAM_MESSAGES.inc()
-            elif seq > subscription.position:
-                # The channel was new, or what lies between is forgotten already.
-                if subscription.position == 0:
-                    subscription.follower.offer(subscription, seq, text)
-                else:
-                    subscription.follower.miss(subscription, seq)
+            else:
+                # What lies between is forgotten already.
+                subscription.follower.miss(subscription, seq)
 
     async def _join(self, subscription: Subscription) -> None:
         if self._is_gone(subscription):
