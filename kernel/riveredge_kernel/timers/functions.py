@@ -14,6 +14,8 @@ from riveredge_sdk.uow import publish, unit_of_work
 
 # So many claimers help when one tick has more to claim than it should.
 SHARDS = 3
+# So many chunks are executed at the same time.
+AT_ONCE = 4
 
 
 class Shard(BaseModel):
@@ -91,6 +93,9 @@ def timer_functions(tick: Tick, *, cron: str | None) -> list[FunctionSpec[Any]]:
             handler=fire,
             system=True,
             retries=10,
+            # Each holds connections of the system pool, and looking a tenant up takes another: more would wait for one
+            # another, and keep the tick waiting, too.
+            concurrency=Concurrency(limit=AT_ONCE),
         ),
     ]
 
