@@ -7,6 +7,9 @@ from typing import Any
 from fastapi import FastAPI
 
 from riveredge_kernel import __version__, health, static
+from riveredge_kernel.audit import log as audit
+from riveredge_kernel.audit.functions import audit_functions
+from riveredge_kernel.audit.routes import audit_router
 from riveredge_kernel.auth.access import access_routers
 from riveredge_kernel.auth.assembly import AuthParts
 from riveredge_kernel.auth.authenticate import Authenticator
@@ -88,6 +91,7 @@ def create_app(
     options = {} if confirm_within is None else {"confirm_within": confirm_within}
     relay = EventRelay(database, runtime, functions.sender, **options)
     caches = (*auth.caches(), tenants.invalidate_all)
+    audit_log = audit.AuditLog(database, runtime, settings.audit.retention_days)
     stream = LiveStream(settings, runtime, database, plugins=host, tenants=tenants, caches=caches)
     commits = _Commits(outbox, relay, stream)
     runtime.assemble(
@@ -109,6 +113,7 @@ def create_app(
         *timer_functions(tick, cron=pace.cron),
         *auth.functions(),
         *stream.functions(),
+        *audit_functions(audit_log),
     ]
     kernel.own_sources = [KernelTimers(tenants, host)]
     kernel.own_services = [Service(PEOPLE, KernelPeople(auth.grants)), *auth.services()]
@@ -143,6 +148,7 @@ def create_app(
         "tenancy": tenancy_routers(host, tenants, store),
         "runs": runs_routers(functions.api, reconciler, reruns),
         "stream": [stream_router],
+        "audit": [audit_router()],
     }.items():
         routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)
     app.router.routes.extend(stream_routes)
@@ -187,7 +193,8 @@ def _new_app(settings: Settings, platform: Platform) -> FastAPI:
 
 
 class _Commits:
-    """What happens around each commit: events and pushes become rows of it, and are sent once it is through."""
+    """What happens around each commit: events, pushes and audit entries become rows of
+    it, and are sent once it is through."""
 
     def __init__(self, outbox: Outbox, relay: EventRelay, stream: LiveStream) -> None:
         self._outbox = outbox
@@ -197,6 +204,8 @@ class _Commits:
     async def before(self, unit: Transaction) -> None:
         if unit.events:
             await self._outbox.write(unit.session, unit.events)
+        if unit.records:
+            await audit.write(unit.session, unit.records)
         # Last, because it takes the channels' rows, which others may be waiting for.
         await self._stream.write(unit)
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+from riveredge_kernel.audit.models import AuditEntry, AuditMaintenance
 from riveredge_kernel.auth.invitations import INVITATION_MAIL_REQUESTED, Invitation
 from riveredge_kernel.auth.key_models import ApiKey, ServiceAccount, ServiceAccountRole
 from riveredge_kernel.auth.mail_templates import TEMPLATES
@@ -79,6 +80,8 @@ class KernelPlugin(Plugin):
             StreamChannel,
             StreamMessage,
             StreamTicket,
+            AuditEntry,
+            AuditMaintenance,
         )
 
     def permissions(self) -> Iterable[Permission]:

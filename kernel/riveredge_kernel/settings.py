@@ -144,6 +144,14 @@ class OpsSettings(_Section):
     )
 
 
+class AuditSettings(_Section):
+    """The audit log."""
+
+    retention_days: int | None = Field(
+        default=None, ge=30, description="Entries older than this are deleted each night; none: they are kept for ever."
+    )
+
+
 class StreamSettings(_Section):
     """The live stream."""
 
@@ -184,6 +192,7 @@ class Settings(BaseSettings):
     ops: OpsSettings = OpsSettings()
     http: HttpSettings = HttpSettings()
     stream: StreamSettings = StreamSettings()
+    audit: AuditSettings = AuditSettings()
 
     @model_validator(mode="before")
     @classmethod

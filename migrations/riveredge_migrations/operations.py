@@ -28,16 +28,51 @@ def enable_rls(*tables: str) -> None:
         )
 
 
-def grant(*tables: str) -> None:
-    """Let the serving roles read and write the tables, where these roles exist."""
+_EVERYTHING = "SELECT, INSERT, UPDATE, DELETE"
+
+
+def grant(*tables: str, serving: str | None = _EVERYTHING) -> None:
+    """Let the serving roles read and write the tables, where these roles exist.
+
+    Args:
+        serving: what the role that serves tenants may do; None for nothing.
+    """
     if not _is_postgresql():
         return
     names = ", ".join(tables)
-    for role in (APP_ROLE, SYSTEM_ROLE):
+    for role, rights in ((APP_ROLE, serving), (SYSTEM_ROLE, _EVERYTHING)):
+        if rights is None:
+            continue
         op.execute(
             f"DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN "
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {names} TO {role}; END IF; END $$"
+            f"GRANT {rights} ON {names} TO {role}; END IF; END $$"
         )
+
+
+def append_only(table: str, *, unless: str) -> None:
+    """Let triggers refuse to change or delete rows of `table`, except while there is a row in the table `unless`.
+
+    Who may write there opens the table within one transaction: nobody else sees a row that is gone before the commit.
+    """
+    message = f"{table} is append-only"
+    if not _is_postgresql():
+        refuse = f"WHEN NOT EXISTS (SELECT 1 FROM {unless}) BEGIN SELECT RAISE(ABORT, '{message}'); END"  # noqa: S608
+        for action in ("update", "delete"):
+            op.execute(f"CREATE TRIGGER {table}_no_{action} BEFORE {action} ON {table} {refuse}")
+        return
+    op.execute(
+        f"CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF NOT EXISTS (SELECT FROM {unless}) THEN RAISE EXCEPTION '{message}'; END IF; "
+        "IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION {table}_append_only()"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()"
+    )
 
 
 def secure(*tables: str) -> None:
@@ -46,4 +81,4 @@ def secure(*tables: str) -> None:
     grant(*tables)
 
 
-__all__ = ["APP_ROLE", "SYSTEM_ROLE", "enable_rls", "grant", "secure"]
+__all__ = ["APP_ROLE", "SYSTEM_ROLE", "append_only", "enable_rls", "grant", "secure"]

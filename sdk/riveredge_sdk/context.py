@@ -29,7 +29,8 @@ class Context:
     """What one request or one function step runs under.
 
     `tenant_id` is None for platform-level work (login, health, system functions). `system_reason` is set only inside
-    the kernel's cross-tenant hatch. `locale` is a BCP 47 tag, `timezone` an IANA zone name.
+    the kernel's cross-tenant hatch. `address` is the client's, where there is one. `locale` is a BCP 47 tag, `timezone`
+    an IANA zone name.
     """
 
     runtime: "Runtime"
@@ -40,6 +41,7 @@ class Context:
     timezone: str = "UTC"
     system_reason: str | None = None
     run_id: str | None = None
+    address: str | None = None
 
 
 _current: ContextVar[Context | None] = ContextVar("riveredge_context", default=None)

@@ -42,7 +42,8 @@ class Route:
 
     `require` is a permission id; `public` means that nobody needs to be signed in; `signed_in` means that being
     somebody is enough (a person's own things, also before a tenant is chosen). API keys are limited to the permissions
-    they name, so a `signed_in` route is closed to them unless it says `api_keys`.
+    they name, so a `signed_in` route is closed to them unless it says `api_keys`. `audit` is the kind of object whose
+    changes the audit log is told; False for none of it, None for what the kernel does by itself: its own routes.
     """
 
     method: Method
@@ -52,6 +53,7 @@ class Route:
     public: bool
     signed_in: bool
     api_keys: bool = False
+    audit: str | bool | None = None
     status: int
     tag: str
     options: Mapping[str, Any]
@@ -59,10 +61,15 @@ class Route:
 
 @dataclass(slots=True)
 class Router:
-    """A group of routes below `prefix`. `tag` is the heading in the API's documentation."""
+    """A group of routes below `prefix`. `tag` is the heading in the API's documentation.
+
+    `audit` is the kind of object (`messaging.template`) that they change: each change is then an entry of the audit
+    log.
+    """
 
     prefix: str = ""
     tag: str = ""
+    audit: str | bool | None = None
     routes: list[Route] = field(default_factory=list)
 
     def route(
@@ -74,10 +81,13 @@ class Router:
         public: bool = False,
         signed_in: bool = False,
         api_keys: bool = False,
+        audit: str | bool | None = None,
         status: int = 200,
         **options: Any,
     ) -> Callable[[Endpoint], Endpoint]:
-        """Declare an operation. `options` are FastAPI's (`summary`, `responses`, `response_model`, `max_body_size`, …).
+        """Declare an operation. `audit` is the router's unless it is given.
+
+        `options` are FastAPI's (`summary`, `responses`, `response_model`, `max_body_size`, …).
 
         Raises:
             ValueError: not exactly one of `require`, `signed_in` and `public` is given, or `api_keys` without
@@ -101,6 +111,7 @@ class Router:
                     public=public,
                     signed_in=signed_in,
                     api_keys=api_keys,
+                    audit=self.audit if audit is None else audit,
                     status=status,
                     tag=self.tag,
                     options=options,

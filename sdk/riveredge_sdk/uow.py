@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -26,6 +26,9 @@ from riveredge_sdk.context import current_context
 from riveredge_sdk.events import EventType, PublishedEvent
 from riveredge_sdk.models import uuid7
 from riveredge_sdk.tenancy import TenantWallError
+
+if TYPE_CHECKING:
+    from riveredge_sdk.audit import AuditRecord
 
 PayloadT = TypeVar("PayloadT", bound=BaseModel)
 
@@ -53,6 +56,11 @@ class UnitOfWork(Protocol):
     def add_event(self, event: PublishedEvent) -> None: ...
 
     def add_push(self, push: Pushed) -> None: ...
+
+    def add_record(self, record: "AuditRecord") -> None: ...
+
+    @property
+    def has_records(self) -> bool: ...
 
 
 current_unit_of_work: ContextVar[UnitOfWork | None] = ContextVar("riveredge_unit_of_work", default=None)
@@ -109,6 +117,7 @@ class _Part:
     session: AsyncSession
     events: list[PublishedEvent] = field(default_factory=list)
     pushes: list[Pushed] = field(default_factory=list)
+    records: list["AuditRecord"] = field(default_factory=list)
 
     def add_event(self, event: PublishedEvent) -> None:
         self.events.append(event)
@@ -116,11 +125,18 @@ class _Part:
     def add_push(self, push: Pushed) -> None:
         self.pushes.append(push)
 
+    def add_record(self, record: "AuditRecord") -> None:
+        self.records.append(record)
+
+    @property
+    def has_records(self) -> bool:
+        return bool(self.records)
+
 
 @asynccontextmanager
 async def savepoint() -> AsyncIterator[None]:
-    """A part of the running unit of work that may fail by itself: an exception takes back its rows and its events, and
-    the unit of work goes on.
+    """A part of the running unit of work that may fail by itself: an exception takes back its rows, its events
+    and its audit entries, and the unit of work goes on.
 
     Raises:
         NoUnitOfWorkError: no unit of work is open.
@@ -137,6 +153,8 @@ async def savepoint() -> AsyncIterator[None]:
         around.add_event(event)
     for push in part.pushes:
         around.add_push(push)
+    for record in part.records:
+        around.add_record(record)
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 HOOKS = [name for name, value in vars(Plugin).items() if inspect.isfunction(value)]
 # Tables whose rows belong to one tenant or to the platform itself.
-MIXED = {"kernel_outbox", "kernel_run", "kernel_run_step"}
+MIXED = {"kernel_audit", "kernel_outbox", "kernel_run", "kernel_run_step"}
 
 
 @pytest.fixture(scope="module")

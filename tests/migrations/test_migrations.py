@@ -201,6 +201,15 @@ def test_migrators_wait_for_one_another(url: str, tables: Any) -> None:
     assert tables("example_") == {"example_note", "example_tag", "example_chime"}
 
 
+# Nobody who serves tenants changes what was logged, or opens the log.
+_WITHHELD = {
+    "SELECT": ("kernel_audit_maintenance",),
+    "INSERT": ("kernel_audit_maintenance",),
+    "UPDATE": ("kernel_audit", "kernel_audit_maintenance"),
+    "DELETE": ("kernel_audit", "kernel_audit_maintenance"),
+}
+
+
 def test_every_tenant_table_is_secured_and_granted(url: str, query: Any, tables: Any) -> None:
     if url.startswith("sqlite"):
         # The operations do nothing here, and the same migrations run.
@@ -224,7 +233,8 @@ def test_every_tenant_table_is_secured_and_granted(url: str, query: Any, tables:
                 "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
                 f" AND relname NOT LIKE 'alembic%' AND NOT has_table_privilege('{role}', oid, '{right}')"
             )
-            assert lacking == []
+            withheld = {(table,) for table in _WITHHELD[right]} if role == "riveredge_app" else set()
+            assert set(lacking) == withheld
 
 
 def test_a_plugin_that_does_not_run_gets_no_revision(url: str) -> None:

@@ -91,7 +91,7 @@ def _out(invitation: Invitation, link: str | None = None) -> InvitationOut:
 
 def invitation_router(service: InvitationService) -> Router:
     """What administrators do."""
-    router = Router(prefix="/invitations", tag=TAG)
+    router = Router(prefix="/invitations", tag=TAG, audit="kernel.invitation")
     invitations = service.invitations
 
     @router.get(require="kernel.member.read", summary="List invitations")

@@ -48,7 +48,7 @@ async def find(
 
 def own_keys_router(service: KeyService) -> Router:
     """One's own."""
-    router = Router(prefix="/api-keys", tag=TAG)
+    router = Router(prefix="/api-keys", tag=TAG, audit="kernel.api_key")
     own = "kernel.api_key.own"
 
     @router.get(require=own, summary="List my API keys")
@@ -117,7 +117,7 @@ async def _current(service: KeyService) -> ApiKey:
 
 def all_keys_router(service: KeyService, explainer: Explainer) -> Router:
     """Everybody's, without their secrets."""
-    router = Router(prefix="/tenant/api-keys", tag=TAG)
+    router = Router(prefix="/tenant/api-keys", tag=TAG, audit="kernel.api_key")
     manage = "kernel.api_key.manage"
 
     @router.get(require=manage, summary="List everybody's API keys")

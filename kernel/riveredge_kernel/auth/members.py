@@ -223,7 +223,7 @@ def _administers(roles: Iterable[RoleRow]) -> bool:
 
 def member_router(service: MemberService) -> Router:
     """The routes."""
-    router = Router(prefix="/members", tag=TAG)
+    router = Router(prefix="/members", tag=TAG, audit="kernel.member")
     members = service.members
 
     @router.get(require="kernel.member.read", summary="List members")

@@ -35,6 +35,7 @@ PERMISSIONS = (
         "Set up identity providers",
         "Takes every other permission as well: a provider can call anybody by any member's name.",
     ),
+    Permission("kernel.audit.read", "Read and export the audit log"),
     Permission("kernel.tenant.read", "See the organisation's settings and plugins"),
     Permission("kernel.tenant.write", "Change the organisation's settings and switch plugins"),
 )

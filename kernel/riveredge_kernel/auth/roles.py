@@ -126,7 +126,7 @@ class RoleService:
 
 def role_router(service: RoleService) -> Router:
     """The routes."""
-    router = Router(prefix="/roles", tag=TAG)
+    router = Router(prefix="/roles", tag=TAG, audit="kernel.role")
     roles = service.roles
 
     @router.get(require="kernel.member.read", summary="List roles")

@@ -20,7 +20,7 @@ from riveredge_sdk.problems import FieldError, Invalid
 
 def service_account_keys_router(grants: Grants, service: KeyService) -> Router:
     """The accounts' keys."""
-    router = Router(prefix="/service-accounts/{account_id}/api-keys", tag=TAG)
+    router = Router(prefix="/service-accounts/{account_id}/api-keys", tag=TAG, audit="kernel.api_key")
     accounts = ServiceAccounts()
 
     async def of(account_id: UUID) -> ColumnElement[bool]:

@@ -154,7 +154,7 @@ class ServiceAccountService:
 
 def service_account_router(service: ServiceAccountService) -> Router:
     """The accounts themselves."""
-    router = Router(prefix="/service-accounts", tag=TAG)
+    router = Router(prefix="/service-accounts", tag=TAG, audit="kernel.service_account")
 
     @router.get(require=READ, summary="List service accounts")
     async def list_service_accounts(query: Annotated[ListQuery, Query()]) -> Page[ServiceAccountOut]:

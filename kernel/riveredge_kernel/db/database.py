@@ -20,6 +20,7 @@ from riveredge_kernel.db.scope import Scope, scope_info
 from riveredge_kernel.db.wall import TenantSession, guard, seal
 from riveredge_kernel.metrics import SYSTEM_SESSIONS
 from riveredge_kernel.settings import Settings
+from riveredge_sdk.audit import AuditRecord
 from riveredge_sdk.context import Context, current_context, find_context, use_context
 from riveredge_sdk.events import PublishedEvent
 from riveredge_sdk.runtime import Runtime
@@ -52,6 +53,7 @@ class Transaction:
     read_only: bool = False
     events: list[PublishedEvent] = field(default_factory=list)
     pushes: list[Pushed] = field(default_factory=list)
+    records: list[AuditRecord] = field(default_factory=list)
 
     def add_event(self, event: PublishedEvent) -> None:
         if self.read_only:
@@ -66,10 +68,20 @@ class Transaction:
         if push not in self.pushes[-1:]:
             self.pushes.append(push)
 
+    def add_record(self, record: AuditRecord) -> None:
+        if self.read_only:
+            raise TenantWallError("this unit of work is for reading only; nothing can be recorded in it")
+        self.records.append(record)
+
+    @property
+    def has_records(self) -> bool:
+        """Whether the work has told the audit log of itself."""
+        return bool(self.records)
+
     @property
     def speaks(self) -> bool:
         """Whether there is anything to tell others of."""
-        return bool(self.events or self.pushes)
+        return bool(self.events or self.pushes or self.records)
 
 
 class Database:

@@ -25,7 +25,7 @@ def runs_routers(api: EngineApi, reconciler: Reconciler, reruns: Reruns) -> list
 
 
 def _rerun_router(reruns: Reruns) -> Router:
-    router = Router(prefix="/runs/reruns", tag="Runs")
+    router = Router(prefix="/runs/reruns", tag="Runs", audit="kernel.rerun")
     rows = RerunRows()
 
     @router.post(require="kernel.run.rerun", status=202, summary="Repeat failed runs")
@@ -45,7 +45,7 @@ def _rerun_router(reruns: Reruns) -> Router:
 
 
 def _run_router(api: EngineApi, reconciler: Reconciler, reruns: Reruns) -> Router:
-    router = Router(prefix="/runs", tag="Runs")
+    router = Router(prefix="/runs", tag="Runs", audit="kernel.run")
 
     @router.get(require="kernel.run.read", summary="List runs")
     async def list_runs(query: Annotated[ListQuery, Query()]) -> Page[RunOut]:

@@ -71,8 +71,8 @@ class Gate:
         hint = tenant_hint(headers, self.settings.http.tenant_domain)
         request.scope[TENANT_HINT] = hint
         principal = None
+        address = request.client.host if request.client else None
         if not route.public:
-            address = request.client.host if request.client else None
             principal = await self._authenticator.principal(headers.get("authorization"), hint, address)
             if principal is None:
                 raise Unauthorized("Send an access token: `Authorization: Bearer …`.")
@@ -104,6 +104,7 @@ class Gate:
             request_id=request.scope.get("riveredge.request_id", ""),
             locale=_locale(headers.get("accept-language"), tenant.locale if tenant else "en"),
             timezone=tenant.timezone if tenant else "UTC",
+            address=address,
         )
 
 

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from riveredge_kernel.audit.automatic import Answered, note
 from riveredge_kernel.http import idempotency
 from riveredge_kernel.http.gate import Gate
 from riveredge_kernel.http.middleware import limited
@@ -25,8 +26,8 @@ from riveredge_sdk.uow import unit_of_work
 
 Answer = Callable[[Request], Awaitable[Response]]
 
-# The version of the object an endpoint returned, for the ETag; a list, so that the endpoint's wrapper can add to it.
-_version: ContextVar[list[int] | None] = ContextVar("riveredge_answer_version", default=None)
+# What an endpoint was given and returned, for the ETag and the audit log; its wrapper fills it in.
+_answered: ContextVar[Answered | None] = ContextVar("riveredge_answered", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,13 @@ class Plan:
     async def _answer(self, request: Request, answer: Answer) -> Response:
         context = await self.gate.admit(request, self.route, self.plugin)
         request.scope["riveredge.context"] = context
-        version: list[int] = []
-        token = _version.set(version)
+        answered = Answered(request.path_params)
+        token = _answered.set(answered)
 
         async def versioned() -> Response:
             response = await answer(request)
-            return _versioned(request, response, version[0]) if version else response
+            note(self.route, self.operation, self.plugin, response.status_code, answered)
+            return _versioned(request, response, answered.resource.version) if answered.resource else response
 
         try:
             with use_context(context):
@@ -83,7 +85,7 @@ class Plan:
                         return await idempotency.answer_once(session, request, principal.id, key, versioned)
                     return await versioned()
         finally:
-            _version.reset(token)
+            _answered.reset(token)
 
     def _key(self, request: Request) -> str | None:
         return idempotency.key_of(request) if self.route.method == "POST" and not self.own_transactions else None
@@ -112,13 +114,14 @@ class KernelRoute(APIRoute):
         return handle
 
 
-def _noting_version(endpoint: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _noting(endpoint: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(endpoint)
     async def call(*args: Any, **kwargs: Any) -> Any:
         result = await endpoint(*args, **kwargs)
-        holder = _version.get()
-        if holder is not None and isinstance(result, Resource):
-            holder.append(result.version)
+        answered = _answered.get()
+        if answered is not None:
+            answered.resource = result if isinstance(result, Resource) else None
+            answered.arguments = kwargs
         return result
 
     return call
@@ -134,7 +137,7 @@ def mount(app: FastAPI, routers: Sequence[Router], *, prefix: str, name: str, pl
             own = options.pop("own_transactions", False)
             app.router.add_api_route(
                 prefix + route.path,
-                _noting_version(route.endpoint),
+                _noting(route.endpoint),
                 methods=[route.method],
                 status_code=route.status,
                 tags=[route.tag or name],

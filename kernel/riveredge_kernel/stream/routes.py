@@ -35,7 +35,7 @@ class TopicOut(BaseModel):
 
 def stream_router(tickets: StreamTickets, door: StreamDoor) -> Router:
     """The routes."""
-    router = Router(prefix="/stream", tag="Live stream")
+    router = Router(prefix="/stream", tag="Live stream", audit=False)
 
     @router.post("/tickets", signed_in=True, summary="Get a ticket for the live stream")
     async def create_ticket(request: Request, response: Response) -> TicketOut:

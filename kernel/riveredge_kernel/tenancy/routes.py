@@ -128,7 +128,7 @@ def _navigation_router(plugins: PluginHost, tenants: TenantDirectory) -> Router:
 
 
 def _tenant_router(tenants: TenantDirectory) -> Router:
-    router = Router(prefix="/tenant", tag="Organisation")
+    router = Router(prefix="/tenant", tag="Organisation", audit="kernel.tenant")
 
     @router.get(require="kernel.tenant.read", summary="The organisation")
     async def get_tenant() -> TenantOut:
@@ -145,7 +145,7 @@ def _tenant_router(tenants: TenantDirectory) -> Router:
 
 
 def _plugin_router(plugins: PluginHost, tenants: TenantDirectory) -> Router:
-    router = Router(prefix="/plugins", tag="Plugins")
+    router = Router(prefix="/plugins", tag="Plugins", audit="kernel.plugin")
 
     async def current() -> TenantInfo:
         tenant = await tenants.get(current_tenant())
@@ -194,7 +194,7 @@ def _plugin_router(plugins: PluginHost, tenants: TenantDirectory) -> Router:
 
 
 def _settings_router(settings: SettingsStore) -> Router:
-    router = Router(prefix="/settings", tag="Settings")
+    router = Router(prefix="/settings", tag="Settings", audit="kernel.settings")
 
     def model_of(plugin: str) -> type[BaseModel]:
         model = settings.model_of(plugin)

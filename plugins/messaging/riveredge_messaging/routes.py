@@ -28,9 +28,9 @@ from riveredge_sdk import ExpectedVersion, ListQuery, Page, Router, current_cont
 from riveredge_sdk.features.messaging import Notification
 from riveredge_sdk.problems import Invalid, invalid_field
 
-templates_router = Router(prefix="/templates", tag="Messaging: templates")
-messages_router = Router(prefix="/messages", tag="Messaging: messages")
-deliveries_router = Router(prefix="/deliveries", tag="Messaging: deliveries")
+templates_router = Router(prefix="/templates", tag="Messaging: templates", audit="messaging.template")
+messages_router = Router(prefix="/messages", tag="Messaging: messages", audit="messaging.message")
+deliveries_router = Router(prefix="/deliveries", tag="Messaging: deliveries", audit="messaging.delivery")
 
 templates = Templates()
 messages = Messages()
@@ -58,7 +58,9 @@ async def list_available_templates() -> list[AvailableTemplate]:
     ]
 
 
-@templates_router.post("/preview", require=TEMPLATE_READ, status=200, summary="Render a template without sending it")
+@templates_router.post(
+    "/preview", require=TEMPLATE_READ, audit=False, status=200, summary="Render a template without sending it"
+)
 async def preview_template(body: PreviewIn) -> PreviewOut:
     if body.texts is not None:
         texts = {tag: part.model_dump() for tag, part in body.texts.items()}

@@ -15,7 +15,7 @@ from riveredge_sdk.problems import FieldError, Invalid
 READ = "example.note.read"
 WRITE = "example.note.write"
 
-router = Router(prefix="/notes", tag="Example: notes")
+router = Router(prefix="/notes", tag="Example: notes", audit="example.note")
 notes = Notes()
 limits = ExampleSettings()
 

@@ -190,7 +190,7 @@ async def _known_roles(rules: Iterable[GroupRole], default_roles: Iterable[str])
 
 def provider_router(service: ProviderService) -> Router:
     """The routes."""
-    router = Router(prefix="/identity-providers", tag=TAG)
+    router = Router(prefix="/identity-providers", tag=TAG, audit="kernel.identity_provider")
 
     @router.get(require=READ, summary="List identity providers")
     async def list_identity_providers(query: Annotated[ListQuery, Query()]) -> Page[ProviderOut]:
