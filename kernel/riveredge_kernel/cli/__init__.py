@@ -12,6 +12,7 @@ GROUPS = {
     "backup": ("backup", "Back up everything, and put it back."),
     "db": ("db", "Migrate the database, plugin by plugin."),
     "plugin": ("plugin", "See the installed plugins."),
+    "secrets": ("secrets", "Keys for secrets at rest."),
     "tenant": ("tenant", "Create and manage tenants."),
     "user": ("user", "Create and manage users."),
     "role": ("role", "See roles, and take over what plugins suggest."),

@@ -47,17 +47,15 @@ def list_tenants() -> None:
 
 def _set_status(slug: str, status: TenantStatus) -> None:
     async def do(platform: Platform) -> None:
-        found = await platform.provisioning.find_tenant(slug)
-        async with platform.database.system("set tenant status", platform.runtime) as session:
-            (await session.exec(select(Tenant).where(col(Tenant.id) == found.id))).one().status = status
-        out.print(f"{slug} is {status} now.")
+        ended = await platform.provisioning.set_status(slug, status)
+        out.print(f"{slug} is {status} now." + (f" {ended} runs were cancelled." if ended else ""))
 
     with_platform(do)
 
 
 @app.command()
 def suspend(slug: Slug) -> None:
-    """Keep everybody of it out, and its functions from running. Data stays."""
+    """Keep everybody of it out, cancel its runs, and let none begin. Data stays."""
     _set_status(slug, TenantStatus.SUSPENDED)
 
 

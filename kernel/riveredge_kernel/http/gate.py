@@ -86,6 +86,8 @@ class Gate:
         tenant = None
         if principal is not None and principal.tenant_id is not None:
             tenant = await self._tenants.get(principal.tenant_id)
+        if tenant is not None and tenant.status != TenantStatus.ACTIVE and not _is_own_account(route, plugin):
+            raise Forbidden("This organisation is suspended.")
         if tenant is not None and plugin is not None and not self._switches.is_on(plugin, tenant):
             raise NotFound(
                 f"The plugin {plugin!r} is switched off for this organisation.", extensions={"plugin": plugin}
@@ -94,8 +96,6 @@ class Gate:
             assert principal is not None  # noqa: S101  (such a route is never public)
             if tenant is None:
                 raise Forbidden("Choose an organisation first: POST /api/v1/auth/token with its name.")
-            if tenant.status != TenantStatus.ACTIVE:
-                raise Forbidden("This organisation is suspended.")
             principal.require(route.require)
         return Context(
             runtime=self._runtime,
@@ -106,6 +106,11 @@ class Gate:
             timezone=tenant.timezone if tenant else "UTC",
             address=address,
         )
+
+
+def _is_own_account(route: Route, plugin: str | None) -> bool:
+    """Whether the route is about the person alone: they still sign out, and go to another of their organisations."""
+    return plugin is None and route.require is None and route.path.startswith("/auth")
 
 
 def _locale(accepted: str | None, default: str) -> str:

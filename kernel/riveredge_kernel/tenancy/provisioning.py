@@ -5,17 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from riveredge_kernel.audit.log import entry
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.auth.passwords import hash_password
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.auth.service import normalized
 from riveredge_kernel.db.database import Database
+from riveredge_kernel.functions.models import Run, RunStatus, RunStep
 from riveredge_kernel.plugins.host import PluginHost
-from riveredge_kernel.tenancy.models import Tenant
+from riveredge_kernel.tenancy.models import Tenant, TenantStatus
+from riveredge_sdk.audit import AuditRecord
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.problems import Conflict, NotFound, invalid_field
@@ -91,6 +95,31 @@ class Provisioning:
             raise NotFound(f"There is no organisation {slug!r}.")
         return found
 
+    async def set_status(self, slug: str, status: TenantStatus) -> int:
+        """Suspend a tenant, or let it in again; how many runs that were under way have ended by it.
+
+        Its log tells of it. A run that was cancelled stays so: what it was about is for people to decide anew.
+
+        Raises:
+            NotFound: there is no such tenant.
+        """
+        tenant = await self.find_tenant(slug)
+        async with self._database.system("set tenant status", self._runtime) as session:
+            row = (await session.exec(select(Tenant).where(col(Tenant.id) == tenant.id))).one()
+            if row.status == status:
+                return 0
+            row.status = status
+            verb = "suspend" if status == TenantStatus.SUSPENDED else "resume"
+            told = AuditRecord(
+                action=f"kernel.tenant.{verb}",
+                object_kind="kernel.tenant",
+                object_id=str(row.id),
+                object_title=row.name,
+                tenant_id=row.id,
+            )
+            session.add(entry(told, actor_kind="operator"))
+            return await _end_runs(session, row.id) if status == TenantStatus.SUSPENDED else 0
+
     async def add_member(
         self,
         tenant_id: UUID,
@@ -127,6 +156,16 @@ class Provisioning:
             for key in roles:
                 await give_role(session, membership, key)
             return Member(user.id, membership.id)
+
+
+async def _end_runs(session: AsyncSession, tenant_id: UUID) -> int:
+    """End what is under way. When the engine calls the next step, the answer is that the run has ended."""
+    now = utcnow()
+    open_steps = update(RunStep).where(col(RunStep.tenant_id) == tenant_id, col(RunStep.status) == RunStatus.RUNNING)
+    await session.exec(open_steps.values(status=RunStatus.CANCELLED, ended_at=now))
+    open_runs = update(Run).where(col(Run.tenant_id) == tenant_id, col(Run.status) == RunStatus.RUNNING)
+    ended = open_runs.values(status=RunStatus.CANCELLED, ended_at=now, error="The organisation was suspended.")
+    return (await session.exec(ended)).rowcount
 
 
 async def ensure_membership(session: AsyncSession, tenant_id: UUID, user_id: UUID) -> Membership:
