@@ -42,6 +42,9 @@ class InngestSettings(_Section):
     event_key: SecretStr | None = None
     signing_key: SecretStr | None = None
     signing_key_fallback: SecretStr | None = None
+    redis_url: SecretStr | None = Field(
+        default=None, description="The Redis of a self-hosted server: `riveredge doctor` looks whether it keeps things."
+    )
     env: str | None = None
     app_id: str = "riveredge"
     serve_origin: str | None = Field(default=None, description="How Inngest reaches this app; none: public_url.")

@@ -4,13 +4,13 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from riveredge_kernel.app import create_app
+from riveredge_kernel.cli.findings import Finding, surroundings
 from riveredge_kernel.health import look
 from riveredge_kernel.platform import Platform
 from riveredge_kernel.schema import runner_for
@@ -19,15 +19,6 @@ from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.plugin import Plugin
 
 out = Console(highlight=False, soft_wrap=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at, and how to mend it if it is not right."""
-
-    state: Literal["ok", "warning", "failed"]
-    what: str
-    detail: str = ""
 
 
 # Tells of a running server, which this process is not.
@@ -63,11 +54,9 @@ async def _examine(settings: Settings) -> AsyncIterator[Finding]:
     platform: Platform = create_app(settings, check_schema=False).state.platform
     for name in _unknown(platform):
         yield Finding("warning", name, "is no setting of the platform or of an installed plugin; is it misspelt?")
-    try:
-        await platform.database.check_role()
-    except Exception as error:  # noqa: BLE001  (whatever is wrong is what we are here to tell)
-        migrated = False
-        yield Finding("failed", "database", f"{error}"[:300])
+    async for finding in surroundings(settings, platform):
+        migrated = migrated and (finding.what, finding.state) != ("database", "failed")
+        yield finding
     for report in platform.plugins.report():
         state: Literal["ok", "warning", "failed"] = "failed" if report.state.startswith("failed") else "ok"
         yield Finding(state, f"plugin {report.id} {report.version}", report.reason or report.state)
