@@ -1,14 +1,20 @@
 """Every route and every model there is, tried from another tenant by somebody with every permission there."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlmodel import select
 
+from riveredge_example.models import Chime
+from riveredge_example.schemas import NotePayload
+from riveredge_example.service import REMINDER_DUE
+from riveredge_kernel.auth.oidc.models import Identity, OidcAttempt
+from riveredge_sdk import timers
 from riveredge_sdk.context import use_context
-from riveredge_sdk.models import TenantModel, tenant_models
+from riveredge_sdk.models import TenantModel, tenant_models, utcnow
 from riveredge_sdk.testing.platform import ApiClient, PlatformUnderTest, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 from riveredge_sdk.testing.suites import Operation, operations
@@ -36,7 +42,7 @@ def rows_of(platform: PlatformUnderTest, tenant: TestTenant) -> Rows:
     return platform.run(read())
 
 
-def seed(client: ApiClient) -> None:
+def seed(platform: PlatformUnderTest, tenant: TestTenant, client: ApiClient) -> None:
     """Something of every kind."""
     assert client.user is not None
     me = str(client.user.id)
@@ -58,6 +64,38 @@ def seed(client: ApiClient) -> None:
         client.post("/api/v1/runs/reruns", json={}),
     ]
     assert [answer.status_code for answer in made] == [201, 201, 201, 202, 200, 200, 201, 202]
+    provider = {"key": "secret", "title": "Secret", "issuer": "https://id.example", "client_id": "secret"}
+    account = {"name": "Secret", "roles": ["custom.secret"]}
+    more = [
+        client.post("/api/v1/service-accounts", json=account),
+        client.post("/api/v1/api-keys", json={"name": "Secret", "permissions": ["example.note.read"]}),
+        client.post("/api/v1/invitations", json={"email": "secret@example.com", "by_hand": True}),
+        client.post("/api/v1/identity-providers", json=provider),
+    ]
+    assert [answer.status_code for answer in more] == [201, 201, 201, 201], [answer.text for answer in more]
+    platform.run(_seed_rows(platform, tenant, client.user.id, UUID(more[3].json()["id"]), UUID(made[1].json()["id"])))
+
+
+async def _seed_rows(platform: PlatformUnderTest, tenant: TestTenant, user: UUID, provider: UUID, note: UUID) -> None:
+    """What comes about only by itself, or through somebody else's server."""
+    later = utcnow() + timedelta(days=1)
+    with use_context(platform.context(tenant)):
+        async with unit_of_work() as session:
+            session.add(Chime(note_id=note, every_seconds=60, next_at=later))
+            session.add(Identity(provider_id=provider, user_id=user, subject="secret"))
+            session.add(
+                OidcAttempt(
+                    provider_id=provider,
+                    state_digest=f"s{provider.hex}",
+                    secret_digest="secret",
+                    nonce="secret",
+                    code_verifier="secret",
+                    redirect_to="https://app.example",
+                    expires_at=later,
+                )
+            )
+            owner = timers.Owner("example.secret", str(provider))
+            await timers.set(owner, "secret", later, REMINDER_DUE, NotePayload(note_id=note))
 
 
 @pytest.fixture
@@ -70,7 +108,7 @@ def attacker(platform: PlatformUnderTest, as_user: AsUser, other_tenant: TestTen
 def test_nothing_of_another_tenant_is_read_or_changed(
     platform: PlatformUnderTest, client: ApiClient, tenant: TestTenant, other_tenant: TestTenant, attacker: ApiClient
 ) -> None:
-    seed(client)
+    seed(platform, tenant, client)
     platform.settle()
     before = rows_of(platform, tenant)
     assert [table for table, rows in before.items() if not rows] == []

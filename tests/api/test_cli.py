@@ -62,7 +62,10 @@ def test_an_installation_is_set_up_by_commands(environment: dict[str, str]) -> N
     assert "password_weak" not in run(environment, "user", "password", "ada@acme.example", "--generate")
     run(environment, "tenant", "suspend", "acme")
     assert "suspended" in run(environment, "tenant", "list")
-    doctor = run(environment, "doctor")
+    doctor = run(environment, "doctor", code=1)
+    assert [line for line in doctor.splitlines() if line.startswith("✗")] == [
+        "✗ Inngest: self-hosted, does not answer at http://127.0.0.1:9: ConnectError"
+    ]
     assert "✓ schema of kernel" in doctor
     assert "✓ Events on their way" in doctor
 
