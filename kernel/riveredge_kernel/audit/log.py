@@ -1,12 +1,11 @@
-"""Writes the audit log, and the two things that may take from it: retention and the erasure of a person."""
+"""Writes the audit log, and the one thing that may take from it: retention."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, insert, or_, update
+from sqlalchemy import delete, insert
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,7 +17,6 @@ from riveredge_sdk.models import utcnow, uuid7
 from riveredge_sdk.runtime import Runtime
 
 # What stands for somebody who was erased. Their entries still hang together by the pseudonym.
-ERASED = "(erased)"
 
 
 async def write(session: AsyncSession, records: Sequence[AuditRecord]) -> None:
@@ -79,24 +77,3 @@ class AuditLog:
         old = delete(AuditEntry).where(col(AuditEntry.created_at) < utcnow() - self._keep)
         async with self._database.system("audit retention", self._runtime) as db, maintenance(db, "retention"):
             return (await db.exec(old)).rowcount
-
-    async def forget_person(self, tenant_id: UUID, user_id: UUID, objects: Sequence[str] = ()) -> int:
-        """Replace a person by a pseudonym in a tenant's log, and empty names and addresses; the number of entries.
-
-        Args:
-            objects: ids of rows that are the person as well, such as the membership.
-        """
-        pseudonym = uuid7()
-        ours = col(AuditEntry.tenant_id) == tenant_id
-        acted = update(AuditEntry).where(ours, col(AuditEntry.actor_id) == user_id)
-        about = update(AuditEntry).where(ours, _is_about([str(user_id), *objects]))
-        named = update(AuditEntry).where(ours, col(AuditEntry.object_id) == str(user_id))
-        async with self._database.system("audit erasure", self._runtime) as db, maintenance(db, "erasure"):
-            by = await db.exec(acted.values(actor_id=pseudonym, actor_name=ERASED, address=None))
-            to = await db.exec(about.values(object_title=ERASED))
-            await db.exec(named.values(object_id=str(pseudonym)))
-            return by.rowcount + to.rowcount
-
-
-def _is_about(ids: Sequence[str]) -> ColumnElement[bool]:
-    return or_(*(col(AuditEntry.object_id) == each for each in ids))

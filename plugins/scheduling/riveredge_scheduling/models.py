@@ -43,7 +43,6 @@ class FireState(StrEnum):
     SKIPPED_OVERLAP = "skipped_overlap"
     SKIPPED_MISFIRE = "skipped_misfire"
     SKIPPED_REQUESTED = "skipped_requested"
-    SKIPPED_HOLIDAY = "skipped_holiday"
     SKIPPED_ENDED = "skipped_ended"
 
 

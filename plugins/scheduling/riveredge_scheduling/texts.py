@@ -30,7 +30,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "edited": ("The schedule was changed after this fire was planned.", "触发计划后计划任务已被修改。"),
     "deleted": ("The schedule was deleted.", "计划任务已被删除。"),
     "requested": ("Somebody asked to skip it.", "已按要求跳过。"),
-    "holiday": ("No workday: {count} fires on days off.", "非工作日：休息日共 {count} 次触发。"),
     "max_runs": ("It has run {count} times, which is its limit.", "已运行 {count} 次，达到上限。"),
     "quota": ("Waits: {count} actions of the organisation run already.", "等待：组织已有 {count} 个任务在运行。"),
     "cancelled_by": ("Somebody cancelled it.", "已被取消。"),
