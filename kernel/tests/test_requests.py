@@ -228,7 +228,8 @@ def test_health_is_told(anonymous: ApiClient) -> None:
     ready = anonymous.get("/health/ready")
     assert ready.status_code == 200, ready.text
     plugins = {plugin["id"]: plugin["state"] for plugin in anonymous.get("/health/plugins").json()["plugins"]}
-    assert plugins == {"kernel": "active", "messaging": "active", "example": "active"}
+    assert {"kernel", "messaging", "example"} <= plugins.keys()
+    assert set(plugins.values()) == {"active"}
     assert "riveredge_http_request_seconds" in anonymous.get("/metrics").text
 
 

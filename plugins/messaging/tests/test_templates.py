@@ -116,7 +116,8 @@ def test_a_tenant_writes_changes_and_deletes_templates(client: ApiClient) -> Non
     preview = client.post(f"{TEMPLATES}/preview", json={"key": "custom.hello", "data": {"name": "Ada"}})
     assert preview.json() == {"locale": "en", "subject": "Hi Ada", "text": "Hi Ada", "html": None}
     available = {line["key"]: line["own"] for line in client.get(f"{TEMPLATES}/available").json()}
-    assert available == {"custom.hello": True, "example.reminder": False, "messaging.welcome": False}
+    assert {key for key, own in available.items() if own} == {"custom.hello"}
+    assert {"example.reminder", "messaging.welcome"} <= available.keys()
     assert client.delete(place, headers={"If-Match": '"2"'}).status_code == 204
 
 
