@@ -90,5 +90,8 @@ def test_the_three_printed_lines_work_when_pasted(started: tuple[Path, str]) -> 
 
 def test_everything_that_was_installed_is_active(installed: Path, tmp_path: Path) -> None:
     plugins = json.loads(run(installed / "riveredge", "plugin", "list", "--json", cwd=tmp_path))
-    assert {plugin["id"]: plugin["state"] for plugin in plugins} == {"messaging": "active"}
+    assert {plugin["id"]: plugin["state"] for plugin in plugins} == {
+        "messaging": "active",
+        "scheduling": "active",
+    }
     assert "riveredge" in run(installed / "riveredge", "--help", cwd=tmp_path)
