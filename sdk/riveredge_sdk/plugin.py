@@ -11,7 +11,7 @@ from uuid import UUID
 
 from riveredge_sdk.contributions import Command, HealthCheck, HookSpecs, NavItem, Permission, Role, StaticApp
 from riveredge_sdk.events import EventType
-from riveredge_sdk.features.messaging import MessageChannel, MessageTemplateSpec
+from riveredge_sdk.features.messaging import MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
 from riveredge_sdk.functions import JSON, FunctionSpec
 from riveredge_sdk.http import Router
@@ -110,6 +110,10 @@ class Plugin:
 
     def message_channels(self) -> Iterable[MessageChannel]:
         """Ways to reach people, for the messaging plugin."""
+        return ()
+
+    def message_providers(self) -> Iterable[MessageProvider[Any]]:
+        """Services that deliver the messages of a channel, for the messaging plugin."""
         return ()
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:

@@ -6,8 +6,11 @@ await get_service(NOTIFIER).notify(Notification(template="approvals.task", to=[u
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
 
 from riveredge_sdk.ports import Port
 
@@ -100,8 +103,55 @@ MAILER: Port[Mailer] = Port("messaging.mailer", version=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that goes with a message: its bytes, or the id of a file that `ATTACHED_FILES` knows.
+
+    Args:
+        name: what the reader sees, for example `invoice.pdf`; no path.
+        media_type: for example `application/pdf`.
+        content_id: set for an image that the HTML shows as `<img src="cid:logo">`; the id is then `logo`.
+    """
+
+    name: str
+    media_type: str
+    content: bytes | None = None
+    file_id: UUID | None = None
+    content_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.content is None) == (self.file_id is None):
+            raise ValueError(f"attachment {self.name!r}: give its content or the id of a file, not both")
+
+
+class AttachedFiles(Protocol):
+    """The port's interface: where files lie that messages only refer to."""
+
+    async def read(self, file_id: UUID, *, max_bytes: int) -> bytes:
+        """The content of a file of the current tenant. Called outside of any transaction.
+
+        Raises:
+            NotFound: there is no such file.
+            ValueError: it is larger than `max_bytes`.
+        """
+        ...
+
+
+ATTACHED_FILES: Port[AttachedFiles] = Port("messaging.attached_files", version=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedMessage:
-    """What a channel delivers. Which of the texts is set depends on the template; `text` always is."""
+    """What a channel or a provider delivers. Which of the texts is set depends on the template; `text` always is.
+
+    Args:
+        delivery_id: the same over all attempts: the key by which the peer can tell a repetition.
+        address: in the channel's form, checked by it.
+        options: what the template says for this channel besides the texts, for example the provider's own template
+            code and its parameters.
+        category: of the message, which unsubscribing is about; empty for none.
+        headers: further header lines, for channels that have such.
+        files: attachments and inline images, with their content.
+    """
 
     delivery_id: UUID
     recipient_id: UUID
@@ -111,6 +161,10 @@ class RenderedMessage:
     html: str | None = None
     locale: str = "en"
     data: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    category: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[Attachment] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,39 +176,190 @@ class DeliveryResult:
 
 
 class TemporaryFailure(Exception):  # noqa: N818
-    """Try again later. `retry_after` in seconds if the peer asked for it."""
+    """Nothing was sent, and it may work later, or through another provider.
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    Args:
+        retry_after: seconds, if the peer asked to wait (a quota is used up): the provider then rests that long, which
+            is no failure of it.
+        of_recipient: it is the recipient's side that is not ready (a full mailbox, greylisting): tried again later
+            through the same provider, against which it does not count.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, of_recipient: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.of_recipient = of_recipient
 
 
 class PermanentFailure(Exception):  # noqa: N818
-    """Trying again cannot help: the address is bad, or the peer refused the message."""
+    """It is the recipient or the message: neither another try nor another provider can help.
+
+    Args:
+        bad_address: the address itself is wrong or gone (an unknown mailbox, a dead device), not only this message
+            refused: it is not used again.
+    """
+
+    def __init__(self, message: str, *, bad_address: bool = False) -> None:
+        super().__init__(message)
+        self.bad_address = bad_address
+
+
+class ConfigurationFailure(Exception):  # noqa: N818
+    """It is the provider's configuration: wrong credentials, an unknown sender. Nothing was sent.
+
+    The configuration is taken out of use until somebody mends it, and another one takes over.
+    """
+
+
+class UnknownOutcome(Exception):  # noqa: N818
+    """The message was handed over and no answer came: it may have been sent. Repeated only where that is allowed."""
 
 
 class MessageChannel(ABC):
     """A way to reach people.
 
-    `id` is `<plugin>.<name>`. One object serves all tenants; per-tenant configuration comes from `tenant_settings`.
+    A channel knows who is reached where. The message is handed over by the tenant's configured providers (see
+    `MessageProvider`) or, by a channel that needs no configuration, by itself: then it overrides `deliver`.
+
+    Attributes:
+        id: `<plugin>.<name>`. One object serves all tenants.
+        has_subject, has_html: which texts it shows besides `text`; the others are not rendered for it.
     """
 
     id: str
     title: str
     description: str = ""
+    has_subject: bool = True
+    has_html: bool = False
 
     @abstractmethod
     async def address_of(self, user_id: UUID) -> str | None:
         """Where this user is reached on this channel, or None (the delivery is then skipped, visibly)."""
 
-    @abstractmethod
+    def check_address(self, address: str) -> str:
+        """The address in the form in which providers get it, and by which equal ones are told.
+
+        Raises:
+            ValueError: it is none; the message is for people.
+        """
+        return address
+
+    async def forget_address(self, user_id: UUID, address: str) -> None:  # noqa: B027  (most have nothing to forget)
+        """A provider says that the address is gone (`bad_address`). Inside a unit of work."""
+
+    @property
+    def delivers_itself(self) -> bool:
+        """Whether it needs no provider."""
+        return type(self).deliver is not MessageChannel.deliver
+
     async def deliver(self, message: RenderedMessage) -> DeliveryResult:
-        """Hand the message over. Called outside of any transaction; may be repeated after a crash.
+        """Hand the message over, without a provider. Outside of any transaction; may be repeated after a crash.
 
         Raises:
             TemporaryFailure: is retried with back-off.
             PermanentFailure: ends the delivery as failed.
+            UnknownOutcome: it may have been sent.
         """
+        raise NotImplementedError(f"the channel {self.id} is served by providers")
+
+
+class ProviderConfig(BaseModel):
+    """Base of the settings of a `MessageProvider`; its JSON Schema is the form that administrators fill in.
+
+    Give every field a title and a description. Fields of type `SecretStr` are encrypted at rest and never returned.
+
+    Attributes:
+        secrets_sent_to: the fields that say where the secrets go (a host, a URL). Whoever changes one of them has to
+            give the secrets anew: else a stored password could be sent to a server of the changer's own.
+    """
+
+    secrets_sent_to: ClassVar[frozenset[str]] = frozenset()
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+ConfigT = TypeVar("ConfigT", bound=ProviderConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackRequest:
+    """A call of the provider, as it came. `headers` in lower case; `url` as the outside sees it, for signatures."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+# bounced: the address is gone for good. soft_bounced: it failed for now, the provider gives up on this message.
+ProviderEventKind = Literal["delivered", "opened", "bounced", "soft_bounced", "complained", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderEvent:
+    """What a provider tells about a message it took.
+
+    Args:
+        id: the provider's own id of this event: one that comes again is not taken twice.
+        reference: the message, by the `reference` of its `DeliveryResult`, or by its `delivery_id` as a text.
+        at: when it happened, aware.
+        detail: the provider's words.
+    """
+
+    id: str
+    kind: ProviderEventKind
+    reference: str
+    at: datetime
+    detail: str = ""
+
+
+class CallbackRefusedError(Exception):
+    """The call is not the provider's: its signature is missing, wrong or too old."""
+
+
+class MessageProvider(ABC, Generic[ConfigT]):
+    """A service that delivers the messages of one channel: an SMTP server, an SMS gateway, a push service.
+
+    Attributes:
+        id: `<plugin>.<name>`. One object serves all tenants and all of their configurations.
+        channel: the id of the channel.
+        config: the model of its settings.
+        supports_idempotency: the peer drops a message whose `delivery_id` it has seen, so a repetition does no harm
+            and an unknown outcome may be tried again.
+    """
+
+    id: ClassVar[str]
+    channel: ClassVar[str]
+    title: ClassVar[str]
+    description: ClassVar[str] = ""
+    config: type[ConfigT]
+    supports_idempotency: ClassVar[bool] = False
+
+    @abstractmethod
+    async def send(self, config: ConfigT, message: RenderedMessage) -> DeliveryResult:
+        """Hand the message over. Called outside of any transaction; may be repeated after a crash.
+
+        Raises:
+            PermanentFailure: the recipient or the message is at fault.
+            ConfigurationFailure: the configuration is at fault.
+            TemporaryFailure: nothing was sent, and later it may work.
+            UnknownOutcome: it was handed over, and no answer came.
+        """
+
+    async def receive(self, config: ConfigT, request: CallbackRequest) -> Sequence[ProviderEvent]:
+        """Read a status call-back of the provider, after its signature was found right. Inside a unit of work.
+
+        Raises:
+            CallbackRefusedError: it is not the provider's.
+            ValueError: it cannot be read.
+        """
+        raise CallbackRefusedError(f"{self.title} sends no call-backs")
+
+    @property
+    def receives(self) -> bool:
+        """Whether it sends call-backs."""
+        return type(self).receive is not MessageProvider.receive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

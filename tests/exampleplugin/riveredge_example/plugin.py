@@ -13,6 +13,7 @@ from riveredge_example.chimes import Chimes
 from riveredge_example.contract import NOTE_BOOK, Stamp, StampHooks
 from riveredge_example.functions import FUNCTIONS
 from riveredge_example.models import Chime, Note, Tag
+from riveredge_example.provider import PaperMail
 from riveredge_example.routes import READ, WRITE, router
 from riveredge_example.service import NOTE, NOTE_WRITTEN, NOTES, REMINDER_DUE, NoteBookService, Notes
 from riveredge_example.settings import ExampleSettings, ExampleTenantSettings
@@ -36,7 +37,7 @@ from riveredge_sdk import (
     TenantModel,
     TenantSettings,
 )
-from riveredge_sdk.features.messaging import MessageChannel, MessageTemplateSpec
+from riveredge_sdk.features.messaging import MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
 from riveredge_sdk.timers import TimerSource
 
@@ -108,6 +109,9 @@ class ExamplePlugin(Plugin):
 
     def message_channels(self) -> Iterable[MessageChannel]:
         return (LogChannel(),)
+
+    def message_providers(self) -> Iterable[MessageProvider[Any]]:
+        return (PaperMail(),)
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
         return (REMINDER,)

@@ -42,6 +42,7 @@ class EmailChannel(MessageChannel):
     id = "messaging.email"
     title = "E-mail"
     description = "A mail to the address of the person's account."
+    has_html = True
 
     async def address_of(self, user_id: UUID) -> str | None:
         person = (await get_service(PEOPLE).find([user_id])).get(user_id)
