@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from riveredge_sdk.ports import Port
 
@@ -236,6 +236,11 @@ class MessageChannel(ABC):
     async def address_of(self, user_id: UUID) -> str | None:
         """Where this user is reached on this channel, or None (the delivery is then skipped, visibly)."""
 
+    async def addresses_of(self, user_ids: Sequence[UUID]) -> Mapping[UUID, str]:
+        """`address_of` for many; override it where one question answers for all."""
+        found = {user_id: await self.address_of(user_id) for user_id in user_ids}
+        return {user_id: address for user_id, address in found.items() if address is not None}
+
     def check_address(self, address: str) -> str:
         """The address in the form in which providers get it, and by which equal ones are told.
 
@@ -276,6 +281,15 @@ class ProviderConfig(BaseModel):
     secrets_sent_to: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    @classmethod
+    def secret_fields(cls) -> frozenset[str]:
+        """The names of the fields that hold secrets."""
+        return frozenset(
+            name
+            for name, field in cls.model_fields.items()
+            if field.annotation is SecretStr or SecretStr in get_args(field.annotation)
+        )
 
 
 ConfigT = TypeVar("ConfigT", bound=ProviderConfig)
@@ -335,6 +349,10 @@ class MessageProvider(ABC, Generic[ConfigT]):
     description: ClassVar[str] = ""
     config: type[ConfigT]
     supports_idempotency: ClassVar[bool] = False
+
+    def parallel(self, config: ConfigT) -> int:
+        """How many messages at a time one process may hand over through a configuration."""
+        return 10
 
     @abstractmethod
     async def send(self, config: ConfigT, message: RenderedMessage) -> DeliveryResult:
