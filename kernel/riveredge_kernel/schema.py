@@ -3,7 +3,7 @@
 from riveredge_kernel.plugins.discovery import KERNEL
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.settings import Settings
-from riveredge_migrations.runner import MigrationRunner
+from riveredge_migrations.runner import MigrationRunner, Status
 
 
 class OutdatedSchemaError(RuntimeError):
@@ -23,6 +23,11 @@ def owner_url(settings: Settings) -> str:
     return settings.database.owner_url or settings.database_url
 
 
+def too_old(status: Status) -> str:
+    """What is wrong where the database is ahead of the code."""
+    return f"The code is older than the database, which is at revision {status.current} of {status.plugin}."
+
+
 def fail_outdated(settings: Settings, plugins: PluginHost) -> None:
     """Take down the plugins whose tables are not at their newest revision.
 
@@ -31,6 +36,11 @@ def fail_outdated(settings: Settings, plugins: PluginHost) -> None:
     """
     runner = runner_for(settings, plugins)
     for status in runner.status():
+        if status.ahead:
+            if status.plugin == KERNEL:
+                raise OutdatedSchemaError(f"{too_old(status)} Install the version that migrated it, or a newer one.")
+            plugins.fail(status.plugin, "failed: schema", f"{too_old(status)} Install a newer version of the plugin.")
+            continue
         if not status.pending:
             continue
         if status.plugin == KERNEL:

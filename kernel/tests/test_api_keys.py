@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlmodel import col, select
@@ -398,6 +399,21 @@ def test_a_service_account_lives(client: ApiClient, anonymous: ApiClient) -> Non
     assert client.delete(account, headers={"If-Match": renamed.headers["etag"]}).status_code == 204
     assert anonymous.get(NOTES, headers=bearer(key)).status_code == 401
     assert client.get(account).status_code == 404
+
+
+def test_what_was_found_for_one_kind_of_principal_says_nothing_to_another(
+    platform: ThreadedPlatform, tenant: TestTenant, client: ApiClient
+) -> None:
+    account = UUID(client.post("/api/v1/service-accounts", json={"name": "Robot"}).json()["id"])
+    grants = platform.platform.auth.grants
+
+    async def ask() -> tuple[bool, bool, bool]:
+        service = await grants.of_service_account(account, tenant.id)
+        user = await grants.get(account, tenant.id)
+        anybody = await grants.of_anybody(account, tenant.id)
+        return service is not None, user is not None, anybody is not None and anybody.service
+
+    assert platform.run(ask()) == (True, False, True)
 
 
 def test_a_role_that_a_service_account_holds_stays(client: ApiClient) -> None:

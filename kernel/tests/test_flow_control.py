@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from riveredge_kernel.functions.scoping import flow_control, same_tenant, tenant_key
+from riveredge_kernel.functions.scoping import TENANT_OF_ENDED, flow_control, same_tenant, tenant_key
 from riveredge_kernel.testing import ThreadedPlatform, start
 from riveredge_sdk import EventType, FunctionContext, FunctionSpec, publish, unit_of_work
 from riveredge_sdk.context import current_context, use_context
@@ -188,6 +188,9 @@ def test_conditions_stand_free_where_they_can() -> None:
     assert same_tenant(None) == mine
     assert same_tenant("async.data.a == event.data.a") == f"async.data.a == event.data.a && {mine}"
     assert same_tenant("a || b") == f"(a || b) && {mine}"
+    # A handler of failures waits in a run whose event holds the event of the one that failed.
+    ended = "async.data.tenant_id == event.data.event.data.tenant_id"
+    assert same_tenant("a", TENANT_OF_ENDED) == f"a && {ended}"
 
 
 def test_functions_of_the_platform_are_left_as_they_are() -> None:

@@ -4,12 +4,16 @@ import asyncio
 import http.client
 import json
 import socket
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from sqlalchemy import update
 
+from riveredge_kernel.http.models import IdempotencyRecord
+from riveredge_kernel.testing import ThreadedPlatform
 from riveredge_sdk.testing.platform import ApiClient, PlatformUnderTest, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
@@ -208,6 +212,23 @@ def test_a_key_belongs_to_one_request_and_one_person(client: ApiClient, as_user:
     other = as_user({"example.note.write"})
     assert other.post(NOTES, json={"title": "B"}, headers=key).json()["title"] == "B"
     assert_problem(client.post(NOTES, json={"title": "A"}, headers={"Idempotency-Key": "x" * 300}), 400, "bad-request")
+
+
+@pytest.mark.database
+def test_an_expired_record_is_not_replayed(platform: ThreadedPlatform, client: ApiClient) -> None:
+    key = {"Idempotency-Key": "old"}
+    first = client.post(NOTES, json={"title": "A"}, headers=key).json()["id"]
+    assert client.post(NOTES, json={"title": "A"}, headers=key).json()["id"] == first
+
+    async def expire() -> None:
+        async with platform.platform.database.system("test", platform.platform.runtime) as db:
+            await db.exec(update(IdempotencyRecord).values(expires_at=platform.now() - timedelta(seconds=1)))
+
+    platform.run(expire())
+    second = client.post(NOTES, json={"title": "B"}, headers=key)
+    assert second.status_code == 201, second.text
+    assert second.json()["id"] != first
+    assert client.post(NOTES, json={"title": "B"}, headers=key).headers["idempotency-replayed"] == "true"
 
 
 def test_a_failed_request_may_be_sent_again_with_its_key(client: ApiClient) -> None:

@@ -42,13 +42,17 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where one plugin's tables are. `installed` is False if they are there, but its code is not."""
+    """Where one plugin's tables are. `installed` is False if they are there, but its code is not.
+
+    `ahead` is True if they are at a revision that this code does not know: it is older than the database.
+    """
 
     plugin: str
     current: str | None
     head: str | None
     pending: tuple[str, ...] = ()
     installed: bool = True
+    ahead: bool = False
 
 
 class MigrationRunner:
@@ -223,11 +227,9 @@ class MigrationRunner:
             return Status(plugin, current, None, installed=False)
         script = self._script(plugin)
         head = script.get_current_head()
-        try:
-            pending = [r.revision for r in script.iterate_revisions(head, current or "base")] if head != current else []
-        except CommandError:
-            # The database is ahead of this code.
-            pending = [head or ""]
+        if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+            return Status(plugin, current, head, ahead=True)
+        pending = [r.revision for r in script.iterate_revisions(head, current or "base")] if head != current else []
         return Status(plugin, current, head, tuple(reversed(pending)))
 
 

@@ -236,6 +236,18 @@ def _if_match(
 ExpectedVersion = Annotated[int, Depends(_if_match)]
 
 
+def _known(
+    if_match: Annotated[
+        str | None, Header(description="The ETag you have read; without it whatever is there counts.")
+    ] = None,
+) -> int | None:
+    return None if if_match is None else _if_match(if_match)
+
+
+# The same where a client may leave it out: None then.
+KnownVersion = Annotated[int | None, Depends(_known)]
+
+
 def etag(version: int) -> str:
     """The ETag of an object's version (RFC 9110 §8.8.3)."""
     return f'"{version}"'
@@ -245,6 +257,7 @@ __all__ = [
     "MAX_PAGE",
     "Body",
     "ExpectedVersion",
+    "KnownVersion",
     "ListQuery",
     "Page",
     "Resource",

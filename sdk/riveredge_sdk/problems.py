@@ -126,6 +126,13 @@ class Unavailable(Problem):
     status, code, title = 503, "unavailable", "This is not available at the moment"
 
 
+def taken_field(kind: str, field: str, value: str) -> Conflict:
+    """A `Conflict` about a name that something else of its kind has: `taken_field("service account", "name", name)`."""
+    article = "an" if kind[0] in "aeiou" else "a"
+    error = FieldError(field, f"Choose another {field}.", "taken")
+    return Conflict(f"There is {article} {kind} {value!r} already.", errors=[error])
+
+
 def invalid_field(field: str, message: str, code: str = "invalid") -> Invalid:
     """An `Invalid` problem about a single field."""
     return Invalid(message, errors=[FieldError(field, message, code)])

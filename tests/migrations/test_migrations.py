@@ -130,6 +130,22 @@ def test_a_plugin_whose_tables_are_old_does_not_run(url: str, revisions: Any, mo
     assert reason == "its tables are empty, not at 0002: run `riveredge db upgrade`"
 
 
+def test_code_that_is_older_than_the_database_is_told_so(
+    url: str, revisions: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directories = find_directories() | {"crm": revisions("crm", ONE, TWO)}
+    monkeypatch.setattr("riveredge_migrations.runner.find_directories", lambda: directories)
+    MigrationRunner(url, order=["crm"]).upgrade()
+    (tmp_path / "crm" / "0002_step.py").unlink()
+    (crm,) = (line for line in MigrationRunner(url, order=["crm"]).status() if line.plugin == "crm")
+    assert (crm.current, crm.head, crm.ahead, crm.pending) == ("0002", "0001", True, ())
+    host = PluginHost.load(PluginHostSettings(allow=["example"]), builtin=[KernelPlugin()], extra=[Crm()])
+    fail_outdated(Settings.model_validate({"database": {"url": url}}), host)
+    reasons = {report.id: report.reason for report in host.report()}
+    assert "The code is older than the database" in reasons["crm"]
+    assert "riveredge db upgrade" not in reasons["crm"]
+
+
 def test_without_the_kernel_nothing_goes_on(url: str, tables: Any, revisions: Any) -> None:
     directories = {"kernel": revisions("kernel", "SELECT * FROM not_there"), "crm": revisions("crm", ONE)}
     results = MigrationRunner(url, order=["crm"], directories=directories).upgrade()

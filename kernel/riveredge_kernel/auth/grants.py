@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -21,6 +21,8 @@ CACHE_SECONDS = 5.0
 _REMEMBERED = 10_000
 
 TenantT = TypeVar("TenantT", UUID, UUID | None)
+# Whose grant was asked for: what was found for one kind of asker says nothing to another.
+Kind = Literal["user", "service", "anybody"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +42,16 @@ class Grants:
         self._database = database
         self._runtime = runtime
         self._plugins = plugins
-        self._known: dict[tuple[UUID, UUID | None], tuple[float, Grant | None]] = {}
+        self._known: dict[tuple[Kind, UUID, UUID | None], tuple[float, Grant | None]] = {}
         self._generation = 0
 
     async def get(self, user_id: UUID, tenant_id: UUID | None) -> Grant | None:
         """The user's grant in the tenant; None if there is no such user."""
-        return await self._remembered((user_id, tenant_id), self._load)
+        return await self._remembered("user", user_id, tenant_id, self._load)
 
     async def of_service_account(self, account_id: UUID, tenant_id: UUID) -> Grant | None:
         """The service account's grant in its tenant; None if there is no such account there."""
-        return await self._remembered((account_id, tenant_id), self._load_account)
+        return await self._remembered("service", account_id, tenant_id, self._load_account)
 
     async def of_anybody(self, principal_id: UUID, tenant_id: UUID) -> Grant | None:
         """The grant of a user or of a service account, whichever has this id; None if neither has."""
@@ -57,7 +59,7 @@ class Grants:
         async def load(principal: UUID, tenant: UUID) -> Grant | None:
             return await self._load(principal, tenant) or await self._load_account(principal, tenant)
 
-        return await self._remembered((principal_id, tenant_id), load)
+        return await self._remembered("anybody", principal_id, tenant_id, load)
 
     def invalidate(self) -> None:
         """Read everything anew: a role or a membership has changed."""
@@ -66,7 +68,7 @@ class Grants:
 
     def forget(self, user_id: UUID) -> None:
         """Read what this user may do anew: they have just signed in."""
-        for key in [key for key in self._known if key[0] == user_id]:
+        for key in [key for key in self._known if key[1] == user_id]:
             del self._known[key]
 
     def of_roles(self, roles: Iterable[RoleRow]) -> frozenset[str]:
@@ -81,13 +83,18 @@ class Grants:
         return frozenset(c.item.id for c in self._plugins.collect(Plugin.permissions))
 
     async def _remembered(
-        self, key: tuple[UUID, TenantT], load: Callable[[UUID, TenantT], Awaitable[Grant | None]]
+        self,
+        kind: Kind,
+        principal_id: UUID,
+        tenant_id: TenantT,
+        load: Callable[[UUID, TenantT], Awaitable[Grant | None]],
     ) -> Grant | None:
+        key = (kind, principal_id, tenant_id)
         found = self._known.get(key)
         if found is not None and time.monotonic() - found[0] < CACHE_SECONDS:
             return found[1]
         generation = self._generation
-        grant = await load(*key)
+        grant = await load(principal_id, tenant_id)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         if generation == self._generation:

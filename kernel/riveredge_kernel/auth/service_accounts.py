@@ -24,7 +24,7 @@ from riveredge_sdk.auth import current_principal
 from riveredge_sdk.filter_fields import FilterField
 from riveredge_sdk.http import ExpectedVersion, ListQuery, Page, Router
 from riveredge_sdk.models import utcnow
-from riveredge_sdk.problems import Conflict, FieldError
+from riveredge_sdk.problems import taken_field
 from riveredge_sdk.repository import Repository
 from riveredge_sdk.uow import session
 
@@ -52,10 +52,7 @@ async def _out(account: ServiceAccount) -> ServiceAccountOut:
 async def _named(name: str, *, besides: UUID | None = None) -> None:
     other = await ServiceAccounts().find(col(ServiceAccount.name) == name, col(ServiceAccount.id) != besides)
     if other is not None:
-        raise Conflict(
-            f"There is a service account {name!r} already.",
-            errors=[FieldError("name", "Choose another name.", "taken")],
-        )
+        raise taken_field("service account", "name", name)
 
 
 async def _give(account: ServiceAccount, held: list[RoleRow], wanted: list[RoleRow]) -> None:

@@ -65,6 +65,7 @@ def status() -> None:
     try:
         for line in _runner().status():
             to_do = ", ".join(line.pending) or ("" if line.installed else "not installed: purge drops its tables")
+            to_do = "the code is older than the database: install a newer version" if line.ahead else to_do
             table.add_row(line.plugin, line.current or "empty", line.head or "–", to_do)
     except (SQLAlchemyError, OSError) as error:
         fail(f"The database does not answer: {error}"[:300])

@@ -13,7 +13,7 @@ from riveredge_kernel.app import create_app
 from riveredge_kernel.cli.findings import Finding, surroundings
 from riveredge_kernel.health import look
 from riveredge_kernel.platform import Platform
-from riveredge_kernel.schema import runner_for
+from riveredge_kernel.schema import runner_for, too_old
 from riveredge_kernel.settings import PREFIX, Settings
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.plugin import Plugin
@@ -92,7 +92,9 @@ async def _migrations(settings: Settings) -> AsyncIterator[Finding]:
     try:
         runner = runner_for(settings)
         for status in await asyncio.to_thread(runner.status):
-            if status.pending:
+            if status.ahead:
+                yield Finding("failed", f"schema of {status.plugin}", f"{too_old(status)} Install a newer version.")
+            elif status.pending:
                 yield Finding("failed", f"schema of {status.plugin}", "run `riveredge db upgrade`")
             else:
                 yield Finding("ok", f"schema of {status.plugin}", str(status.current or "empty"))

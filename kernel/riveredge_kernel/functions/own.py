@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from riveredge_kernel.functions.host import FunctionHost
 from riveredge_kernel.functions.models import RunStatus
+from riveredge_kernel.functions.scoping import TENANT_OF_ENDED, scope_waits
 from riveredge_kernel.functions.wrap import NotHereError
 from riveredge_sdk.context import use_context
 from riveredge_sdk.events import EventType
@@ -57,6 +58,8 @@ def own_functions(host: FunctionHost) -> list[FunctionSpec[Any]]:
         with use_context(context):
             await ctx.step.run("mirror", mirror)
             if failed and wrapped.spec.on_failure is not None:
+                if not wrapped.spec.system:
+                    scope_waits(ctx, TENANT_OF_ENDED)
                 await ctx.step.run("on-failure", tell)
 
     async def housekeeping(ctx: FunctionContext, _tick: CronTick) -> dict[str, int]:

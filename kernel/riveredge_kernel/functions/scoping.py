@@ -14,7 +14,8 @@ from riveredge_sdk.functions import FunctionSpec
 LimitT = TypeVar("LimitT", inngest.Debounce, inngest.Singleton, inngest.RateLimit, inngest.Batch)
 
 TENANT = "event.data.tenant_id"
-_SAME_TENANT = f"async.data.tenant_id == {TENANT}"
+# The same in a function that is told of another's end: there the event lies in the event.
+TENANT_OF_ENDED = "event.data.event.data.tenant_id"
 
 
 def tenant_key(key: str | None) -> str:
@@ -22,15 +23,16 @@ def tenant_key(key: str | None) -> str:
     return TENANT if key is None else f"{TENANT} + '/' + string({key})"
 
 
-def same_tenant(condition: str | None) -> str:
+def same_tenant(condition: str | None, tenant: str = TENANT) -> str:
     """A condition on an awaited event that only the same tenant's can meet.
 
     The author's comes first and stands free where it can: engines look waits up by their first comparison.
     """
+    same = f"async.data.tenant_id == {tenant}"
     if condition is None:
-        return _SAME_TENANT
+        return same
     free = condition if not {"|", "?"} & set(condition) else f"({condition})"
-    return f"{free} && {_SAME_TENANT}"
+    return f"{free} && {same}"
 
 
 def flow_control(spec: FunctionSpec[Any]) -> dict[str, Any]:
@@ -68,11 +70,15 @@ def _scoped(limit: LimitT | None) -> LimitT | None:
     return None if limit is None else limit.model_copy(update={"key": tenant_key(limit.key)})
 
 
-def scope_waits(ctx: inngest.Context) -> None:
-    """Let the handler's `step.wait_for_event` see the run's own tenant's events only."""
+def scope_waits(ctx: inngest.Context, tenant: str = TENANT) -> None:
+    """Let the handler's `step.wait_for_event` see the run's own tenant's events only.
+
+    Args:
+        tenant: where the run's event names it.
+    """
     wait: Any = ctx.step.wait_for_event
 
     def scoped(step_id: str, *, if_exp: str | None = None, **options: Any) -> Any:
-        return wait(step_id, if_exp=same_tenant(if_exp), **options)
+        return wait(step_id, if_exp=same_tenant(if_exp, tenant), **options)
 
     ctx.step.wait_for_event = scoped  # type: ignore[method-assign]

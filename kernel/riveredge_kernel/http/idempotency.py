@@ -1,7 +1,8 @@
 """`Idempotency-Key`: a repeated POST gets the first one's answer instead of being done again.
 
 The record is inserted before the work and completed in the same transaction, so N simultaneous requests do the work
-once: the others wait at the unique key and then replay. A request that failed left nothing and may be sent again.
+once: the others wait at the unique key and then replay. A request that failed left nothing and may be sent again, and a
+record that has expired counts for nothing, whether it was swept away yet or not.
 """
 
 import hashlib
@@ -52,22 +53,9 @@ async def answer_once(
         Invalid: the key was used for another request.
     """
     fingerprint = await _fingerprint(request)
-    record = IdempotencyRecord(
-        principal_id=principal_id,
-        key=key,
-        fingerprint=fingerprint,
-        status=0,
-        body=b"",
-        expires_at=utcnow() + LIFETIME,
-    )
-    try:
-        async with session.begin_nested():
-            session.add(record)
-    except IntegrityError:
-        found = select(IdempotencyRecord).where(
-            col(IdempotencyRecord.principal_id) == principal_id, col(IdempotencyRecord.key) == key
-        )
-        return _replay((await session.exec(found)).one(), fingerprint)
+    record = await _claim(session, principal_id, key, fingerprint)
+    if record.status:
+        return _replay(record, fingerprint)
     response = await do()
     # What is not to be kept anywhere, such as a token, is not kept here either.
     if isinstance(response, StreamingResponse) or response.headers.get("cache-control") == "no-store":
@@ -77,6 +65,35 @@ async def answer_once(
     record.headers = {k: v for k, v in response.headers.items() if k not in _UNSTORED_HEADERS}
     record.body = bytes(response.body)
     return response
+
+
+async def _claim(session: AsyncSession, principal_id: UUID, key: str, fingerprint: str) -> IdempotencyRecord:
+    """A new record (status 0), or the one with the answer."""
+    while True:
+        record = IdempotencyRecord(
+            principal_id=principal_id,
+            key=key,
+            fingerprint=fingerprint,
+            status=0,
+            body=b"",
+            expires_at=utcnow() + LIFETIME,
+        )
+        try:
+            async with session.begin_nested():
+                session.add(record)
+        except IntegrityError:
+            query = select(IdempotencyRecord).where(
+                col(IdempotencyRecord.principal_id) == principal_id, col(IdempotencyRecord.key) == key
+            )
+            found = (await session.exec(query.with_for_update())).one_or_none()
+            if found is not None and found.expires_at > utcnow():
+                return found
+            if found is not None:
+                await session.delete(found)
+                await session.flush()
+            # Else somebody else has just removed it.
+        else:
+            return record
 
 
 async def _fingerprint(request: Request) -> str:

@@ -1,9 +1,9 @@
-"""`/api/v1/tenant`, `/api/v1/plugins` and `/api/v1/settings`: an organisation looks after itself."""
+"""`/api/v1/tenant`, `/api/v1/plugins` and `/api/v1/navigation`: an organisation looks after itself."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, field_validator
 from sqlmodel import col, select
 
 from riveredge_kernel.http.gate import LOCALES
@@ -12,7 +12,8 @@ from riveredge_kernel.plugins.discovery import KERNEL
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin
-from riveredge_kernel.tenancy.settings_store import MASK, SettingsStore
+from riveredge_kernel.tenancy.settings_routes import settings_router
+from riveredge_kernel.tenancy.settings_store import SettingsStore
 from riveredge_sdk.auth import current_principal
 from riveredge_sdk.context import current_tenant
 from riveredge_sdk.http import Body, ExpectedVersion, Resource, Router
@@ -71,14 +72,6 @@ class PluginChange(Body):
     enabled: bool
 
 
-class SettingsOut(BaseModel):
-    """Settings of one plugin. `schema` is their JSON Schema: the form."""
-
-    plugin: str
-    values: dict[str, Any]
-    form: dict[str, Any]
-
-
 class NavigationOut(BaseModel):
     """An entry of the console's navigation. `path` is relative to the console."""
 
@@ -101,7 +94,7 @@ def tenancy_routers(plugins: PluginHost, tenants: TenantDirectory, settings: Set
     return [
         _tenant_router(tenants),
         _plugin_router(plugins, tenants),
-        _settings_router(settings),
+        settings_router(plugins, settings),
         _navigation_router(plugins, tenants),
     ]
 
@@ -189,32 +182,5 @@ def _plugin_router(plugins: PluginHost, tenants: TenantDirectory) -> Router:
             await (plugin.tenant_enabled() if body.enabled else plugin.tenant_disabled())
         tenants.invalidate(current_tenant())
         return out(plugin_id, {**switches, plugin_id: body.enabled})
-
-    return router
-
-
-def _settings_router(settings: SettingsStore) -> Router:
-    router = Router(prefix="/settings", tag="Settings", audit="kernel.settings")
-
-    def model_of(plugin: str) -> type[BaseModel]:
-        model = settings.model_of(plugin)
-        if model is None:
-            raise NotFound(f"The plugin {plugin[:63]!r} has no settings.")
-        return model
-
-    def out(plugin: str, values: BaseModel) -> SettingsOut:
-        shown = {
-            name: (MASK if isinstance(value, SecretStr) else dumped)
-            for (name, value), dumped in zip(values, values.model_dump(mode="json").values(), strict=True)
-        }
-        return SettingsOut(plugin=plugin, values=shown, form=type(values).model_json_schema())
-
-    @router.get("/{plugin}", require="kernel.tenant.read", summary="The organisation's settings of a plugin")
-    async def get_settings(plugin: str) -> SettingsOut:
-        return out(plugin, await settings.load(model_of(plugin)))
-
-    @router.put("/{plugin}", require="kernel.tenant.write", summary="Replace the organisation's settings of a plugin")
-    async def put_settings(plugin: str, body: dict[str, Any]) -> SettingsOut:
-        return out(plugin, await settings.save(plugin, model_of(plugin), body))
 
     return router

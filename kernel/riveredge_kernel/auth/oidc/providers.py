@@ -29,7 +29,7 @@ from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_sdk.context import current_tenant
 from riveredge_sdk.filter_fields import FilterField
 from riveredge_sdk.http import ExpectedVersion, ListQuery, Page, Resource, Router
-from riveredge_sdk.problems import Conflict, FieldError, NotFound, invalid_field
+from riveredge_sdk.problems import NotFound, invalid_field, taken_field
 from riveredge_sdk.repository import Repository
 from riveredge_sdk.uow import session
 
@@ -101,8 +101,7 @@ class ProviderService:
         """
         self._may_trust()
         if await self.providers.find(col(IdentityProvider.key) == body.key) is not None:
-            taken = FieldError("key", "Choose another key.", "taken")
-            raise Conflict(f"There is an identity provider {body.key!r} already.", errors=[taken])
+            raise taken_field("identity provider", "key", body.key)
         await _known_roles(body.group_roles, body.default_roles)
         values = self._values(body.model_dump())
         return await self.out(await self.providers.add(IdentityProvider(**values)))
