@@ -1,5 +1,8 @@
 """Operations for migrations beyond Alembic's own: row-level security and the grants of the serving roles."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from alembic import op
 
 APP_ROLE = "riveredge_app"
@@ -81,4 +84,17 @@ def secure(*tables: str) -> None:
     grant(*tables)
 
 
-__all__ = ["APP_ROLE", "SYSTEM_ROLE", "append_only", "enable_rls", "grant", "secure"]
+@contextmanager
+def across_tenants(table: str) -> Iterator[None]:
+    """Let the migration change the rows of all tenants, as it fills a new column: `op.execute("UPDATE …")` inside.
+
+    Row-level security binds the table's owner as well, so that otherwise no row would be found.
+    """
+    if _is_postgresql():
+        op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+    yield
+    if _is_postgresql():
+        op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+
+
+__all__ = ["APP_ROLE", "SYSTEM_ROLE", "across_tenants", "append_only", "enable_rls", "grant", "secure"]

@@ -1,5 +1,7 @@
 """What happens to messages."""
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -20,4 +22,27 @@ DELIVERY_QUEUED = EventType("messaging/delivery.queued", DeliveryRef, "A message
 DELIVERY_SENT = EventType("messaging/delivery.sent", DeliveryRef, "A message was taken by its channel")
 DELIVERY_FAILED = EventType("messaging/delivery.failed", DeliveryRef, "A message could not be delivered")
 
-EVENTS = (DELIVERY_QUEUED, DELIVERY_SENT, DELIVERY_FAILED)
+
+class InboxAnswered(BaseModel):
+    """A button of a message was pressed. `correlation` is the message's, and says what it is about."""
+
+    item_id: UUID
+    delivery_id: UUID
+    message_id: UUID
+    correlation: str | None
+    user_id: UUID
+    action: str
+    result: dict[str, Any] | None
+
+
+class SnoozeEnded(BaseModel):
+    """Something in a person's inbox was snoozed until then."""
+
+    user_id: UUID
+    until: datetime
+
+
+INBOX_ANSWERED = EventType("messaging/inbox.answered", InboxAnswered, "A button of a message was pressed")
+SNOOZE_ENDED = EventType("messaging/inbox.snooze_ended", SnoozeEnded, "A snoozed message comes back")
+
+EVENTS = (DELIVERY_QUEUED, DELIVERY_SENT, DELIVERY_FAILED, INBOX_ANSWERED, SNOOZE_ENDED)

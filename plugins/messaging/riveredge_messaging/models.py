@@ -1,4 +1,4 @@
-"""Tables of messages, their deliveries, tenants' templates and the in-app inbox."""
+"""Tables of messages, their deliveries and tenants' templates."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -75,20 +75,3 @@ class Delivery(Model, table=True):
     reference: str | None = Field(default=None, max_length=500, description="The peer's own id.")
     error: str | None = Field(default=None, max_length=2000)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-
-
-class InboxItem(Model, table=True):
-    """A message in a person's in-app inbox."""
-
-    __tablename__ = "messaging_inbox_item"
-    __table_args__ = (
-        tenant_fk("delivery_id", "messaging_delivery", ondelete="CASCADE"),
-        UniqueConstraint("tenant_id", "delivery_id"),
-        Index("ix_messaging_inbox_item_tenant_id_recipient_id", "tenant_id", "recipient_id", "created_at"),
-    )
-
-    delivery_id: UUID
-    recipient_id: UUID
-    subject: str = Field(max_length=500)
-    text: str
-    read_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -7,6 +7,7 @@ TEMPLATE_WRITE = "messaging.template.write"
 MESSAGE_READ = "messaging.message.read"
 MESSAGE_SEND = "messaging.message.send"
 INBOX_USE = "messaging.inbox.use"
+INBOX_MANAGE = "messaging.inbox.manage"
 
 PERMISSIONS = (
     Permission(TEMPLATE_READ, "See message templates"),
@@ -14,6 +15,7 @@ PERMISSIONS = (
     Permission(MESSAGE_READ, "See messages and their deliveries"),
     Permission(MESSAGE_SEND, "Send messages, and retry or cancel deliveries"),
     Permission(INBOX_USE, "Read one's own inbox"),
+    Permission(INBOX_MANAGE, "Divide everybody's inbox into tabs"),
 )
 
 ROLES = (
@@ -26,6 +28,6 @@ ROLES = (
     Role(
         "messaging.editor",
         "Editor of templates",
-        frozenset({INBOX_USE, MESSAGE_READ, TEMPLATE_READ, TEMPLATE_WRITE}),
+        frozenset({INBOX_USE, INBOX_MANAGE, MESSAGE_READ, TEMPLATE_READ, TEMPLATE_WRITE}),
     ),
 )

@@ -6,15 +6,18 @@ from uuid import UUID
 from sqlalchemy import delete, update
 from sqlmodel import col
 
-from riveredge_messaging.models import Delivery, InboxItem
-from riveredge_messaging.repository import Deliveries, Inbox
-from riveredge_messaging.schemas import DeliveryOut, InboxOut
+from riveredge_messaging.inbox.models import Inbox, InboxItem
+from riveredge_messaging.inbox.repository import InboxItems
+from riveredge_messaging.inbox.schemas import InboxOut
+from riveredge_messaging.models import Delivery
+from riveredge_messaging.repository import Deliveries
+from riveredge_messaging.schemas import DeliveryOut
 from riveredge_sdk import session
 
 
 async def export(user_id: UUID) -> dict[str, Any]:
     """Inbox and deliveries, as JSON."""
-    items = await Inbox().all(col(InboxItem.recipient_id) == user_id)
+    items = await InboxItems().all(col(InboxItem.recipient_id) == user_id)
     sent = await Deliveries().all(col(Delivery.recipient_id) == user_id)
     return {
         "inbox": [InboxOut.model_validate(item).model_dump(mode="json") for item in items],
@@ -25,6 +28,7 @@ async def export(user_id: UUID) -> dict[str, Any]:
 async def erase(user_id: UUID) -> int:
     """Delete the inbox, and the addresses from deliveries, whose numbers stay."""
     removed = await session().exec(delete(InboxItem).where(col(InboxItem.recipient_id) == user_id))
+    await session().exec(delete(Inbox).where(col(Inbox.user_id) == user_id))
     held = (col(Delivery.recipient_id) == user_id, col(Delivery.address).is_not(None))
     cleared = await session().exec(update(Delivery).where(*held).values(address=None, error=None))
     return removed.rowcount + cleared.rowcount

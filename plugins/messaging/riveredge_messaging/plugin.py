@@ -4,14 +4,18 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from riveredge_messaging import inbox, personal, routes
+from riveredge_messaging import personal, routes
 from riveredge_messaging.actions import SendMessage
 from riveredge_messaging.channels.in_app import InAppChannel
 from riveredge_messaging.channels.smtp import EmailChannel
 from riveredge_messaging.events import EVENTS
 from riveredge_messaging.functions import DELIVER
+from riveredge_messaging.inbox import functions as inbox_functions
+from riveredge_messaging.inbox import routes as inbox_routes
+from riveredge_messaging.inbox import tab_routes
+from riveredge_messaging.inbox.models import Inbox, InboxItem, InboxTab
 from riveredge_messaging.mailer import InstallationMailer
-from riveredge_messaging.models import Delivery, InboxItem, Message, Template
+from riveredge_messaging.models import Delivery, Message, Template
 from riveredge_messaging.permissions import INBOX_USE, PERMISSIONS, ROLES
 from riveredge_messaging.service import Messaging
 from riveredge_messaging.settings import MessagingSettings, MessagingTenantSettings
@@ -44,13 +48,19 @@ class MessagingPlugin(Plugin):
     description = "Templated messages by e-mail and in-app, delivered by durable functions."
 
     def routers(self) -> Iterable[Router]:
-        return (routes.templates_router, routes.messages_router, routes.deliveries_router, inbox.router)
+        return (
+            routes.templates_router,
+            routes.messages_router,
+            routes.deliveries_router,
+            inbox_routes.router,
+            tab_routes.router,
+        )
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
-        return (Template, Message, Delivery, InboxItem)
+        return (Template, Message, Delivery, Inbox, InboxItem, InboxTab)
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
-        return (DELIVER,)
+        return (DELIVER, *inbox_functions.FUNCTIONS)
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS

@@ -1,11 +1,6 @@
 """Access to the plugin's rows."""
 
-from uuid import UUID
-
-from sqlalchemy import func
-from sqlmodel import col, select
-
-from riveredge_messaging.models import Delivery, InboxItem, Message, Template
+from riveredge_messaging.models import Delivery, Message, Template
 from riveredge_sdk import FilterField, Repository
 
 
@@ -39,21 +34,3 @@ class Deliveries(Repository[Delivery]):
         FilterField("status", "text", Delivery.status),
         FilterField("attempts", "integer", Delivery.attempts),
     )
-
-
-class Inbox(Repository[InboxItem]):
-    """In-app inboxes."""
-
-    model = InboxItem
-    fields = (
-        FilterField("subject", "text", InboxItem.subject),
-        FilterField("text", "text", InboxItem.text),
-        FilterField("read_at", "datetime", InboxItem.read_at),
-    )
-
-    async def unread(self, user_id: UUID) -> int:
-        """How many of the user's messages are unread."""
-        query = select(func.count(col(InboxItem.id))).where(
-            col(InboxItem.recipient_id) == user_id, col(InboxItem.read_at).is_(None)
-        )
-        return (await self.session.exec(query)).one()

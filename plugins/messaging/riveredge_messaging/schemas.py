@@ -122,26 +122,3 @@ class MessageDetail(MessageOut):
     """A message with its deliveries (the first 1000)."""
 
     deliveries: Annotated[list[DeliveryOut], Field(default_factory=list)]
-
-
-class InboxOut(Resource):
-    """A message in one's inbox."""
-
-    delivery_id: UUID
-    subject: str
-    text: str
-    read_at: datetime | None
-
-
-class InboxPage(BaseModel):
-    """A page of one's inbox, newest first."""
-
-    items: list[InboxOut]
-    next: str | None
-    unread: Annotated[int, Field(description="Of the whole inbox.")]
-
-
-class Unread(BaseModel):
-    """How many messages in one's inbox are unread."""
-
-    unread: int

@@ -1,12 +1,18 @@
 """What the tests of messaging share."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from riveredge_sdk.testing.platform import ApiClient, Mailbox
+from riveredge_messaging.channels.in_app import InAppEntry, deliver_many
+from riveredge_messaging.inbox.schemas import InboxOptions
+from riveredge_messaging.models import Delivery, Message
+from riveredge_sdk import session, unit_of_work
+from riveredge_sdk.context import use_context
+from riveredge_sdk.testing.platform import ApiClient, Mailbox, PlatformUnderTest, TestTenant
 
 Deliveries = list[dict[str, Any]]
 
@@ -63,3 +69,48 @@ def ended(client: ApiClient) -> Callable[[dict[str, Any]], Deliveries]:
             time.sleep(0.03)
 
     return wait
+
+
+async def put(people: Sequence[UUID], subject: str, category: str = "", **options: Any) -> list[InAppEntry]:
+    """A message in each person's inbox, as a fan-out puts it there: in the running unit of work."""
+    message = Message(template="messaging.welcome", data={}, correlation=f"test:{subject}")
+    session().add(message)
+    await session().flush()
+    made = [
+        Delivery(message_id=message.id, recipient_id=user, channel="messaging.in_app", status="delivered")
+        for user in people
+    ]
+    session().add_all(made)
+    await session().flush()
+    entries = [
+        InAppEntry(
+            delivery_id=delivery.id,
+            recipient_id=delivery.recipient_id,
+            subject=subject,
+            text="…",
+            category=category,
+            options=InboxOptions.model_validate(options),
+        )
+        for delivery in made
+    ]
+    await deliver_many(entries)
+    return entries
+
+
+@pytest.fixture
+def fill(platform: PlatformUnderTest, tenant: TestTenant) -> Callable[..., None]:
+    """`fill(ada, "Subject", category="hr", tags=["urgent"])`: a message in the inbox of that client's user."""
+
+    def make(client: ApiClient, *subjects: str, category: str = "", **options: Any) -> None:
+        assert client.user is not None
+        user = client.user.id
+
+        async def work() -> None:
+            with use_context(platform.context(tenant)):
+                for subject in subjects:
+                    async with unit_of_work():
+                        await put([user], subject, category, **options)
+
+        platform.run(work())
+
+    return make

@@ -151,28 +151,6 @@ def test_people_of_other_tenants_cannot_be_written_to(client: ApiClient, as_user
     assert client.post("/api/v1/messaging/messages", json=body).status_code == 422
 
 
-@pytest.mark.database
-def test_an_inbox_is_its_owner_s(client: ApiClient, as_user: AsUser, send: Send, ended: Ended) -> None:
-    ada, bob = as_user({"messaging.inbox.use"}), as_user({"messaging.inbox.use"})
-    assert ada.user is not None
-    assert bob.user is not None
-    ended(send(to=[str(ada.user.id)], channels=("messaging.in_app",)))
-    ended(send(to=[str(ada.user.id)], channels=("messaging.in_app",), product="more"))
-    page = ada.get("/api/v1/messaging/inbox").json()
-    assert page["unread"] == 2
-    assert [item["subject"] for item in page["items"]] == ["Welcome to more", "Welcome to RiverEdge"]
-    place = f"/api/v1/messaging/inbox/{page['items'][0]['id']}"
-    assert bob.get(place).status_code == 404
-    assert bob.delete(place).status_code == 404
-    assert bob.get("/api/v1/messaging/inbox").json() == {"items": [], "next": None, "unread": 0}
-    assert ada.post(f"{place}/read").json()["read_at"] is not None
-    assert ada.get("/api/v1/messaging/inbox/unread").json() == {"unread": 1}
-    assert ada.post(f"{place}/unread").json()["read_at"] is None
-    assert ada.post("/api/v1/messaging/inbox/read-all").json() == {"unread": 0}
-    assert ada.delete(place).status_code == 204
-    assert len(ada.get("/api/v1/messaging/inbox").json()["items"]) == 1
-
-
 def test_a_plugin_that_is_switched_off_is_gone(client: ApiClient, send: Send) -> None:
     off = client.put("/api/v1/plugins/messaging", json={"enabled": False})
     assert off.status_code == 200, off.text
