@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func
+from sqlalchemy import and_, delete, func, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.db.database import Database, Transaction
 from riveredge_kernel.stream.models import StreamChannel, StreamMessage, StreamTicket
-from riveredge_sdk.context import Context, current_tenant, use_context
+from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.models import utcnow, uuid7
 from riveredge_sdk.runtime import Runtime
 from riveredge_sdk.uow import unit_of_work
@@ -47,46 +47,40 @@ class StreamJournal:
         for push in unit.pushes:
             name = (push.topic, push.key)
             counts[name] = counts.get(name, 0) + 1
-        numbers = {name: await self._take(unit.session, name, count, now) for name, count in sorted(counts.items())}
+        numbers = await self._take(unit.session, counts, now)
+        rows = []
         for push in unit.pushes:
             name = (push.topic, push.key)
             numbers[name] += 1
-            unit.session.add(
-                StreamMessage(
-                    topic=push.topic,
-                    key=push.key,
-                    seq=numbers[name],
-                    what=push.what,
-                    data=dict(push.data),
-                    created_at=now,
-                )
+            rows.append(
+                {
+                    **_fresh(now),
+                    "topic": push.topic,
+                    "key": push.key,
+                    "seq": numbers[name],
+                    "what": push.what,
+                    "data": dict(push.data),
+                }
             )
-        await unit.session.flush()
+        await unit.session.exec(insert(StreamMessage), params=rows)
 
-    async def _take(self, session: AsyncSession, name: Name, count: int, now: datetime) -> int:
-        """Take the channel's next `count` numbers; the one before the first of them."""
+    async def _take(self, session: AsyncSession, counts: Mapping[Name, int], now: datetime) -> dict[Name, int]:
+        """Take the channels' next numbers, as many as counted; of each channel, the one before the first of them."""
         dialect: Any = postgresql if self._database.kind == "postgresql" else sqlite
-        fresh = {
-            "id": uuid7(),
-            "created_at": now,
-            "updated_at": now,
-            "version": 1,
-            "tenant_id": current_tenant(),
-            "topic": name[0],
-            "key": name[1],
-            "seq": int(now.timestamp() * 1000) + count,
-        }
-        statement = (
-            dialect.insert(StreamChannel)
-            .values(**fresh)
-            .on_conflict_do_update(
-                index_elements=["tenant_id", "topic", "key"],
-                set_={"seq": col(StreamChannel.seq) + count, "updated_at": now},
-            )
-            .returning(col(StreamChannel.seq))
-        )
-        last: int = (await session.exec(statement)).scalar_one()
-        return last - count
+        begin = int(now.timestamp() * 1000)
+        fresh = [
+            {**_fresh(now), "topic": topic, "key": key, "seq": begin + count}
+            for (topic, key), count in sorted(counts.items())
+        ]
+        add = dialect.insert(StreamChannel)
+        # A channel that is there goes on by as many as a new one would have.
+        further = col(StreamChannel.seq) + (add.excluded.seq - begin)
+        statement = add.on_conflict_do_update(
+            index_elements=["tenant_id", "topic", "key"],
+            set_={"seq": further, "updated_at": add.excluded.updated_at},
+        ).returning(col(StreamChannel.topic), col(StreamChannel.key), col(StreamChannel.seq))
+        taken = (await session.exec(statement, params=fresh)).all()
+        return {(topic, key): last - counts[topic, key] for topic, key, last in taken}
 
     async def after(self, tenant_id: UUID, positions: Mapping[Name, int]) -> Sequence[StreamMessage]:
         """What was pushed after the positions, in order; at most about `MAX_READ` messages, the first ones."""
@@ -158,3 +152,8 @@ class StreamJournal:
             async with unit_of_work(independent=True) as session:
                 counts[name] = (await session.exec(statement)).rowcount
         return counts
+
+
+def _fresh(now: datetime) -> dict[str, Any]:
+    """What every row has."""
+    return {"id": uuid7(), "created_at": now, "updated_at": now, "version": 1}
