@@ -43,6 +43,7 @@ from riveredge_kernel.timers.functions import timer_functions
 from riveredge_kernel.timers.source import KernelTimers
 from riveredge_kernel.timers.tick import Tick
 from riveredge_kernel.timers.watchdog import Watchdog
+from riveredge_kernel.tracing import open_tracing
 from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Service
@@ -79,17 +80,19 @@ def create_app(
 
     # 2. What serves a tenant: database, directory, settings, sign-in.
     pace = pace or Pace()
-    runtime = KernelRuntime(cursor_key=token_key(settings).private_bytes_raw(), clock=Clock(pace.offset))
+    tracing = open_tracing(settings)
+    clock = Clock(pace.offset)
+    runtime = KernelRuntime(cursor_key=token_key(settings).private_bytes_raw(), clock=clock, tracer=tracing)
     database = Database(settings)
     tenants = TenantDirectory(database, runtime)
     store = SettingsStore(host, vault(settings))
     auth = AuthParts.assemble(settings, database, runtime, host, tenants)
 
     # 3. Events and functions.
-    functions = FunctionHost(settings, runtime, tenants, host, runtime.timers)
-    outbox = Outbox(functions.is_consumed)
-    options = {} if confirm_within is None else {"confirm_within": confirm_within}
-    relay = EventRelay(database, runtime, functions.sender, **options)
+    functions = FunctionHost(settings, runtime, tenants, host, runtime.timers, tracing=tracing)
+    outbox = Outbox(functions.is_consumed, tracing)
+    options: dict[str, float] = {} if confirm_within is None else {"confirm_within": confirm_within}
+    relay = EventRelay(database, runtime, functions.sender, tracing=tracing, **options)
     caches = (*auth.caches(), tenants.invalidate_all)
     audit_log = audit.AuditLog(database, runtime, settings.audit.retention_days)
     stream = LiveStream(settings, runtime, database, plugins=host, tenants=tenants, caches=caches)
@@ -133,12 +136,13 @@ def create_app(
         stream=stream,
         auth=auth,
         provisioning=Provisioning(database, runtime, host),
+        tracing=tracing,
     )
 
     # 5. HTTP: errors, the kernel's routes, the plugins' routes, Inngest's endpoint, front ends.
     app = _new_app(settings, platform)
     problems.install(app)
-    middleware.install(app, settings, lambda: platform.draining)
+    middleware.install(app, settings, lambda: platform.draining, tracing)
     authenticator = Authenticator(auth.tokens, auth.sessions, auth.keys, auth.grants, tenants)
     gate = Gate(settings, runtime, authenticator, tenants, _Switches(host))
     stream_router, stream_routes = stream.open(authenticator, vault(settings))
@@ -179,6 +183,8 @@ def _new_app(settings: Settings, platform: Platform) -> FastAPI:
         openapi_url="/openapi.json" if documented else None,
         docs_url="/docs",
         redoc_url=None,
+        # Its own would continue anybody's trace, and tell paths, queries and messages of errors: ours does not.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         # A redirect would repeat the caller's Host.
         redirect_slashes=False,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from riveredge_kernel import tracing
 from riveredge_kernel.settings import Settings
 from riveredge_sdk.context import find_context
 
@@ -32,6 +33,14 @@ def _redact(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Mutab
     return line
 
 
+def _add_trace(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    from riveredge_kernel.tracing.otel import trace_ids
+
+    if (ids := trace_ids()) is not None:
+        line["trace_id"], line["span_id"] = ids
+    return line
+
+
 def configure(settings: Settings) -> None:
     """Set up structlog and route the standard library's loggers through it. Idempotent."""
     shared: list[Any] = [
@@ -40,6 +49,7 @@ def configure(settings: Settings) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_context,
+        *([_add_trace] if tracing.wanted() and not tracing.why_not() else []),
         _redact,
     ]
     json_lines = settings.log_format == "json"

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi import FastAPI
@@ -22,6 +22,9 @@ from riveredge_kernel.timers.tick import Tick
 from riveredge_kernel.timers.watchdog import Watchdog
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.plugin import Plugin
+
+if TYPE_CHECKING:
+    from riveredge_kernel.tracing.otel import Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +49,7 @@ class Platform:
     stream: LiveStream
     auth: AuthParts
     provisioning: Provisioning
+    tracing: "Tracing | None" = None
     app: FastAPI = field(init=False)
     monitoring: Monitoring = field(init=False)
     draining: bool = field(default=False, init=False)
@@ -88,4 +92,6 @@ class Platform:
         with use_context(Context(runtime=self.runtime)):
             await self.plugins.call(Plugin.shutdown)
         await self.database.dispose()
+        if self.tracing is not None:
+            await self.tracing.close()
         log.info("platform_stopped")

@@ -24,6 +24,7 @@ from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Port
 from riveredge_sdk.tenancy import TenantWallError
 from riveredge_sdk.timers import NotServedError, Owner
+from riveredge_sdk.tracing import Tracer
 from riveredge_sdk.uow import UnitOfWork
 
 T = TypeVar("T")
@@ -33,10 +34,11 @@ SettingsT = TypeVar("SettingsT", bound=BaseModel)
 class KernelRuntime:
     """Implements `riveredge_sdk.runtime.Runtime`. Made first, because the parts need it; they are handed in after."""
 
-    def __init__(self, *, cursor_key: bytes, clock: Clock | None = None) -> None:
+    def __init__(self, *, cursor_key: bytes, clock: Clock | None = None, tracer: Tracer | None = None) -> None:
         self._cursor_key = hashlib.sha256(b"riveredge cursors" + cursor_key).digest()
         self.clock = clock or Clock()
         self.timers = TimerService(self.clock)
+        self.tracer = tracer
 
     def assemble(
         self,

@@ -155,6 +155,15 @@ class AuditSettings(_Section):
     )
 
 
+class TracingSettings(_Section):
+    """Traces. Whether and where they are sent, OpenTelemetry's own OTEL_… variables say."""
+
+    accept_from: list[IPvAnyNetwork] = Field(
+        default_factory=list,
+        description="Addresses or networks of direct callers, such as a gateway, whose traces requests continue.",
+    )
+
+
 class StreamSettings(_Section):
     """The live stream."""
 
@@ -196,6 +205,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     stream: StreamSettings = StreamSettings()
     audit: AuditSettings = AuditSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @model_validator(mode="before")
     @classmethod

@@ -25,6 +25,7 @@ import httpx2
 from pydantic import Field, IPvAnyNetwork
 
 from riveredge_sdk.settings import PluginSettings, plugin_settings
+from riveredge_sdk.tracing import span
 
 MAX_BYTES = 1_000_000
 SECONDS = 10.0
@@ -82,6 +83,15 @@ class _GuardedTransport(httpx2.AsyncBaseTransport):
         self._inner = httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        # Neither the host, which may be somebody's name, nor our trace for the host: both are nobody else's business.
+        with span(f"HTTP {request.method}", {"http.request.method": request.method}, kind="client") as call:
+            response = await self._ask(request)
+            call.set("http.response.status_code", response.status_code)
+            if response.status_code >= 400:
+                call.fail(str(response.status_code))
+            return response
+
+    async def _ask(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url
         if url.scheme not in {"http", "https"} or not url.host:
             raise OutboundRefusedError("only http and https addresses are reached", request=request)

@@ -15,6 +15,7 @@ from riveredge_sdk.ports import Port
 if TYPE_CHECKING:
     from riveredge_sdk.context import Context
     from riveredge_sdk.timers import Owner
+    from riveredge_sdk.tracing import Tracer
     from riveredge_sdk.uow import UnitOfWork
 
 T = TypeVar("T")
@@ -45,6 +46,11 @@ class Runtime(Protocol):
     async def served_tenants(self, plugin: str) -> Sequence[UUID]: ...
 
     def now(self) -> datetime: ...
+
+    @property
+    def tracer(self) -> "Tracer | None":
+        """What writes traces, if the installation has them."""
+        ...
 
     @property
     def cursor_key(self) -> bytes: ...

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
+from riveredge_kernel import tracing
 from riveredge_kernel.app import create_app
 from riveredge_kernel.cli.findings import Finding, surroundings
 from riveredge_kernel.health import look
@@ -42,11 +43,8 @@ def command(
 
 
 async def _examine(settings: Settings) -> AsyncIterator[Finding]:
-    yield Finding("ok", "settings", f"environment {settings.environment}, data in {settings.var_dir}")
-    if settings.environment == "production":
-        for name, value in (("secret_keys", settings.secret_keys), ("auth.token_key", settings.auth.token_key)):
-            if not value:
-                yield Finding("warning", name, "lies in the var directory; give every process the same by settings")
+    for said in _settings(settings):
+        yield said
     migrated = True
     async for finding in _migrations(settings):
         migrated = migrated and finding.state == "ok"
@@ -65,6 +63,17 @@ async def _examine(settings: Settings) -> AsyncIterator[Finding]:
         async for finding in _health(platform):
             yield finding
     await platform.database.dispose()
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    yield Finding("ok", "settings", f"environment {settings.environment}, data in {settings.var_dir}")
+    if settings.environment == "production":
+        for name, value in (("secret_keys", settings.secret_keys), ("auth.token_key", settings.auth.token_key)):
+            if not value:
+                yield Finding("warning", name, "lies in the var directory; give every process the same by settings")
+    if tracing.wanted():
+        reason = tracing.why_not()
+        yield Finding("warning" if reason else "ok", "traces", reason or "sent as the OTEL_ variables say")
 
 
 async def _health(platform: Platform) -> AsyncIterator[Finding]:

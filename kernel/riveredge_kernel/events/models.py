@@ -39,6 +39,7 @@ class OutboxEvent(KernelMixedModel, table=True):
     data: dict[str, Any] = Field(default_factory=dict, sa_type=JsonType, nullable=False)
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     request_id: str = Field(default="", max_length=64)
+    traceparent: str | None = Field(default=None, max_length=55, description="The span that published it (W3C).")
     state: str = Field(default=OutboxState.PENDING, max_length=20)
     consumed: bool = Field(default=False, description="A function is triggered by it, so a run is expected.")
     attempts: int = 0

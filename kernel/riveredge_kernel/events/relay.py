@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 import structlog
@@ -22,6 +22,9 @@ from riveredge_kernel.functions.client import InngestAbsentError
 from riveredge_kernel.metrics import OUTBOX_SENT
 from riveredge_sdk.events import PublishedEvent
 from riveredge_sdk.runtime import Runtime
+
+if TYPE_CHECKING:
+    from riveredge_kernel.tracing.otel import Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -48,12 +51,19 @@ class EventRelay:
     """Sends events. `nudge` after a commit; `start` and `stop` with the platform."""
 
     def __init__(
-        self, database: Database, runtime: Runtime, sender: Sends, *, confirm_within: float = CONFIRM_WITHIN
+        self,
+        database: Database,
+        runtime: Runtime,
+        sender: Sends,
+        *,
+        confirm_within: float = CONFIRM_WITHIN,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self._database = database
         self._runtime = runtime
         self._sender = sender
         self._confirm_within = confirm_within
+        self._tracing = tracing
         self._fresh: list[UUID] = []
         self._sending = False
         self._sent = asyncio.Event()
@@ -167,7 +177,16 @@ class EventRelay:
                 again = sum(1 for row in group if row.state == OutboxState.SENT)
                 OUTBOX_SENT.labels("again").inc(again)
                 OUTBOX_SENT.labels("sent").inc(len(group) - again)
+                self._trace(group)
                 await self._note_sent(group)
+
+    def _trace(self, rows: Sequence[OutboxEvent]) -> None:
+        if self._tracing is None:
+            return
+        now = self._runtime.now()
+        for row in rows:
+            if row.state == OutboxState.PENDING:
+                self._tracing.event_sent(row, now)
 
     async def _note_sent(self, rows: Sequence[OutboxEvent]) -> None:
         now = self._runtime.now()

@@ -10,6 +10,7 @@ import structlog
 
 from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.settings import InngestSettings, Settings
+from riveredge_kernel.tracing import of_event
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +98,12 @@ class EventSender:
 
 
 def _event(row: OutboxEvent) -> inngest.Event:
-    data: dict[str, Any] = {**row.data, "riveredge": {**row.data.get("riveredge", {}), "request_id": row.request_id}}
+    meta = {**row.data.get("riveredge", {}), "request_id": row.request_id}
+    if row.traceparent is not None:
+        # In the data: Inngest's own convention is one header for all events of a call, which it links and never
+        # continues.
+        meta["traceparent"] = of_event(row.traceparent, row.id)
+    data: dict[str, Any] = {**row.data, "riveredge": meta}
     if row.tenant_id is not None:
         data["tenant_id"] = str(row.tenant_id)
     instant = row.due_at or row.created_at

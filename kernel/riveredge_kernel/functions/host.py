@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import inngest
@@ -28,6 +28,9 @@ from riveredge_sdk.models import uuid7
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.runtime import Runtime
 
+if TYPE_CHECKING:
+    from riveredge_kernel.tracing.otel import Tracing
+
 log = structlog.get_logger(__name__)
 
 _FIRST_RETRY = 0.1
@@ -44,12 +47,14 @@ class FunctionHost:
         tenants: TenantDirectory,
         plugins: PluginHost,
         timers: TimerService,
+        *,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self._settings = settings
         self._plugins = plugins
         self._runtime = runtime
-        self.mirror = RunMirror(timers)
-        self._around = Surroundings(runtime, tenants, plugins, self.mirror)
+        self.mirror = RunMirror(timers, tracing)
+        self._around = Surroundings(runtime, tenants, plugins, self.mirror, tracing)
         self._by_id: dict[str, Wrapped] = {}
         self._client = make_client(settings, mirroring(self))
         self.sender = EventSender(self._client)

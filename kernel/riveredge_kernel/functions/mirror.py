@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -17,18 +18,20 @@ from riveredge_kernel.http.models import IdempotencyRecord
 from riveredge_kernel.metrics import RUN_SECONDS, RUNS
 from riveredge_kernel.timers.models import Timer
 from riveredge_kernel.timers.service import TimerRef, TimerService
+from riveredge_kernel.tracing import UNTRACED
 from riveredge_sdk.context import current_context
 from riveredge_sdk.functions import Subject
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.timers import NotServedError
 from riveredge_sdk.uow import unit_of_work
 
+if TYPE_CHECKING:
+    from riveredge_kernel.tracing.otel import Tracing
+
 log = structlog.get_logger(__name__)
 
 _OPEN = (RunStatus.RUNNING,)
 REPEATABLE = (RunStatus.FAILED, RunStatus.LOST)
-# There is one every minute; what nobody looks at fills tables.
-_TICKS = ("kernel.tick", "kernel.tick_shard", "kernel.fire", "kernel.reconcile")
 KEEP_RUNS = timedelta(days=90)
 KEEP_EVENTS = timedelta(days=7)
 KEEP_TICKS = timedelta(days=1)
@@ -40,8 +43,9 @@ _CANCELLED = "Cancelled."
 class RunMirror:
     """Writes down what runs do. Every method runs under the run's own context: tenant, run id, request id."""
 
-    def __init__(self, timers: TimerService) -> None:
+    def __init__(self, timers: TimerService, tracing: "Tracing | None" = None) -> None:
         self._timers = timers
+        self._tracing = tracing
 
     async def started(
         self,
@@ -55,6 +59,7 @@ class RunMirror:
         timer: TimerRef | None = None,
         subject: Subject | None = None,
         rerun_of: str | None = None,
+        traceparent: str | None = None,
         not_here: NotServedError | None = None,
     ) -> str | None:
         """Note that a run began, and confirm its events once every function that they start was seen.
@@ -65,6 +70,7 @@ class RunMirror:
             timer: what published the event, if a timer did.
             subject: the object that the run serves.
             rerun_of: the run that it repeats.
+            traceparent: the span of its event.
             not_here: why the function is not to run for this tenant at present. The event has arrived all the same:
                 without a run it would be sent again and again. Its timer waits until the tenant is served again.
 
@@ -103,6 +109,9 @@ class RunMirror:
                     subject_id=str(subject.id)[:100] if subject else None,
                     rerun_of=rerun_of,
                 )
+                if self._tracing is not None:
+                    run.trace_id = self._tracing.trace_of_run(run_id, function, traceparent)
+                    run.traceparent = traceparent if run.trace_id else None
                 if refusal is not None:
                     run.status, run.ended_at, run.error = RunStatus.CANCELLED, utcnow(), refusal
                     RUNS.labels(function, RunStatus.CANCELLED).inc()
@@ -110,6 +119,7 @@ class RunMirror:
                 await session.flush()
                 push_run("started" if refusal is None else "cancelled", run)
                 await self._confirm(session, ids, expected)
+                self._trace(run)
                 return refusal
         except IntegrityError:
             # A simultaneous call of the same run was faster.
@@ -192,6 +202,11 @@ class RunMirror:
             push_step(status, run_id, attempt=run.attempt)
             RUNS.labels(run.function, status).inc()
             RUN_SECONDS.labels(run.function).observe(max((now - run.started_at).total_seconds(), 0.0))
+            self._trace(run)
+
+    def _trace(self, run: Run) -> None:
+        if self._tracing is not None:
+            self._tracing.run_ended(run)
 
     async def prune(self) -> dict[str, int]:
         """Delete what nobody asks for any more, across tenants; the numbers of rows. Needs a system context."""
@@ -202,7 +217,7 @@ class RunMirror:
             removals = {
                 "steps": delete(RunStep).where(col(RunStep.run_id).in_(old)),
                 "runs": delete(Run).where(col(Run.ended_at) < now - KEEP_RUNS),
-                "ticks": delete(Run).where(col(Run.function).in_(_TICKS), col(Run.ended_at) < now - KEEP_TICKS),
+                "ticks": delete(Run).where(col(Run.function).in_(UNTRACED), col(Run.ended_at) < now - KEEP_TICKS),
                 "timers": delete(Timer).where(col(Timer.ended_at) < now - KEEP_TIMERS),
                 "reruns": delete(Rerun).where(col(Rerun.ended_at) < now - KEEP_RUNS),
                 "events": delete(OutboxEvent).where(

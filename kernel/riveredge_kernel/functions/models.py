@@ -37,6 +37,13 @@ class Run(KernelMixedModel, table=True):
         Index("ix_kernel_run_tenant_id_started_at", "tenant_id", "started_at"),
         Index("ix_kernel_run_subject", "tenant_id", "subject_type", "subject_id"),
         Index(
+            "ix_kernel_run_trace",
+            "tenant_id",
+            "trace_id",
+            postgresql_where=text("trace_id IS NOT NULL"),
+            sqlite_where=text("trace_id IS NOT NULL"),
+        ),
+        Index(
             "ix_kernel_run_open",
             "next_check_at",
             postgresql_where=text("status = 'running'"),
@@ -49,6 +56,8 @@ class Run(KernelMixedModel, table=True):
     event_id: UUID | None = Field(default=None, index=True)
     event_name: str = Field(default="", max_length=255)
     request_id: str = Field(default="", max_length=64)
+    trace_id: str | None = Field(default=None, max_length=32)
+    traceparent: str | None = Field(default=None, max_length=55, description="The span of its event (W3C).")
     status: str = Field(default=RunStatus.RUNNING, max_length=20)
     attempt: int = 0
     step: str | None = Field(default=None, max_length=500, description="The step it was last seen at.")

@@ -15,6 +15,7 @@ class Runs(Repository[Run]):
         FilterField("event_id", "uuid", Run.event_id, "Event id"),
         FilterField("event_name", "text", Run.event_name, "Event"),
         FilterField("request_id", "text", Run.request_id, "Request"),
+        FilterField("trace_id", "text", Run.trace_id, "Trace"),
         FilterField("status", "text", Run.status, "Status"),
         FilterField("attempt", "integer", Run.attempt, "Attempt"),
         FilterField("error", "text", Run.error, "Error"),

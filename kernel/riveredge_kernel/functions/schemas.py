@@ -29,6 +29,7 @@ class RunOut(BaseModel):
     event_id: UUID | None
     event_name: str
     request_id: str
+    trace_id: Annotated[str | None, Field(description="Its trace, where the installation keeps traces.")]
     status: Annotated[str, Field(description="running, completed, failed, cancelled, or lost by the engine.")]
     attempt: int
     step: str | None

@@ -1,9 +1,11 @@
 """From a plugin's FunctionSpec to an Inngest function that runs in the tenant of its event."""
 
+import contextlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import inngest
@@ -20,11 +22,15 @@ from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_kernel.tenancy.models import TenantStatus
 from riveredge_kernel.timers.service import TimerRef
+from riveredge_kernel.tracing import traceparent_of
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.functions import CronTick, FunctionSpec, Subject, read_payload
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.runtime import Runtime
 from riveredge_sdk.timers import NotServedError
+
+if TYPE_CHECKING:
+    from riveredge_kernel.tracing.otel import Tracing
 
 
 class NotHereError(NotServedError):
@@ -43,6 +49,7 @@ class Surroundings:
     tenants: TenantDirectory
     plugins: PluginHost
     mirror: RunMirror
+    tracing: "Tracing | None" = None
 
     async def context(self, spec: FunctionSpec[Any], plugin: str, data: Mapping[str, Any], run_id: str) -> Context:
         """The context that a run is served under.
@@ -105,7 +112,14 @@ class Wrapped:
             refusal = await self._begin(ctx)
             if refusal is not None:
                 return {"skipped": refusal}
-            return await self.spec.handler(ctx, self._payload(ctx))
+            with self._traced(ctx, context):
+                return await self.spec.handler(ctx, self._payload(ctx))
+
+    def _traced(self, ctx: inngest.Context, context: Context) -> AbstractContextManager[None]:
+        tracing = self.around.tracing
+        if tracing is None:
+            return contextlib.nullcontext()
+        return tracing.serving(ctx, self.spec.id, traceparent_of(ctx.event.data), context.tenant_id)
 
     async def _begin(self, ctx: inngest.Context, not_here: NotHereError | None = None) -> str | None:
         """Why the run is to end at once, or None."""
@@ -122,6 +136,7 @@ class Wrapped:
             timer=TimerRef.of(ctx.event.data, ids[0] if ids else None),
             subject=self._subject(ctx),
             rerun_of=request.run_id if request else None,
+            traceparent=traceparent_of(ctx.event.data),
             not_here=not_here,
         )
 

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
@@ -19,8 +20,12 @@ from riveredge_kernel.http import problems
 from riveredge_kernel.http.tenant_hint import host_name
 from riveredge_kernel.metrics import REQUEST_SECONDS, REQUESTS_UNDER_WAY
 from riveredge_kernel.settings import Settings
+from riveredge_kernel.tracing.http import TracingMiddleware
 from riveredge_sdk.context import Context
 from riveredge_sdk.problems import BadRequest
+
+if TYPE_CHECKING:
+    from riveredge_kernel.tracing.otel import Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +60,7 @@ _CORS_SENT = [
 _CORS_READ = ["ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-Request-ID"]
 
 
-def install(app: FastAPI, settings: Settings, draining: Callable[[], bool]) -> None:
+def install(app: FastAPI, settings: Settings, draining: Callable[[], bool], tracing: "Tracing | None" = None) -> None:
     """Add the middleware. `draining` tells whether the process is about to stop."""
     http = settings.http
     # The last that is added is the first to see a request.
@@ -77,6 +82,8 @@ def install(app: FastAPI, settings: Settings, draining: Callable[[], bool]) -> N
     )
     if http.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(network) for network in http.trusted_proxies])
+    if tracing is not None:
+        app.add_middleware(TracingMiddleware, tracing=tracing)
 
 
 class RequestMiddleware:
