@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import Field
 
 from riveredge_messaging.catalog import find_template
+from riveredge_messaging.declarations import check_data
 from riveredge_messaging.permissions import MESSAGE_SEND
-from riveredge_messaging.rendering import check_data
 from riveredge_messaging.service import Messaging
 from riveredge_sdk import Body, get_service
 from riveredge_sdk.features.messaging import Notification

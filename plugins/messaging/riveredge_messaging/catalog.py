@@ -1,127 +1,200 @@
 """The templates and channels of the current tenant: contributed ones, and the tenant's own over them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
+from uuid import UUID
 
-from sqlmodel import col
+from sqlmodel import col, select
 
-from riveredge_messaging.models import Template
-from riveredge_messaging.rendering import Rendered, RenderError, render, variables_of
-from riveredge_messaging.repository import Templates
-from riveredge_sdk import Plugin, contributions
-from riveredge_sdk.features.messaging import MessageChannel
-from riveredge_sdk.problems import FieldError, Invalid
+from riveredge_messaging.rendering import BUILT_IN, RenderError, variables_of
+from riveredge_messaging.template_models import Template, TemplateVersion
+from riveredge_sdk import Plugin, contributions, session
+from riveredge_sdk.features.messaging import MessageChannel, MessageTemplateSpec, TemplateText
 
 DEFAULT_LOCALE = "en"
+
+Texts = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogTemplate:
-    """A template, whoever it comes from. `texts` by BCP 47 tag, each with subject, text and perhaps html."""
+    """A template, whoever it comes from.
+
+    Args:
+        texts: by BCP 47 tag, for every channel that has no variant.
+        variants: by channel id, then by tag.
+        layout: the key of the layout; None: the tenant's, empty: none.
+        version_id, number: of the tenant's version; None for a contributed one.
+    """
 
     key: str
     title: str
-    description: str
-    texts: Mapping[str, Mapping[str, Any]]
+    texts: Texts
     variables: Mapping[str, Any]
-    own: bool
+    description: str = ""
+    own: bool = False
+    category: str | None = None
+    variants: Mapping[str, Texts] = field(default_factory=dict)
+    sample: Mapping[str, Any] = field(default_factory=dict)
+    layout: str | None = None
+    partials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    version_id: UUID | None = None
+    number: int | None = None
 
-    def locale_for(self, wanted: str) -> str:
-        """The tag of the texts for a reader: the same, else the same language, else English, else any."""
-        language = wanted.partition("-")[0]
-        same_language = (tag for tag in self.texts if tag.partition("-")[0] == language)
-        for tag in (wanted, *same_language, DEFAULT_LOCALE):
-            if tag in self.texts:
-                return tag
-        return next(iter(self.texts))
+    def channels(self, there: Iterable[str]) -> list[str]:
+        """Those of the channels that it has texts for."""
+        return [channel for channel in there if self.texts or channel in self.variants]
 
-    def render(self, data: Mapping[str, Any], *, locale: str, timezone: str) -> Rendered:
-        """The texts for a reader.
+    def texts_for(self, channel: str, wanted: str) -> tuple[str, Mapping[str, Any]]:
+        """The tag and the texts for a reader: the nearest to the reader's tag, else English, else any.
 
         Raises:
-            RenderError: the template is wrong, or does not fit the data.
+            RenderError: it has none for the channel.
         """
-        tag = self.locale_for(locale)
-        texts = self.texts[tag]
-        return render(texts["subject"], texts["text"], texts.get("html"), data, locale=tag, timezone=timezone)
+        texts = self.variants.get(channel) or self.texts
+        for tag in fall_back(wanted, texts):
+            return tag, texts[tag]
+        raise RenderError(f"the template has no text for {channel}")
+
+    @property
+    def locales(self) -> list[str]:
+        """Every tag that there are texts for."""
+        return sorted({tag for texts in (self.texts, *self.variants.values()) for tag in texts})
+
+    def uses(self, channels: Iterable[str]) -> dict[str, set[str]]:
+        """The variables that each channel's texts use."""
+        found: dict[str, set[str]] = {}
+        for channel in channels:
+            names: set[str] = set()
+            for parts in (self.variants.get(channel) or self.texts).values():
+                for _, source, html in sources_of(parts):
+                    names |= variables_of(source, self.partial_texts(html=html))
+            found[channel] = names - BUILT_IN
+        return found
+
+    def partial_texts(self, *, html: bool) -> dict[str, str]:
+        """The partials for one kind of text."""
+        return {name: (html and parts.get("html")) or parts["text"] for name, parts in self.partials.items()}
+
+
+def fall_back(wanted: str, there: Iterable[str]) -> list[str]:
+    """The tags that there are, the nearest first: zh-Hant-TW, zh-Hant, zh, any Chinese, English, any."""
+    tags = list(there)
+    parts = wanted.split("-")
+    nearer = ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    by_lower = {tag.lower(): tag for tag in tags}
+    found = [by_lower[tag.lower()] for tag in nearer if tag.lower() in by_lower]
+    found += [tag for tag in tags if tag.partition("-")[0].lower() == parts[0].lower()]
+    found += [tag for tag in tags if tag.partition("-")[0] == DEFAULT_LOCALE]
+    return list(dict.fromkeys([*found, *tags]))
+
+
+def sources_of(parts: Mapping[str, Any]) -> Iterable[tuple[str, str, bool]]:
+    """The Jinja2 sources in the texts of one locale: their place, the source, and whether it is HTML."""
+    for name in ("subject", "text", "html", "link"):
+        if parts.get(name) is not None:
+            yield name, parts[name], name == "html"
+    for index, action in enumerate(parts.get("actions") or ()):
+        yield f"actions.{index}.label", action["label"], False
+        if action.get("link") is not None:
+            yield f"actions.{index}.link", action["link"], False
+    for name, source in (parts.get("parameters") or {}).items():
+        yield f"parameters.{name}", source, False
 
 
 async def find_template(key: str) -> CatalogTemplate | None:
-    """The template that messages with this key use."""
-    own = await Templates().find(col(Template.key) == key)
-    if own is not None:
-        return _own(own)
-    return contributed().get(key)
+    """The template that new messages with this key use."""
+    query = (
+        select(Template, TemplateVersion)
+        .join(TemplateVersion, col(TemplateVersion.template_id) == col(Template.id))
+        .where(
+            col(Template.key) == key,
+            col(Template.archived_at).is_(None),
+            col(TemplateVersion.number) == col(Template.published),
+        )
+    )
+    found = (await session().exec(query)).first()
+    return own_template(*found) if found is not None else contributed().get(key)
+
+
+async def pinned_template(key: str, version_id: UUID | None) -> CatalogTemplate | None:
+    """The template as it was when a message was accepted."""
+    if version_id is None:
+        return contributed().get(key) or await find_template(key)
+    query = (
+        select(Template, TemplateVersion)
+        .join(Template, col(TemplateVersion.template_id) == col(Template.id))
+        .where(col(TemplateVersion.id) == version_id)
+    )
+    found = (await session().exec(query)).first()
+    return own_template(*found) if found is not None else None
 
 
 async def all_templates() -> list[CatalogTemplate]:
     """Every template that messages may name, by key."""
-    found = {**contributed(), **{row.key: _own(row) for row in await Templates().all()}}
+    query = (
+        select(Template, TemplateVersion)
+        .join(TemplateVersion, col(TemplateVersion.template_id) == col(Template.id))
+        .where(col(Template.archived_at).is_(None), col(TemplateVersion.number) == col(Template.published))
+    )
+    own = {row.key: own_template(row, version) for row, version in (await session().exec(query)).all()}
+    found = {**contributed(), **own}
     return [found[key] for key in sorted(found)]
 
 
 def contributed() -> dict[str, CatalogTemplate]:
     """The plugins' templates."""
+    return {spec.id: _contributed(spec) for spec in contributions(Plugin.message_templates)}
+
+
+def _contributed(spec: MessageTemplateSpec) -> CatalogTemplate:
+    return CatalogTemplate(
+        key=spec.id,
+        title=spec.title,
+        description=spec.description,
+        texts={tag: _parts(text) for tag, text in spec.texts.items()},
+        variants={
+            channel: {tag: _parts(text) for tag, text in texts.items()} for channel, texts in spec.variants.items()
+        },
+        variables=spec.variables,
+        sample=spec.sample,
+        category=spec.category,
+    )
+
+
+def _parts(text: TemplateText) -> dict[str, Any]:
     return {
-        spec.id: CatalogTemplate(
-            spec.id,
-            spec.title,
-            spec.description,
-            {tag: {"subject": t.subject, "text": t.text, "html": t.html} for tag, t in spec.texts.items()},
-            spec.variables,
-            own=False,
-        )
-        for spec in contributions(Plugin.message_templates)
+        "subject": text.subject,
+        "text": text.text,
+        "html": text.html,
+        "link": text.link,
+        "actions": [asdict(action) for action in text.actions],
+        "tags": list(text.tags),
+        "provider_template_code": text.provider_template_code,
+        "parameters": dict(text.parameters),
     }
 
 
-def _own(row: Template) -> CatalogTemplate:
-    return CatalogTemplate(row.key, row.title, row.description, row.texts, row.variables, own=True)
+def own_template(row: Template, version: TemplateVersion) -> CatalogTemplate:
+    """One version of a tenant's template."""
+    return CatalogTemplate(
+        key=row.key,
+        title=row.title,
+        description=row.description,
+        texts=version.texts,
+        variables=version.variables,
+        own=True,
+        category=row.category,
+        variants=version.variants,
+        sample=version.sample,
+        layout=version.layout,
+        partials=version.partials,
+        version_id=version.id,
+        number=version.number,
+    )
 
 
 def channels() -> dict[str, MessageChannel]:
     """The channels of the plugins that are on, by id."""
     return {channel.id: channel for channel in contributions(Plugin.message_channels)}
-
-
-def _is_declaration(variables: Mapping[str, Any]) -> bool:
-    """Whether it is a JSON Schema object, as far as `check_data` reads it."""
-    properties, required = variables.get("properties", {}), variables.get("required", [])
-    return (
-        variables.get("type", "object") == "object"
-        and isinstance(properties, dict)
-        and all(isinstance(each, dict) and isinstance(each.get("type", ""), str) for each in properties.values())
-        and isinstance(required, list)
-        and all(isinstance(each, str) for each in required)
-    )
-
-
-def check_texts(texts: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any]) -> None:
-    """See that the texts compile and use declared variables only.
-
-    Raises:
-        Invalid: naming each text at fault.
-    """
-    errors: list[FieldError] = []
-    properties = variables.get("properties", {})
-    if not _is_declaration(variables):
-        expected = (
-            'Expected {"type": "object", "properties": {"name": {"type": "string"}, …}, "required": ["name", …]}.'
-        )
-        raise Invalid(expected, errors=[FieldError("variables", expected, "variables")])
-    for tag, parts in texts.items():
-        for name, source in parts.items():
-            if source is None:
-                continue
-            try:
-                unknown = variables_of(source) - properties.keys()
-            except RenderError as error:
-                errors.append(FieldError(f"texts.{tag}.{name}", str(error), "template"))
-                continue
-            errors += [
-                FieldError(f"texts.{tag}.{name}", f"Declare the variable {variable!r}.", "undeclared")
-                for variable in sorted(unknown)
-            ]
-    if errors:
-        raise Invalid(f"{len(errors)} mistake(s) in the texts.", errors=errors)

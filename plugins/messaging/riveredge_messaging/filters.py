@@ -2,10 +2,11 @@
 
 import contextlib
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime
@@ -19,12 +20,28 @@ _MAX_SEPARATOR = 20
 
 
 def _locale(context: Context) -> Locale:
+    return _known(str(context.get("_locale", "en")))
+
+
+@lru_cache(maxsize=256)
+def _known(tag: str) -> Locale:
     """The reader's locale, or its language, or English: a tag that nobody knows is no reason to send nothing."""
-    tag = str(context.get("_locale", "en"))
     for known in (tag, tag.partition("-")[0]):
         with contextlib.suppress(UnknownLocaleError, ValueError):
             return Locale.parse(known, sep="-")
     return Locale("en")
+
+
+@lru_cache(maxsize=256)
+def prepare(tag: str, timezone: str) -> None:
+    """Load what the filters need to know of a locale and a zone: a tenth of a second at the first time."""
+    locale, moment = _known(tag), datetime.now(UTC)
+    with contextlib.suppress(ZoneInfoNotFoundError, ValueError):
+        moment = moment.astimezone(ZoneInfo(timezone))
+    format_datetime(moment, locale=locale)
+    format_date(moment, locale=locale)
+    format_decimal(1, locale=locale)
+    format_currency(1, "EUR", locale=locale)
 
 
 @pass_context

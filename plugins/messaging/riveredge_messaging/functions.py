@@ -5,7 +5,8 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from riveredge_messaging.catalog import channels, find_template
+from riveredge_messaging.catalog import channels, pinned_template
+from riveredge_messaging.composing import Reader, compose, load_look
 from riveredge_messaging.events import DELIVERY_FAILED, DELIVERY_QUEUED, DELIVERY_SENT, DeliveryRef
 from riveredge_messaging.models import Delivery, DeliveryStatus, Message
 from riveredge_messaging.rendering import RenderError
@@ -72,7 +73,8 @@ async def _prepare(delivery_id: UUID) -> tuple[RenderedMessage, MessageChannel]:
         delivery.attempts += 1
         delivery.address = address
         message = (await session().exec(select(Message).where(col(Message.id) == delivery.message_id))).one()
-        template = await find_template(message.template)
+        template = await pinned_template(message.template, message.template_version_id)
+        look = await load_look()
     if channel is None:
         raise PermanentFailure(f"The channel {delivery.channel} is not there any more.")
     if template is None:
@@ -80,7 +82,7 @@ async def _prepare(delivery_id: UUID) -> tuple[RenderedMessage, MessageChannel]:
     if person is None or address is None:
         raise _SkippedError("The person cannot be reached on this channel.")
     try:
-        rendered = template.render(message.data, locale=person.locale, timezone=person.timezone)
+        rendered = compose(template, channel, message.data, Reader.of(person), look)
     except RenderError as error:
         raise PermanentFailure(f"The template cannot be rendered: {error}") from None
     return (
@@ -91,8 +93,9 @@ async def _prepare(delivery_id: UUID) -> tuple[RenderedMessage, MessageChannel]:
             subject=rendered.subject,
             text=rendered.text,
             html=rendered.html,
-            locale=template.locale_for(person.locale),
+            locale=rendered.locale,
             data=message.data,
+            options=rendered.options,
         ),
         channel,
     )

@@ -1,7 +1,8 @@
 """Mails with secrets: through the installation's server, in the plugins' words, kept nowhere. Implements MAILER."""
 
 from riveredge_messaging.catalog import contributed
-from riveredge_messaging.channels.smtp import send_mail
+from riveredge_messaging.channels.smtp import EmailChannel, send_mail
+from riveredge_messaging.composing import Reader, compose
 from riveredge_messaging.rendering import RenderError
 from riveredge_messaging.settings import MessagingSettings
 from riveredge_sdk.features.messaging import DirectMail, PermanentFailure, RenderedMessage
@@ -20,7 +21,8 @@ class InstallationMailer:
         if template is None:
             raise PermanentFailure(f"No plugin brings the template {mail.template}.")
         try:
-            rendered = template.render(mail.data, locale=mail.locale, timezone=mail.timezone)
+            reader = Reader(locale=mail.locale, timezone=mail.timezone)
+            rendered = compose(template, EmailChannel(), mail.data, reader)
         except RenderError as error:
             raise PermanentFailure(f"The template cannot be rendered: {error}") from None
         message = RenderedMessage(
@@ -30,6 +32,6 @@ class InstallationMailer:
             subject=rendered.subject,
             text=rendered.text,
             html=rendered.html,
-            locale=template.locale_for(mail.locale),
+            locale=rendered.locale,
         )
         await send_mail(MessagingSettings().smtp, message, public_only=False)

@@ -1,4 +1,4 @@
-"""Tables of messages, their deliveries and tenants' templates."""
+"""Tables of messages, their deliveries, and what was decided about them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field
 
-from riveredge_sdk import TenantModel, plugin_registry, tenant_fk
+from riveredge_sdk import TenantModel, plugin_registry, tenant_fk, utcnow
 from riveredge_sdk.models import JsonType, UtcDateTime
 
 
@@ -27,17 +27,13 @@ class DeliveryStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Template(Model, table=True):
-    """A tenant's own template, or its version of a contributed one with the same key."""
+class Verdict(StrEnum):
+    """What a rule decided. `held`: later; `info`: nothing, but it is worth knowing."""
 
-    __tablename__ = "messaging_template"
-    __table_args__ = (UniqueConstraint("tenant_id", "key"),)
-
-    key: str = Field(max_length=100)
-    title: str = Field(max_length=200)
-    description: str = Field(default="", max_length=2000)
-    texts: dict[str, Any] = Field(sa_type=JsonType, nullable=False)
-    variables: dict[str, Any] = Field(sa_type=JsonType, nullable=False)
+    LET_THROUGH = "let_through"
+    HELD = "held"
+    STOPPED = "stopped"
+    INFO = "info"
 
 
 class Message(Model, table=True):
@@ -50,6 +46,7 @@ class Message(Model, table=True):
     )
 
     template: str = Field(max_length=100)
+    template_version_id: UUID | None = Field(default=None, description="None: a plugin's template.")
     data: dict[str, Any] = Field(sa_type=JsonType, nullable=False)
     sender_id: UUID | None = None
     correlation: str | None = Field(default=None, max_length=200)
@@ -75,3 +72,23 @@ class Delivery(Model, table=True):
     reference: str | None = Field(default=None, max_length=500, description="The peer's own id.")
     error: str | None = Field(default=None, max_length=2000)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Decision(Model, table=True):
+    """What one rule decided about a message, one of its recipients or one of its deliveries. Written once."""
+
+    __tablename__ = "messaging_decision"
+    __table_args__ = (
+        tenant_fk("message_id", "messaging_message", ondelete="CASCADE"),
+        Index("ix_messaging_decision_tenant_id_message_id", "tenant_id", "message_id", "at"),
+        Index("ix_messaging_decision_tenant_id_recipient_id", "tenant_id", "recipient_id", "at"),
+    )
+
+    message_id: UUID
+    delivery_id: UUID | None = None
+    recipient_id: UUID | None = None
+    at: datetime = Field(default_factory=utcnow, sa_type=UtcDateTime, nullable=False)
+    rule: str = Field(max_length=40)
+    verdict: str = Field(max_length=20)
+    reason: str = Field(max_length=60)
+    detail: dict[str, Any] = Field(default_factory=dict, sa_type=JsonType, nullable=False)

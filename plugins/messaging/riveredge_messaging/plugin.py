@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from riveredge_messaging import personal, routes
+from riveredge_messaging import block_routes, delivery_routes, message_routes, personal, template_routes
 from riveredge_messaging.actions import SendMessage
 from riveredge_messaging.channels.in_app import InAppChannel
 from riveredge_messaging.channels.smtp import EmailChannel
@@ -15,10 +15,11 @@ from riveredge_messaging.inbox import routes as inbox_routes
 from riveredge_messaging.inbox import tab_routes
 from riveredge_messaging.inbox.models import Inbox, InboxItem, InboxTab
 from riveredge_messaging.mailer import InstallationMailer
-from riveredge_messaging.models import Delivery, Message, Template
+from riveredge_messaging.models import Decision, Delivery, Message
 from riveredge_messaging.permissions import INBOX_USE, PERMISSIONS, ROLES
 from riveredge_messaging.service import Messaging
 from riveredge_messaging.settings import MessagingSettings, MessagingTenantSettings
+from riveredge_messaging.template_models import Block, Template, TemplateVersion
 from riveredge_messaging.templates import WELCOME
 from riveredge_messaging.topics import INBOX
 from riveredge_sdk import (
@@ -49,15 +50,16 @@ class MessagingPlugin(Plugin):
 
     def routers(self) -> Iterable[Router]:
         return (
-            routes.templates_router,
-            routes.messages_router,
-            routes.deliveries_router,
+            template_routes.router,
+            block_routes.router,
+            message_routes.router,
+            delivery_routes.router,
             inbox_routes.router,
             tab_routes.router,
         )
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
-        return (Template, Message, Delivery, Inbox, InboxItem, InboxTab)
+        return (Template, TemplateVersion, Block, Message, Delivery, Decision, Inbox, InboxItem, InboxTab)
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
         return (DELIVER, *inbox_functions.FUNCTIONS)

@@ -1,15 +1,7 @@
 """Access to the plugin's rows."""
 
-from riveredge_messaging.models import Delivery, Message, Template
+from riveredge_messaging.models import Delivery, Message
 from riveredge_sdk import FilterField, Repository
-
-
-class Templates(Repository[Template]):
-    """Tenants' own templates."""
-
-    model = Template
-    fields = (FilterField("key", "text", Template.key), FilterField("title", "text", Template.title))
-    default_sort = "key"
 
 
 class Messages(Repository[Message]):

@@ -1,16 +1,18 @@
 """The rules: accept messages, retry and cancel deliveries. Implements the NOTIFIER port."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import col
 
-from riveredge_messaging.catalog import channels, find_template
+from riveredge_messaging.catalog import CatalogTemplate, channels, find_template
+from riveredge_messaging.decisions import note
+from riveredge_messaging.declarations import check_data
 from riveredge_messaging.events import DELIVERY_QUEUED, DeliveryRef
-from riveredge_messaging.models import Delivery, DeliveryStatus, Message
-from riveredge_messaging.rendering import check_data
+from riveredge_messaging.models import Delivery, DeliveryStatus, Message, Verdict
 from riveredge_messaging.repository import Deliveries, Messages
-from riveredge_sdk import current_context, get_service, publish, session
+from riveredge_sdk import current_context, current_principal, get_service, publish, session, utcnow
 from riveredge_sdk.features.messaging import Notification
 from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.problems import Conflict, FieldError, Invalid, invalid_field
@@ -38,23 +40,35 @@ class Messaging:
         template = await find_template(notification.template)
         if template is None:
             raise invalid_field("template", f"There is no template {notification.template!r} here.", "unknown_template")
-        check_data(notification.data, template.variables)
-        wanted = _channels(notification.channels)
+        wanted = _channels(notification.channels, template)
+        check_data(notification.data, template.variables, uses=template.uses(wanted))
         recipients = await _recipients(notification.to)
         principal = current_context().principal
         message = Message(
             template=notification.template,
+            template_version_id=template.version_id,
             data=dict(notification.data),
             sender_id=principal.id if principal else None,
             correlation=notification.correlation,
             idempotency_key=notification.idempotency_key,
         )
         await Messages().add(message)
-        made = [Delivery(message_id=message.id, recipient_id=r, channel=c) for r in recipients for c in wanted]
-        session().add_all(made)
-        await session().flush()
-        for delivery in made:
-            _queue(delivery)
+        await _deliver(message, recipients, wanted)
+        return message
+
+    async def send_test(self, template: CatalogTemplate, data: Mapping[str, Any], named: Sequence[str]) -> Message:
+        """Send any version of a template to whoever asks, and to nobody else.
+
+        Raises:
+            Invalid: a channel or a variable is not right.
+        """
+        me = current_principal()
+        wanted = _channels(named, template)
+        check_data(data, template.variables, uses=template.uses(wanted))
+        message = await Messages().add(
+            Message(template=template.key, template_version_id=template.version_id, data=dict(data), sender_id=me.id)
+        )
+        await _deliver(message, await _recipients([me.id]), wanted)
         return message
 
     async def retry(self, delivery_id: UUID) -> Delivery:
@@ -81,7 +95,24 @@ class Messaging:
         delivery = await Deliveries().get(delivery_id, lock=True)
         if delivery.status != DeliveryStatus.QUEUED:
             raise Conflict(f"The delivery is {delivery.status}; only queued ones can be cancelled.")
-        return await Deliveries().change(delivery, {"status": DeliveryStatus.CANCELLED})
+        note(
+            delivery.message_id,
+            rule="cancel",
+            verdict=Verdict.STOPPED,
+            reason="cancelled",
+            delivery_id=delivery.id,
+            recipient_id=delivery.recipient_id,
+        )
+        return await Deliveries().change(delivery, {"status": DeliveryStatus.CANCELLED, "ended_at": utcnow()})
+
+
+async def _deliver(message: Message, recipients: Sequence[UUID], wanted: Sequence[str]) -> None:
+    made = [Delivery(message_id=message.id, recipient_id=r, channel=c) for r in recipients for c in wanted]
+    session().add_all(made)
+    note(message.id, rule="accept", verdict=Verdict.LET_THROUGH, reason="accepted")
+    await session().flush()
+    for delivery in made:
+        _queue(delivery)
 
 
 def _queue(delivery: Delivery) -> None:
@@ -93,18 +124,20 @@ def _queue(delivery: Delivery) -> None:
     )
 
 
-def _channels(named: Sequence[str]) -> list[str]:
-    there = channels()
+def _channels(named: Sequence[str], template: CatalogTemplate) -> list[str]:
+    there = template.channels(channels())
     unknown = [
         FieldError(
-            f"channels.{index}", f"There is no channel {name[:100]!r}; there are: {', '.join(there)}.", "unknown"
+            f"channels.{index}",
+            f"The template has no text for a channel {name[:100]!r}; it has for: {', '.join(there)}.",
+            "unknown",
         )
         for index, name in enumerate(named)
         if name not in there
     ]
     if unknown:
         raise Invalid(f"{len(unknown)} unknown channel(s).", errors=unknown)
-    return list(dict.fromkeys(named)) or list(there)
+    return list(dict.fromkeys(named)) or there
 
 
 async def _recipients(named: Sequence[UUID]) -> list[UUID]:

@@ -1,4 +1,4 @@
-"""Settings of e-mail: of the installation, and each tenant's own."""
+"""Settings of messages: of the installation, and each tenant's own."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -35,7 +35,7 @@ class MessagingSettings(PluginSettings):
 
 
 class MessagingTenantSettings(TenantSettings):
-    """A tenant's own mail server; without a host the installation's is used."""
+    """A tenant's own mail server (without a host the installation's is used), and how its messages look."""
 
     secrets_sent_to: ClassVar[frozenset[str]] = frozenset({"smtp_host", "smtp_port", "smtp_tls"})
 
@@ -50,4 +50,20 @@ class MessagingTenantSettings(TenantSettings):
     smtp_password: Annotated[SecretStr | None, Field(title="Password")] = None
     sender: Annotated[
         str | None, Field(title="Sender", description="For example: Acme <no-reply@acme.example>.", max_length=320)
+    ] = None
+    brand_name: Annotated[str, Field(title="Brand", description="Templates say {{ brand.name }}.", max_length=200)] = ""
+    brand_url: Annotated[
+        str, Field(title="Web site", pattern=r"^(https?://\S+)?$", description="{{ brand.url }}.", max_length=500)
+    ] = ""
+    brand_logo_url: Annotated[
+        str, Field(title="Logo", pattern=r"^(https://\S+)?$", description="{{ brand.logo_url }}.", max_length=500)
+    ] = ""
+    brand_color: Annotated[
+        str, Field(title="Colour", pattern=r"^(#[0-9a-fA-F]{6})?$", description="{{ brand.color }}, as #1a73e8.")
+    ] = ""
+    brand_footer: Annotated[
+        str, Field(title="Footer", description="{{ brand.footer }}: the address of the firm, say.", max_length=1000)
+    ] = ""
+    layout: Annotated[
+        str | None, Field(title="Layout", description="The key of the layout of mails that name none.", max_length=60)
     ] = None

@@ -381,12 +381,36 @@ class MessageProvider(ABC, Generic[ConfigT]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateText:
-    """The texts of one locale, as sandboxed Jinja2."""
+class TemplateAction:
+    """A button below a message. `label` and `link` are templates; a link is a path such as `/tasks/7`, or https."""
 
-    subject: str
+    id: str
+    label: str
+    style: Literal["primary", "secondary"] = "secondary"
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateText:
+    """The texts of one locale, as sandboxed Jinja2. For push, the subject is the title.
+
+    Args:
+        subject: one line; channels without subjects leave it out.
+        link: where the message leads, for channels that show it as one thing to press.
+        actions: buttons below it, at most four.
+        tags: by which readers sort their inbox.
+        provider_template_code, parameters: for SMS providers that keep the texts themselves: their code of the
+            template, and what they put into it.
+    """
+
     text: str
+    subject: str = ""
     html: str | None = None
+    link: str | None = None
+    actions: Sequence[TemplateAction] = ()
+    tags: Sequence[str] = ()
+    provider_template_code: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -395,8 +419,11 @@ class MessageTemplateSpec:
 
     Args:
         id: `<plugin>.<name>`.
-        texts: by BCP 47 tag; `en` must be there.
+        texts: by BCP 47 tag, for every channel without a variant; `en` must be there.
+        variants: texts of their own for some channels, by channel id and tag: a short one for SMS, say.
         variables: JSON Schema of the data, an object; every variable that the texts use is declared.
+        sample: data for previews.
+        category: of messages that name none.
     """
 
     id: str
@@ -404,3 +431,6 @@ class MessageTemplateSpec:
     texts: Mapping[str, TemplateText]
     variables: Mapping[str, Any]
     description: str = ""
+    variants: Mapping[str, Mapping[str, TemplateText]] = field(default_factory=dict)
+    sample: Mapping[str, Any] = field(default_factory=dict)
+    category: str | None = None

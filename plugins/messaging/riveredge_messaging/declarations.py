@@ -1,0 +1,146 @@
+"""The variables of a template: declared as JSON Schema, checked when a message is accepted.
+
+A declaration is JSON Schema (draft 2020-12) of an object and stands by itself: `$ref` is not available, because tenants
+write declarations and references could go in circles. Patterns are matched in linear time.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+
+from riveredge_sdk.problems import FieldError, Invalid
+
+MAX_SCHEMA_BYTES = 20_000
+MAX_DATA_BYTES = 64_000
+MAX_ITEMS = 500
+# Parts of the declaration times values in the data: bounds the time that a check takes.
+MAX_EFFORT = 2_000_000
+MAX_ERRORS = 20
+
+_REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$id", "$anchor", "$dynamicAnchor"})
+_EXPECTED = 'Expected {"type": "object", "properties": {"name": {"type": "string"}, …}, "required": ["name", …]}.'
+
+Uses = Mapping[str, set[str]]
+
+
+def check_declaration(variables: Mapping[str, Any], *, where: str = "variables") -> None:
+    """See that it declares variables.
+
+    Raises:
+        Invalid: with the field `where`.
+    """
+    wrong = _flaw(variables)
+    if wrong is not None:
+        raise Invalid(wrong, errors=[FieldError(where, wrong, "variables")])
+
+
+def _flaw(variables: Mapping[str, Any]) -> str | None:
+    if len(json.dumps(variables, default=str)) > MAX_SCHEMA_BYTES:
+        return f"A declaration has at most {MAX_SCHEMA_BYTES} bytes."
+    for part in _parts(variables):
+        if isinstance(part, Mapping) and (names := _REFERENCES & part.keys()):
+            return f"{min(names)} is not available: write the declaration out."
+    if variables.get("type", "object") != "object" or not isinstance(variables.get("properties", {}), dict):
+        return _EXPECTED
+    try:
+        _validator(json.dumps({"type": "object", **variables}, sort_keys=True))
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        return f"{_EXPECTED} {str(error).splitlines()[0][:300]}"
+    return None
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
+    document = json.loads(schema)
+    jsonschema_rs.meta.validate(document)
+    return jsonschema_rs.Draft202012Validator(
+        document, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(), offline=True
+    )
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        yield part
+        if isinstance(part, Mapping):
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
+
+
+def declared_names(variables: Mapping[str, Any]) -> set[str]:
+    """The names of the declared variables."""
+    return set(variables.get("properties", {}))
+
+
+def required_names(variables: Mapping[str, Any]) -> list[str]:
+    """The variables that need a value: the required ones or, where that is not said, all."""
+    found = variables.get("required", variables.get("properties", {}))
+    return [str(name) for name in found]
+
+
+def check_data(
+    data: Mapping[str, Any], variables: Mapping[str, Any], *, uses: Uses | None = None, where: str = "data"
+) -> None:
+    """See that the data is plain, small, and what the template's variables declare.
+
+    Args:
+        uses: which variables each channel's texts use, so that the answer can say where a missing one is missed.
+
+    Raises:
+        Invalid: naming each value at fault; `missing` lists the missing names by channel.
+    """
+    if len(json.dumps(data, default=str)) > MAX_DATA_BYTES:
+        raise Invalid(
+            "The data is too large.", errors=[FieldError(where, f"At most {MAX_DATA_BYTES} bytes.", "too_large")]
+        )
+    declared = declared_names(variables)
+    missing = [name for name in required_names(variables) if name not in data]
+    by_channel = {channel: [name for name in missing if name in names] for channel, names in (uses or {}).items()}
+    by_channel = {channel: names for channel, names in by_channel.items() if names}
+    errors = [FieldError(f"{where}.{name}", _missing(name, by_channel), "missing") for name in missing]
+    for name, value in data.items():
+        if name not in declared:
+            errors.append(FieldError(f"{where}.{name}", "The template has no such variable.", "unknown"))
+        elif _longest(value) > MAX_ITEMS:
+            errors.append(FieldError(f"{where}.{name}", f"A list has at most {MAX_ITEMS} items.", "too_long"))
+    errors += _mismatches(data, variables, where)
+    if errors:
+        raise Invalid(
+            "The data does not fit the template.",
+            errors=errors[:MAX_ERRORS],
+            extensions={"missing": by_channel} if by_channel else {},
+        )
+
+
+def _missing(name: str, by_channel: Mapping[str, list[str]]) -> str:
+    needed = ", ".join(channel for channel, names in by_channel.items() if name in names)
+    return (
+        f"This variable of the template needs a value: {needed}."
+        if needed
+        else ("This variable of the template needs a value.")
+    )
+
+
+def _mismatches(data: Mapping[str, Any], variables: Mapping[str, Any], where: str) -> list[FieldError]:
+    schema = {"type": "object", **{key: value for key, value in variables.items() if key != "required"}}
+    if sum(1 for _ in _parts(schema)) * sum(1 for _ in _parts(data)) > MAX_EFFORT:
+        return [FieldError(where, "The data has too many values for this declaration.", "too_large")]
+    found = []
+    for error in _validator(json.dumps(schema, sort_keys=True)).iter_errors(dict(data)):
+        path = ".".join([where, *(str(part) for part in error.instance_path)])
+        kind = type(error.kind).__name__.lower()
+        if path == where and kind == "additionalproperties":
+            continue  # unknown variables have words of their own
+        found.append(FieldError(path, f"{error.message[:300]}.", kind))
+        if len(found) >= MAX_ERRORS:
+            break
+    return found
+
+
+def _longest(value: Any) -> int:
+    return max((len(part) for part in _parts(value) if isinstance(part, list)), default=0)

@@ -1,0 +1,36 @@
+"""`/api/v1/messaging/deliveries`: each message to each person on each channel."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+
+from riveredge_messaging.permissions import MESSAGE_READ, MESSAGE_SEND
+from riveredge_messaging.repository import Deliveries
+from riveredge_messaging.schemas import DeliveryOut
+from riveredge_messaging.service import Messaging
+from riveredge_sdk import ListQuery, Page, Router
+
+router = Router(prefix="/deliveries", tag="Messaging: deliveries", audit="messaging.delivery")
+deliveries = Deliveries()
+messaging = Messaging()
+
+
+@router.get(require=MESSAGE_READ, summary="List deliveries")
+async def list_deliveries(query: Annotated[ListQuery, Query()]) -> Page[DeliveryOut]:
+    return await deliveries.page(query, into=DeliveryOut)
+
+
+@router.get("/{delivery_id}", require=MESSAGE_READ, summary="One delivery")
+async def get_delivery(delivery_id: UUID) -> DeliveryOut:
+    return DeliveryOut.model_validate(await deliveries.get(delivery_id))
+
+
+@router.post("/{delivery_id}/retry", require=MESSAGE_SEND, status=202, summary="Try a delivery again")
+async def retry_delivery(delivery_id: UUID) -> DeliveryOut:
+    return DeliveryOut.model_validate(await messaging.retry(delivery_id))
+
+
+@router.post("/{delivery_id}/cancel", require=MESSAGE_SEND, status=200, summary="Cancel a queued delivery")
+async def cancel_delivery(delivery_id: UUID) -> DeliveryOut:
+    return DeliveryOut.model_validate(await messaging.cancel(delivery_id))

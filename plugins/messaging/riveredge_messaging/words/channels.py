@@ -1,0 +1,3 @@
+"""Of channels and their addresses."""
+
+TEXTS: dict[str, tuple[str, str]] = {}

@@ -1,0 +1,3 @@
+"""Of handing messages over to providers."""
+
+TEXTS: dict[str, tuple[str, str]] = {}
