@@ -68,7 +68,7 @@ async def compare(
 ) -> DiffOut:
     """How two versions differ: what they say, and what a reader gets of each with the same data."""
     names = [f"version {version.number}" for version, _ in (old, new)]
-    sources = _diff(*(_written_out(version) for version, _ in (old, new)), names)
+    sources = _diff(_written_out(old[0]), _written_out(new[0]), names)
     look = await load_look()
     reader = Reader(locale=locale)
     sides: list[dict[str, str]] = []
@@ -85,7 +85,7 @@ async def compare(
 
 
 def _diff(old: str, new: str, names: Sequence[str]) -> str:
-    return "\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), *names, lineterm=""))
+    return "\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), names[0], names[1], lineterm=""))
 
 
 def _written_out(version: TemplateVersion) -> str:

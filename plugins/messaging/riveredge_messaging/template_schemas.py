@@ -21,7 +21,7 @@ class ActionIn(Body):
     """A button below a message. With a link it leads there, too."""
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-    label: Annotated[str, Field(min_length=1, max_length=200)]
+    label: Annotated[str, Field(min_length=1, max_length=80)]
     style: Literal["primary", "secondary"] = "secondary"
     link: Annotated[str | None, Field(max_length=2000, description="https://…, or /… in the application.")] = None
 
