@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from riveredge_kernel import __version__, health, static
+from riveredge_kernel.archives.assembly import ArchiveParts
 from riveredge_kernel.audit import log as audit
 from riveredge_kernel.audit.functions import audit_functions
 from riveredge_kernel.audit.routes import audit_router
@@ -33,7 +34,10 @@ from riveredge_kernel.schema import fail_outdated
 from riveredge_kernel.secrets import token_key, vault
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.stream.service import LiveStream
+from riveredge_kernel.tenancy.deletion import TenantDeletions
 from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo
+from riveredge_kernel.tenancy.erasure import Eraser
+from riveredge_kernel.tenancy.operator_routes import operator_router
 from riveredge_kernel.tenancy.people import KernelPeople
 from riveredge_kernel.tenancy.provisioning import Provisioning
 from riveredge_kernel.tenancy.routes import tenancy_routers
@@ -94,6 +98,7 @@ def create_app(
     options: dict[str, float] = {} if confirm_within is None else {"confirm_within": confirm_within}
     relay = EventRelay(database, runtime, functions.sender, tracing=tracing, **options)
     caches = (*auth.caches(), tenants.invalidate_all)
+    archives = ArchiveParts.assemble(settings, database, runtime, host, tenants)
     audit_log = audit.AuditLog(database, runtime, settings.audit.retention_days)
     stream = LiveStream(settings, runtime, database, plugins=host, tenants=tenants, caches=caches)
     commits = _Commits(outbox, relay, stream)
@@ -117,8 +122,10 @@ def create_app(
         *auth.functions(),
         *stream.functions(),
         *audit_functions(audit_log),
+        *archives.functions(),
+        Eraser(settings, database, runtime).function(),
     ]
-    kernel.own_sources = [KernelTimers(tenants, host)]
+    kernel.own_sources = [KernelTimers(tenants, host), TenantDeletions()]
     kernel.own_services = [Service(PEOPLE, KernelPeople(auth.grants)), *auth.services()]
     health.add_kernel_checks(kernel, database, relay, functions, watchdog)
 
@@ -153,6 +160,8 @@ def create_app(
         "runs": runs_routers(functions.api, reconciler, reruns),
         "stream": [stream_router],
         "audit": [audit_router()],
+        "archives": archives.routers(),
+        "operator": [operator_router(archives.operators, platform.provisioning, archives.imports)],
     }.items():
         routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)
     app.router.routes.extend(stream_routes)

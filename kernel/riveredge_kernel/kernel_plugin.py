@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+from riveredge_kernel.archives.models import Archive, ArchivePart
+from riveredge_kernel.archives.work import ARCHIVE_REQUESTED
 from riveredge_kernel.audit.models import AuditEntry, AuditMaintenance
 from riveredge_kernel.auth.invitations import INVITATION_MAIL_REQUESTED, Invitation
 from riveredge_kernel.auth.key_models import ApiKey, ServiceAccount, ServiceAccountRole
@@ -22,6 +24,7 @@ from riveredge_kernel.functions.topics import TOPICS
 from riveredge_kernel.http.models import IdempotencyRecord
 from riveredge_kernel.limits.models import LimitCounter
 from riveredge_kernel.stream.models import StreamChannel, StreamMessage, StreamTicket
+from riveredge_kernel.tenancy.deletion import ERASURE_DUE
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin, TenantSettingsRow
 from riveredge_kernel.timers.functions import EVENT_TYPES
 from riveredge_kernel.timers.models import Heartbeat, Timer
@@ -82,6 +85,8 @@ class KernelPlugin(Plugin):
             StreamTicket,
             AuditEntry,
             AuditMaintenance,
+            Archive,
+            ArchivePart,
         )
 
     def permissions(self) -> Iterable[Permission]:
@@ -100,6 +105,8 @@ class KernelPlugin(Plugin):
             RERUN_REQUESTED,
             ACCOUNT_MAIL_REQUESTED,
             INVITATION_MAIL_REQUESTED,
+            ARCHIVE_REQUESTED,
+            ERASURE_DUE,
         )
 
     def timer_sources(self) -> Iterable[TimerSource]:

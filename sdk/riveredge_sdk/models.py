@@ -13,7 +13,7 @@ A plugin has one registry of its own, so that a mistake in one plugin's models c
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 from uuid import UUID
@@ -127,9 +127,20 @@ class TenantModel(_Row):
     """A row of one tenant. The kernel stamps `tenant_id`, filters every read by it and refuses foreign rows.
 
     `version` counts changes: the kernel's mapper checks it on update (optimistic locking) and routes show it as ETag.
+
+    Attributes:
+        portable: whether its rows go along when an organisation is exported. False for what only counts here and now:
+            claims, caches, tickets, what is under way in the engine. No portable row may refer to one that is not.
     """
 
+    portable: ClassVar[bool] = True
+
     tenant_id: UUID = Field(default=None, nullable=False, foreign_key="kernel_tenant.id", sa_type=Uuid)
+
+
+# `Field(…, sa_column_kwargs=SECRET)`: a column that holds what is encrypted with this installation's keys. It is left
+# out when an organisation is exported.
+SECRET: Mapping[str, Any] = {"info": {"secret": True}}
 
 
 def tenant_fk(

@@ -73,6 +73,7 @@ def seed(platform: PlatformUnderTest, tenant: TestTenant, client: ApiClient) -> 
         client.post("/api/v1/identity-providers", json=provider),
     ]
     assert [answer.status_code for answer in more] == [201, 201, 201, 201], [answer.text for answer in more]
+    assert client.post("/api/v1/tenant/exports").status_code == 202
     platform.run(_seed_rows(platform, tenant, client.user.id, UUID(more[3].json()["id"]), UUID(made[1].json()["id"])))
 
 

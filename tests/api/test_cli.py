@@ -62,6 +62,19 @@ def test_an_installation_is_set_up_by_commands(environment: dict[str, str]) -> N
     assert "password_weak" not in run(environment, "user", "password", "ada@acme.example", "--generate")
     run(environment, "tenant", "suspend", "acme")
     assert "suspended" in run(environment, "tenant", "list")
+    run(environment, "tenant", "resume", "acme")
+    archive = environment["RIVEREDGE_VAR_DIR"] + "/acme.zip"
+    assert "rows of acme are in" in run(environment, "tenant", "export", "acme", archive)
+    assert "is here already" in run(environment, "tenant", "import", archive, code=1)
+    elsewhere = {**environment, "RIVEREDGE_VAR_DIR": environment["RIVEREDGE_VAR_DIR"] + "/elsewhere"}
+    run(elsewhere, "db", "upgrade")
+    assert "1 people of river" in run(elsewhere, "tenant", "import", archive, "--slug", "river")
+    assert "nothing was done" in run(elsewhere, "tenant", "import", archive, "--slug", "river")
+    assert "ada@acme.example" in run(elsewhere, "user", "list", "river")
+    assert "tenant undelete acme" in run(environment, "tenant", "delete", "acme", "--days", "5", "--yes")
+    assert "already" in run(environment, "tenant", "delete", "acme", "--yes", code=1)
+    assert "undelete" in run(environment, "tenant", "resume", "acme", code=1)
+    assert "is active again" in run(environment, "tenant", "undelete", "acme")
     doctor = run(environment, "doctor", code=1)
     assert [line for line in doctor.splitlines() if line.startswith("✗")] == [
         "✗ Inngest: self-hosted, does not answer at http://127.0.0.1:9: ConnectError"

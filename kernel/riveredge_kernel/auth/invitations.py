@@ -32,6 +32,7 @@ class Invitation(KernelTenantModel, table=True):
     """Somebody is asked to become a member. `by_hand`: the link was shown to who invited, so it proves no address."""
 
     __tablename__ = "kernel_invitation"
+    portable = False
     __table_args__ = (Index("ix_kernel_invitation_tenant_id_email", "tenant_id", "email"),)
 
     email: str = Field(max_length=254)

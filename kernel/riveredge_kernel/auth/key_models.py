@@ -44,6 +44,7 @@ class ApiKey(KernelTenantModel, table=True):
     """
 
     __tablename__ = "kernel_api_key"
+    portable = False
     __table_args__ = (
         tenant_fk("account_id", "kernel_service_account", ondelete="CASCADE"),
         CheckConstraint("(user_id IS NULL) <> (account_id IS NULL)", name="one_owner"),

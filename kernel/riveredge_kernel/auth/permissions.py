@@ -38,6 +38,10 @@ PERMISSIONS = (
     Permission("kernel.audit.read", "Read and export the audit log"),
     Permission("kernel.tenant.read", "See the organisation's settings and plugins"),
     Permission("kernel.tenant.write", "Change the organisation's settings and switch plugins"),
+    Permission("kernel.tenant.export", "Export everything that the organisation has"),
+    Permission(
+        "kernel.tenant.delete", "Delete the organisation", "Takes a proof of who it is, and can be taken back for days."
+    ),
 )
 
 ROLES = (

@@ -1,14 +1,26 @@
 """`riveredge tenant`: create and manage organisations."""
 
+import os
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from sqlmodel import col, select
 
-from riveredge_kernel.cli.common import out, with_platform
+from riveredge_kernel.archives.collect import collect
+from riveredge_kernel.archives.imports import TenantImport
+from riveredge_kernel.archives.manifest import ArchiveError
+from riveredge_kernel.archives.zipping import ZipStream
+from riveredge_kernel.audit.log import entry
+from riveredge_kernel.cli.common import fail, out, with_platform
 from riveredge_kernel.platform import Platform
+from riveredge_kernel.tenancy import deletion
 from riveredge_kernel.tenancy.models import Tenant, TenantStatus
+from riveredge_sdk.audit import AuditRecord
+from riveredge_sdk.context import Context, use_context
 
 app = typer.Typer(help="Create and manage organisations.", no_args_is_help=True)
 
@@ -41,6 +53,105 @@ def list_tenants() -> None:
             for row in await session.exec(select(Tenant).order_by(col(Tenant.slug))):
                 table.add_row(row.slug, row.name, row.status, row.locale, row.timezone, str(row.id))
         out.print(table)
+
+    with_platform(do)
+
+
+@app.command()
+def export(slug: Slug, target: Annotated[Path, typer.Argument(help="The ZIP file to write.")]) -> None:
+    """Write everything that an organisation has into one file. Passwords and stored secrets are left out."""
+
+    async def do(platform: Platform) -> None:
+        tenant = await platform.provisioning.find_tenant(slug)
+        context = Context(runtime=platform.runtime, tenant_id=tenant.id)
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            with draft.open("wb") as file, use_context(context):
+                draft.chmod(0o600)
+                stream, rows = ZipStream(), 0
+                async with aclosing(collect(platform.settings, platform.plugins)) as chunks:
+                    async for chunk in chunks:
+                        rows += chunk.rows
+                        file.write(stream.add(chunk))
+                file.write(stream.close())
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+        await _tell(platform, tenant, "export")
+        out.print(f"{rows} rows of {slug} are in {target}.")
+
+    with_platform(do)
+
+
+async def _tell(platform: Platform, tenant: Tenant, verb: str, **details: int) -> None:
+    """Write an entry of the organisation's log."""
+    told = AuditRecord(
+        action=f"kernel.tenant.{verb}",
+        object_kind="kernel.tenant",
+        object_id=str(tenant.id),
+        object_title=tenant.name,
+        details=details,
+        tenant_id=tenant.id,
+    )
+    async with platform.database.system("operator", platform.runtime) as session:
+        session.add(entry(told, actor_kind="operator"))
+
+
+@app.command(name="import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="The ZIP file of an export.", exists=True, dir_okay=False)],
+    slug: Annotated[str | None, typer.Option(help="Its short name here; none: as it was.")] = None,
+    name: Annotated[str | None, typer.Option(help="Its full name here; none: as it was.")] = None,
+) -> None:
+    """Bring an exported organisation in, whole or not at all. It is suspended then."""
+
+    async def do(platform: Platform) -> None:
+        imports = TenantImport(platform.settings, platform.database, platform.runtime, platform.plugins)
+        try:
+            done = await imports.run(source, slug=slug, name=name)
+        except ArchiveError as error:
+            fail(str(error))
+            return
+        if done.again:
+            out.print(f"{done.slug} has come in before; nothing was done.")
+            return
+        out.print(f"{done.rows} rows and {done.people} people of {done.slug} ({done.tenant_id}) are in.")
+        out.print(f"Look at it, then let it in: riveredge tenant resume {done.slug}")
+
+    with_platform(do)
+
+
+@app.command()
+def delete(
+    slug: Slug,
+    days: Annotated[int, typer.Option(help="How long it can be taken back.", min=0, max=deletion.MAX_DAYS)] = 30,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Keep everybody of it out at once, and erase everything when the days are over."""
+    if not yes:
+        typer.confirm(f"Delete {slug}, with everything that it has, in {days} days?", abort=True)
+
+    async def do(platform: Platform) -> None:
+        tenant = await platform.provisioning.find_tenant(slug)
+        async with platform.database.system("operator", platform.runtime) as session:
+            asked = await deletion.request(session, tenant.id, timedelta(days=days))
+        await _tell(platform, tenant, "delete", days=days)
+        out.print(f"{slug} is suspended, and is erased at {asked.delete_at:%Y-%m-%d %H:%M} UTC.")
+        out.print(f"Until then: riveredge tenant undelete {slug}")
+
+    with_platform(do)
+
+
+@app.command()
+def undelete(slug: Slug) -> None:
+    """Take a deletion back."""
+
+    async def do(platform: Platform) -> None:
+        tenant = await platform.provisioning.find_tenant(slug)
+        async with platform.database.system("operator", platform.runtime) as session:
+            await deletion.take_back(session, tenant.id)
+        await _tell(platform, tenant, "undelete")
+        out.print(f"{slug} is active again.")
 
     with_platform(do)
 

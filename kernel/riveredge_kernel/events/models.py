@@ -26,6 +26,7 @@ class OutboxEvent(KernelMixedModel, table=True):
     """An event, written in the transaction that caused it. `id` is the event's id, also for Inngest."""
 
     __tablename__ = "kernel_outbox"
+    portable = False
     __table_args__ = (
         Index(
             "ix_kernel_outbox_open",

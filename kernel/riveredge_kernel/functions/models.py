@@ -32,6 +32,7 @@ class Run(KernelMixedModel, table=True):
     """One run of a durable function, as far as this platform has seen it."""
 
     __tablename__ = "kernel_run"
+    portable = False
     __table_args__ = (
         UniqueConstraint("tenant_id", "run_id"),
         Index("ix_kernel_run_tenant_id_started_at", "tenant_id", "started_at"),
@@ -95,6 +96,7 @@ class Rerun(KernelTenantModel, table=True):
     """Failed runs that are repeated together, and how far that has come."""
 
     __tablename__ = "kernel_rerun"
+    portable = False
 
     requested_by_id: UUID | None = Field(default=None)
     filter: str | None = Field(default=None, max_length=10_000)
@@ -112,6 +114,7 @@ class RunStep(KernelMixedModel, table=True):
     """One step of a run, with its last attempt."""
 
     __tablename__ = "kernel_run_step"
+    portable = False
     __table_args__ = (
         UniqueConstraint("run_id", "step"),
         ForeignKeyConstraint(

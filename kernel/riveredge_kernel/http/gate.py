@@ -24,6 +24,8 @@ _OPEN_TO_BOUND = frozenset(
     {"/auth/me", "/auth/tenants", "/auth/token", "/auth/logout", "/auth/logout-everywhere", "/auth/tickets"}
     | {"/auth/sessions", "/auth/sessions/{session_id}"}  # show and end those of this organisation only
 )
+# What an organisation that is to be deleted still does: look how long it has, and take that back.
+_OPEN_WHILE_DELETING = frozenset({"/tenant/deletion", "/tenant/deletion/undo"})
 LOCALES = ("en", "zh-CN")
 
 
@@ -87,7 +89,7 @@ class Gate:
         if principal is not None and principal.tenant_id is not None:
             tenant = await self._tenants.get(principal.tenant_id)
         if tenant is not None and tenant.status != TenantStatus.ACTIVE and not _is_own_account(route, plugin):
-            raise Forbidden("This organisation is suspended.")
+            _refuse_closed(tenant.status, route, plugin)
         if tenant is not None and plugin is not None and not self._switches.is_on(plugin, tenant):
             raise NotFound(
                 f"The plugin {plugin!r} is switched off for this organisation.", extensions={"plugin": plugin}
@@ -106,6 +108,15 @@ class Gate:
             timezone=tenant.timezone if tenant else "UTC",
             address=address,
         )
+
+
+def _refuse_closed(status: str, route: Route, plugin: str | None) -> None:
+    if status == TenantStatus.SUSPENDED:
+        raise Forbidden("This organisation is suspended.")
+    if status != TenantStatus.DELETING:
+        raise Forbidden("This organisation has been deleted.")
+    if plugin is not None or route.path not in _OPEN_WHILE_DELETING:
+        raise Forbidden("This organisation is to be deleted. GET /api/v1/tenant/deletion tells when.")
 
 
 def _is_own_account(route: Route, plugin: str | None) -> bool:

@@ -15,6 +15,7 @@ class IdempotencyRecord(KernelTenantModel, table=True):
     """The answer to a request with an `Idempotency-Key`, committed together with what the request did."""
 
     __tablename__ = "kernel_idempotency"
+    portable = False
     __table_args__ = (UniqueConstraint("tenant_id", "principal_id", "key"),)
 
     principal_id: UUID

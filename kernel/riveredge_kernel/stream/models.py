@@ -18,6 +18,7 @@ class StreamChannel(KernelTenantModel, table=True):
     """
 
     __tablename__ = "kernel_stream_channel"
+    portable = False
     __table_args__ = (UniqueConstraint("tenant_id", "topic", "key"),)
 
     topic: str = Field(max_length=100)
@@ -29,6 +30,7 @@ class StreamMessage(KernelTenantModel, table=True):
     """A push, kept for those who were away."""
 
     __tablename__ = "kernel_stream_message"
+    portable = False
     __table_args__ = (UniqueConstraint("tenant_id", "topic", "key", "seq"),)
 
     created_at: datetime = Field(sa_type=UtcDateTime, nullable=False, index=True)
@@ -43,6 +45,7 @@ class StreamTicket(KernelTenantModel, table=True):
     """A ticket that has not been used yet. What it is good for is in the ticket itself, sealed."""
 
     __tablename__ = "kernel_stream_ticket"
+    portable = False
 
     digest: str = Field(max_length=64, unique=True)
     expires_at: datetime = Field(sa_type=UtcDateTime, nullable=False, index=True)

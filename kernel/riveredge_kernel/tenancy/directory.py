@@ -34,7 +34,7 @@ class TenantDirectory:
 
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
-        self._runtime = runtime
+        self.runtime = runtime
         self._known: dict[UUID, tuple[float, TenantInfo]] = {}
         self._generation = 0
 
@@ -51,7 +51,7 @@ class TenantDirectory:
 
     async def active(self) -> Sequence[TenantInfo]:
         """All that are not suspended. Read anew, and not kept: there may be many."""
-        async with self._database.system("tenant directory", self._runtime, read_only=True) as session:
+        async with self._database.system("tenant directory", self.runtime, read_only=True) as session:
             rows = (await session.exec(select(Tenant).where(col(Tenant.status) == TenantStatus.ACTIVE))).all()
             switches: dict[UUID, dict[str, bool]] = {}
             for switch in await session.exec(select(TenantPlugin)):
@@ -80,7 +80,7 @@ class TenantDirectory:
 
     async def _load(self, condition: ColumnElement[bool]) -> TenantInfo | None:
         generation = self._generation
-        async with self._database.system("tenant directory", self._runtime, read_only=True) as session:
+        async with self._database.system("tenant directory", self.runtime, read_only=True) as session:
             row = (await session.exec(select(Tenant).where(condition))).one_or_none()
             if row is None:
                 return None

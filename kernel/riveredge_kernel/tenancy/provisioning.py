@@ -25,7 +25,7 @@ from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.problems import Conflict, NotFound, invalid_field
 from riveredge_sdk.runtime import Runtime
 
-_SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 
 
@@ -64,7 +64,7 @@ class Provisioning:
             Invalid: the slug is no DNS label.
             Conflict: it is taken.
         """
-        if not _SLUG.fullmatch(slug):
+        if not SLUG.fullmatch(slug):
             raise invalid_field("slug", "Expected 1 to 63 lower-case letters, digits and hyphens.", "slug")
         try:
             async with self._database.system("create tenant", self._runtime) as session:
@@ -101,13 +101,16 @@ class Provisioning:
         Its log tells of it. A run that was cancelled stays so: what it was about is for people to decide anew.
 
         Raises:
+            Conflict: it is being deleted.
             NotFound: there is no such tenant.
         """
         tenant = await self.find_tenant(slug)
         async with self._database.system("set tenant status", self._runtime) as session:
-            row = (await session.exec(select(Tenant).where(col(Tenant.id) == tenant.id))).one()
+            row = (await session.exec(select(Tenant).where(col(Tenant.id) == tenant.id).with_for_update())).one()
             if row.status == status:
                 return 0
+            if row.status not in {TenantStatus.ACTIVE, TenantStatus.SUSPENDED}:
+                raise Conflict(f"The organisation is {row.status}. `riveredge tenant undelete` takes a deletion back.")
             row.status = status
             verb = "suspend" if status == TenantStatus.SUSPENDED else "resume"
             told = AuditRecord(
@@ -118,7 +121,11 @@ class Provisioning:
                 tenant_id=row.id,
             )
             session.add(entry(told, actor_kind="operator"))
-            return await _end_runs(session, row.id) if status == TenantStatus.SUSPENDED else 0
+            return (
+                await end_runs(session, row.id, "The organisation was suspended.")
+                if status == TenantStatus.SUSPENDED
+                else 0
+            )
 
     async def add_member(
         self,
@@ -158,13 +165,13 @@ class Provisioning:
             return Member(user.id, membership.id)
 
 
-async def _end_runs(session: AsyncSession, tenant_id: UUID) -> int:
+async def end_runs(session: AsyncSession, tenant_id: UUID, because: str) -> int:
     """End what is under way. When the engine calls the next step, the answer is that the run has ended."""
     now = utcnow()
     open_steps = update(RunStep).where(col(RunStep.tenant_id) == tenant_id, col(RunStep.status) == RunStatus.RUNNING)
     await session.exec(open_steps.values(status=RunStatus.CANCELLED, ended_at=now))
     open_runs = update(Run).where(col(Run.tenant_id) == tenant_id, col(Run.status) == RunStatus.RUNNING)
-    ended = open_runs.values(status=RunStatus.CANCELLED, ended_at=now, error="The organisation was suspended.")
+    ended = open_runs.values(status=RunStatus.CANCELLED, ended_at=now, error=because)
     return (await session.exec(ended)).rowcount
 
 

@@ -10,6 +10,7 @@ from riveredge_kernel.http.gate import LOCALES
 from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.discovery import KERNEL
 from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.tenancy.deletion_routes import deletion_router
 from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin
 from riveredge_kernel.tenancy.settings_routes import settings_router
@@ -93,6 +94,7 @@ def tenancy_routers(plugins: PluginHost, tenants: TenantDirectory, settings: Set
     """The routes."""
     return [
         _tenant_router(tenants),
+        deletion_router(tenants),
         _plugin_router(plugins, tenants),
         settings_router(plugins, settings),
         _navigation_router(plugins, tenants),

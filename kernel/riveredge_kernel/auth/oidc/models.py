@@ -7,7 +7,7 @@ from sqlalchemy import UniqueConstraint
 from sqlmodel import Field
 
 from riveredge_kernel.db.base import KernelTenantModel
-from riveredge_sdk.models import JsonType, UtcDateTime, tenant_fk
+from riveredge_sdk.models import SECRET, JsonType, UtcDateTime, tenant_fk
 
 
 class IdentityProvider(KernelTenantModel, table=True):
@@ -20,7 +20,7 @@ class IdentityProvider(KernelTenantModel, table=True):
     title: str = Field(max_length=200)
     issuer: str = Field(max_length=500)
     client_id: str = Field(max_length=500)
-    client_secret: str | None = Field(default=None, description="Encrypted.")
+    client_secret: str | None = Field(default=None, sa_column_kwargs=SECRET, description="Encrypted.")
     scopes: list[str] = Field(default_factory=list, sa_type=JsonType, nullable=False)
     active: bool = True
     link_by_email: bool = True
@@ -53,6 +53,7 @@ class OidcAttempt(KernelTenantModel, table=True):
     """A sign-in under way, good for one answer of the provider and then for one exchange of the ticket."""
 
     __tablename__ = "kernel_oidc_attempt"
+    portable = False
     __table_args__ = (tenant_fk("provider_id", "kernel_identity_provider", ondelete="CASCADE"),)
 
     provider_id: UUID

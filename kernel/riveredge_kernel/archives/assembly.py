@@ -1,0 +1,66 @@
+"""The parts that make, hand out and take in archives, put together."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+from riveredge_kernel.archives.collect import collect
+from riveredge_kernel.archives.exports import export_router
+from riveredge_kernel.archives.imports import TenantImport
+from riveredge_kernel.archives.manifest import Chunk
+from riveredge_kernel.archives.models import Archive, ArchiveKind
+from riveredge_kernel.archives.work import ArchiveWork
+from riveredge_kernel.db.database import Database
+from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.settings import Settings
+from riveredge_kernel.tenancy.directory import TenantDirectory
+from riveredge_kernel.tenancy.operator_routes import Operators
+from riveredge_sdk.functions import Cron, CronTick, FunctionContext, FunctionSpec
+from riveredge_sdk.http import Router
+from riveredge_sdk.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveParts:
+    """What is made of an organisation's data, or of a person's."""
+
+    work: ArchiveWork
+    imports: TenantImport
+    operators: Operators
+
+    @classmethod
+    def assemble(
+        cls, settings: Settings, database: Database, runtime: Runtime, plugins: PluginHost, tenants: TenantDirectory
+    ) -> "ArchiveParts":
+        """The parts, made in the order in which they need each other."""
+
+        def tenant_export(_archive: Archive) -> AsyncGenerator[Chunk, None]:
+            return collect(settings, plugins)
+
+        return cls(
+            work=ArchiveWork(database, runtime, {ArchiveKind.TENANT_EXPORT: tenant_export}),
+            imports=TenantImport(settings, database, runtime, plugins),
+            operators=Operators(settings.ops, database, tenants),
+        )
+
+    def routers(self) -> list[Router]:
+        """The routes."""
+        return [export_router()]
+
+    def functions(self) -> list[FunctionSpec[Any]]:
+        """The durable functions."""
+
+        async def housekeeping(ctx: FunctionContext, _tick: CronTick) -> int:
+            expired: int = await ctx.step.run("expire", self.work.expire)
+            return expired
+
+        return [
+            *self.work.functions(),
+            FunctionSpec(
+                id="kernel.archive_housekeeping",
+                title="Delete the contents of archives whose time is over",
+                trigger=Cron("29 3 * * *"),
+                handler=housekeeping,
+                system=True,
+            ),
+        ]

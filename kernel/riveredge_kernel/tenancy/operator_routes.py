@@ -1,0 +1,224 @@
+"""`/api/v1/operator`: what who runs the platform does about organisations, with the operators' token."""
+
+import hmac
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+from sqlmodel import col, select
+from starlette.requests import Request
+
+from riveredge_kernel.archives.imports import TenantImport
+from riveredge_kernel.archives.manifest import ArchiveError
+from riveredge_kernel.audit.log import entry
+from riveredge_kernel.db.database import Database
+from riveredge_kernel.settings import OpsSettings
+from riveredge_kernel.tenancy import deletion
+from riveredge_kernel.tenancy.directory import TenantDirectory
+from riveredge_kernel.tenancy.models import Tenant, TenantStatus
+from riveredge_kernel.tenancy.provisioning import Provisioning
+from riveredge_sdk.audit import AuditRecord
+from riveredge_sdk.filter_fields import FilterField
+from riveredge_sdk.http import Body, ListQuery, Page, Resource, Router
+from riveredge_sdk.problems import Invalid, NotFound, Unauthorized
+from riveredge_sdk.repository import Repository
+
+MAX_UPLOAD = 200_000_000
+_UNPACKED = 2_000_000_000
+
+
+class OperatorTenant(Resource):
+    """An organisation."""
+
+    slug: str
+    name: str
+    status: str
+    locale: str
+    timezone: str
+    delete_at: datetime | None
+
+
+class OperatorDeletion(Body):
+    """How long it can be taken back."""
+
+    days: Annotated[int, Field(ge=0, le=deletion.MAX_DAYS)] = deletion.DEFAULT_DAYS
+
+
+class ImportedOut(BaseModel):
+    """What has come in. It is suspended until it is resumed. `again`: it had come in before."""
+
+    tenant_id: UUID
+    slug: str
+    rows: int
+    people: int
+    again: bool
+
+
+class AllTenants(Repository[Tenant]):
+    """Every organisation."""
+
+    model = Tenant
+    fields = (
+        FilterField("slug", "text", Tenant.slug),
+        FilterField("name", "text", Tenant.name),
+        FilterField("status", "text", Tenant.status),
+    )
+    default_sort = "slug"
+
+
+class Operators:
+    """Tells them by their token, and writes down what they did."""
+
+    def __init__(self, settings: OpsSettings, database: Database, tenants: TenantDirectory) -> None:
+        self._token = settings.token.get_secret_value().encode() if settings.token else None
+        self.database = database
+        self.tenants = tenants
+
+    def check(self, request: Request) -> None:
+        """Raise `Unauthorized` unless it is one of them."""
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if self._token is None:
+            raise Unauthorized("This installation has no operators' token: set RIVEREDGE_OPS__TOKEN.")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), self._token):
+            raise Unauthorized("Send the operators' token (RIVEREDGE_OPS__TOKEN): `Authorization: Bearer …`.")
+
+    async def get(self, tenant_id: UUID) -> Tenant:
+        """The organisation, past the request's own transaction, which would keep the others' from writing.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self.database.system("operator", self.tenants.runtime, read_only=True) as db:
+            tenant = (await db.exec(select(Tenant).where(col(Tenant.id) == tenant_id))).one_or_none()
+        if tenant is None:
+            raise NotFound(f"There is no organisation with the id {tenant_id}.")
+        return tenant
+
+    async def change(
+        self, tenant_id: UUID, action: str, work: Callable[[Any, Tenant], Awaitable[dict[str, Any] | None]]
+    ) -> Tenant:
+        """Do something to an organisation across the walls; its log tells of it.
+
+        Raises:
+            NotFound: there is no such organisation.
+        """
+        async with self.database.system("operator", self.tenants.runtime) as db:
+            query = select(Tenant).where(col(Tenant.id) == tenant_id).with_for_update()
+            tenant = (await db.exec(query)).one_or_none()
+            if tenant is None:
+                raise NotFound(f"There is no organisation with the id {tenant_id}.")
+            details = await work(db, tenant)
+            told = AuditRecord(
+                action=f"kernel.tenant.{action}",
+                object_kind="kernel.tenant",
+                object_id=str(tenant_id),
+                object_title=tenant.name,
+                details=details or {},
+                tenant_id=tenant_id,
+            )
+            db.add(entry(told, actor_kind="operator"))
+        self.tenants.invalidate(tenant_id)
+        return tenant
+
+
+def operator_router(operators: Operators, provisioning: Provisioning, imports: TenantImport) -> Router:
+    """The routes. Public to the gate, which knows members only; each asks for the operators' token first."""
+    router = Router(prefix="/operator/tenants", tag="Operators", audit=False)
+    _import_route(router, operators, imports)
+    _looking(router, operators)
+    _switching(router, operators, provisioning)
+    _deleting(router, operators)
+    return router
+
+
+def _looking(router: Router, operators: Operators) -> None:
+    rows = AllTenants()
+
+    @router.get(public=True, summary="List organisations")
+    async def list_tenants(request: Request, query: Annotated[ListQuery, Query()]) -> Page[OperatorTenant]:
+        operators.check(request)
+        return await rows.page(query, into=OperatorTenant)
+
+    @router.get("/{tenant_id}", public=True, summary="One organisation")
+    async def get_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
+        operators.check(request)
+        return OperatorTenant.model_validate(await operators.get(tenant_id))
+
+
+def _switching(router: Router, operators: Operators, provisioning: Provisioning) -> None:
+    async def switch(tenant_id: UUID, status: TenantStatus) -> OperatorTenant:
+        slug = (await operators.get(tenant_id)).slug
+        await provisioning.set_status(slug, status)
+        operators.tenants.invalidate(tenant_id)
+        return OperatorTenant.model_validate(await provisioning.find_tenant(slug))
+
+    @router.post("/{tenant_id}/suspend", public=True, status=200, own_transactions=True, summary="Keep everybody out")
+    async def suspend_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
+        operators.check(request)
+        return await switch(tenant_id, TenantStatus.SUSPENDED)
+
+    @router.post(
+        "/{tenant_id}/resume", public=True, status=200, own_transactions=True, summary="Let everybody in again"
+    )
+    async def resume_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
+        operators.check(request)
+        return await switch(tenant_id, TenantStatus.ACTIVE)
+
+
+def _deleting(router: Router, operators: Operators) -> None:
+    @router.post(
+        "/{tenant_id}/deletion", public=True, status=202, own_transactions=True, summary="Delete an organisation"
+    )
+    async def delete_tenant(tenant_id: UUID, body: OperatorDeletion, request: Request) -> OperatorTenant:
+        operators.check(request)
+
+        async def ask(db: Any, _tenant: Tenant) -> dict[str, Any]:
+            await deletion.request(db, tenant_id, timedelta(days=body.days))
+            return {"days": body.days}
+
+        return OperatorTenant.model_validate(await operators.change(tenant_id, "delete", ask))
+
+    @router.post(
+        "/{tenant_id}/deletion/undo", public=True, status=200, own_transactions=True, summary="Take a deletion back"
+    )
+    async def undelete_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
+        operators.check(request)
+
+        async def undo(db: Any, _tenant: Tenant) -> None:
+            await deletion.take_back(db, tenant_id)
+
+        return OperatorTenant.model_validate(await operators.change(tenant_id, "undelete", undo))
+
+
+def _import_route(router: Router, operators: Operators, imports: TenantImport) -> None:
+    @router.post(
+        "/import",
+        public=True,
+        status=201,
+        own_transactions=True,
+        max_body_size=MAX_UPLOAD,
+        summary="Import an organisation",
+    )
+    async def import_tenant(
+        request: Request,
+        slug: Annotated[str | None, Query(max_length=63, description="Its short name here; as it was.")] = None,
+        name: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> ImportedOut:
+        """The body is the ZIP file of an export. Larger ones: `riveredge tenant import`."""
+        operators.check(request)
+        with tempfile.TemporaryDirectory(prefix="riveredge-import-") as scratch:
+            path = Path(scratch) / "archive.zip"
+            with path.open("wb") as file:
+                async for piece in request.stream():
+                    file.write(piece)
+            try:
+                done = await imports.run(path, slug=slug, name=name, max_bytes=_UNPACKED)
+            except ArchiveError as error:
+                raise Invalid(str(error)) from None
+        operators.tenants.invalidate(done.tenant_id)
+        return ImportedOut.model_validate(done, from_attributes=True)
