@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from riveredge_migrations.operations import secure
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
