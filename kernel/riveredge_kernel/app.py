@@ -31,7 +31,7 @@ from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.schema import fail_outdated
-from riveredge_kernel.secrets import token_key, vault
+from riveredge_kernel.secrets import KernelVault, token_key, vault
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.stream.service import LiveStream
 from riveredge_kernel.tenancy.deletion import TenantDeletions
@@ -51,6 +51,7 @@ from riveredge_kernel.tracing import open_tracing
 from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Service
+from riveredge_sdk.secrets import VAULT
 
 API = "/api/v1"
 
@@ -85,8 +86,12 @@ def create_app(
     # 2. What serves a tenant: database, directory, settings, sign-in.
     pace = pace or Pace()
     tracing = open_tracing(settings)
-    clock = Clock(pace.offset)
-    runtime = KernelRuntime(cursor_key=token_key(settings).private_bytes_raw(), clock=clock, tracer=tracing)
+    runtime = KernelRuntime(
+        cursor_key=token_key(settings).private_bytes_raw(),
+        clock=Clock(pace.offset),
+        tracer=tracing,
+        public_url=settings.base_url,
+    )
     database = Database(settings)
     tenants = TenantDirectory(database, runtime)
     store = SettingsStore(host, vault(settings))
@@ -126,7 +131,8 @@ def create_app(
         Eraser(settings, database, runtime).function(),
     ]
     kernel.own_sources = [KernelTimers(tenants, host), TenantDeletions()]
-    kernel.own_services = [Service(PEOPLE, KernelPeople(auth.grants)), *auth.services()]
+    sealing = Service(VAULT, KernelVault(vault(settings)))
+    kernel.own_services = [Service(PEOPLE, KernelPeople(auth.grants)), sealing, *auth.services()]
     health.add_kernel_checks(kernel, database, relay, functions, watchdog)
 
     # 4. The platform, and what happens when it starts and stops.

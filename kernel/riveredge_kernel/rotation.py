@@ -1,19 +1,24 @@
 """Encrypts stored secrets anew, so that an old key can be taken out of use."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken, MultiFernet
+from sqlalchemy import inspect
 from sqlmodel import select
 
 from riveredge_kernel.auth.oidc.models import IdentityProvider
 from riveredge_kernel.auth.second_factor import Totp
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.tenancy.models import TenantSettingsRow
+from riveredge_sdk.models import tenant_models
 from riveredge_sdk.runtime import Runtime
+from riveredge_sdk.secrets import SealedText
 
-# Where the vault's work lies for longer than minutes: settings, clients' secrets of identity providers, authenticators.
+# Where the kernel's secrets lie for longer than minutes: settings, clients' secrets of identity providers,
+# authenticators. Those of plugins are found by the type of their columns.
 _PLACES: tuple[tuple[Any, str], ...] = (
     (TenantSettingsRow, "secrets"),
     (IdentityProvider, "client_secret"),
@@ -36,7 +41,7 @@ async def rotate(database: Database, runtime: Runtime, vault: MultiFernet) -> Ro
     Each batch is a transaction, so it may be interrupted and repeated while the platform serves.
     """
     done = Rotation()
-    for model, column in _PLACES:
+    for model, column in (*_PLACES, *_places_of_plugins()):
         last: UUID | None = UUID(int=0)
         while last is not None:
             query = select(model).where(model.id > last, getattr(model, column).is_not(None)).order_by(model.id)
@@ -46,6 +51,13 @@ async def rotate(database: Database, runtime: Runtime, vault: MultiFernet) -> Ro
                     _rotate(row, column, vault, done)
             last = rows[-1].id if rows else None
     return done
+
+
+def _places_of_plugins() -> Iterator[tuple[Any, str]]:
+    for model in sorted(tenant_models(), key=lambda model: model.__name__):
+        for column in inspect(model).column_attrs:
+            if isinstance(column.columns[0].type, SealedText):
+                yield model, column.key
 
 
 def _rotate(row: Any, column: str, vault: MultiFernet, done: Rotation) -> None:

@@ -34,8 +34,11 @@ SettingsT = TypeVar("SettingsT", bound=BaseModel)
 class KernelRuntime:
     """Implements `riveredge_sdk.runtime.Runtime`. Made first, because the parts need it; they are handed in after."""
 
-    def __init__(self, *, cursor_key: bytes, clock: Clock | None = None, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self, *, cursor_key: bytes, clock: Clock | None = None, tracer: Tracer | None = None, public_url: str = ""
+    ) -> None:
         self._cursor_key = hashlib.sha256(b"riveredge cursors" + cursor_key).digest()
+        self._public_url = public_url
         self.clock = clock or Clock()
         self.timers = TimerService(self.clock)
         self.tracer = tracer
@@ -111,6 +114,10 @@ class KernelRuntime:
     @property
     def cursor_key(self) -> bytes:
         return self._cursor_key
+
+    @property
+    def public_url(self) -> str:
+        return self._public_url
 
     def _is_on(self, plugin: str) -> bool:
         """Whether the plugin is on for the current tenant; outside of a tenant every active one is."""

@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from riveredge_kernel.settings import Settings
+from riveredge_sdk.secrets import UnreadableSecretError
 
 
 def load_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
@@ -59,3 +60,19 @@ def vault(settings: Settings) -> MultiFernet:
     return MultiFernet(
         [Fernet(key) for key in keys or [load_or_create(settings.var_dir / "secret_key", Fernet.generate_key)]]
     )
+
+
+class KernelVault:
+    """The VAULT port: what plugins seal and unseal."""
+
+    def __init__(self, keys: MultiFernet) -> None:
+        self._keys = keys
+
+    def seal(self, text: str) -> str:
+        return self._keys.encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        try:
+            return self._keys.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise UnreadableSecretError("no key of this installation opens the secret") from None

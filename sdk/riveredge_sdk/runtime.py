@@ -55,6 +55,17 @@ class Runtime(Protocol):
     @property
     def cursor_key(self) -> bytes: ...
 
+    @property
+    def public_url(self) -> str: ...
+
+
+def public_url(path: str) -> str:
+    """The address of a path of the platform (`/api/v1/…`), as people and other services reach it: for links.
+
+    It is made of settings only, never of a request's headers, which a stranger could forge.
+    """
+    return current_context().runtime.public_url.rstrip("/") + path
+
 
 def contributions(hook: Callable[[Any], Iterable[T]]) -> list[T]:
     """What the plugins that are on for the current tenant offer through a contribution hook, in dependency order.
