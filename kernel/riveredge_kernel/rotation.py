@@ -13,7 +13,7 @@ from riveredge_kernel.auth.oidc.models import IdentityProvider
 from riveredge_kernel.auth.second_factor import Totp
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.tenancy.models import TenantSettingsRow
-from riveredge_sdk.models import tenant_models
+from riveredge_sdk.models import mapped_models
 from riveredge_sdk.runtime import Runtime
 from riveredge_sdk.secrets import SealedText
 
@@ -54,7 +54,7 @@ async def rotate(database: Database, runtime: Runtime, vault: MultiFernet) -> Ro
 
 
 def _places_of_plugins() -> Iterator[tuple[Any, str]]:
-    for model in sorted(tenant_models(), key=lambda model: model.__name__):
+    for model in sorted(mapped_models(), key=lambda model: model.__name__):
         for column in inspect(model).column_attrs:
             if isinstance(column.columns[0].type, SealedText):
                 yield model, column.key

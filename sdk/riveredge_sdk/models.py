@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -119,6 +119,9 @@ class _Row(SQLModel):
     version: int = Field(default=1, nullable=False)
 
 
+RowT = TypeVar("RowT", bound=_Row)
+
+
 class PlatformModel(_Row):
     """A row that belongs to no tenant (users, tenants, the outbox's bookkeeping). Plugins rarely need it."""
 
@@ -173,8 +176,17 @@ def _complete_table(mapper: Mapper[Any], cls: type) -> None:
 
 def tenant_models() -> Sequence[type[TenantModel]]:
     """Every mapped subclass of `TenantModel` known to this process."""
-    found: list[type[TenantModel]] = []
-    todo: list[type[TenantModel]] = [TenantModel]
+    return _mapped(TenantModel)
+
+
+def mapped_models() -> Sequence[type[TenantModel | PlatformModel]]:
+    """Every mapped class known to this process."""
+    return [*_mapped(TenantModel), *_mapped(PlatformModel)]
+
+
+def _mapped(base: type[RowT]) -> Sequence[type[RowT]]:
+    found: list[type[RowT]] = []
+    todo: list[type[RowT]] = [base]
     while todo:
         for cls in todo.pop().__subclasses__():
             todo.append(cls)

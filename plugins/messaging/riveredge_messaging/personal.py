@@ -10,25 +10,31 @@ from riveredge_messaging.inbox.models import Inbox, InboxItem
 from riveredge_messaging.inbox.repository import InboxItems
 from riveredge_messaging.inbox.schemas import InboxOut
 from riveredge_messaging.models import Delivery
+from riveredge_messaging.reach.models import Device
+from riveredge_messaging.reach.repository import Devices
+from riveredge_messaging.reach.schemas import DeviceOut
 from riveredge_messaging.repository import Deliveries
 from riveredge_messaging.schemas import DeliveryOut
 from riveredge_sdk import session
 
 
 async def export(user_id: UUID) -> dict[str, Any]:
-    """Inbox and deliveries, as JSON."""
+    """Inbox, deliveries and devices, as JSON."""
     items = await InboxItems().all(col(InboxItem.recipient_id) == user_id)
+    devices = await Devices().all(col(Device.user_id) == user_id)
     sent = await Deliveries().all(col(Delivery.recipient_id) == user_id)
     return {
         "inbox": [InboxOut.model_validate(item).model_dump(mode="json") for item in items],
         "deliveries": [DeliveryOut.model_validate(row).model_dump(mode="json") for row in sent],
+        "devices": [DeviceOut.model_validate(device).model_dump(mode="json") for device in devices],
     }
 
 
 async def erase(user_id: UUID) -> int:
-    """Delete the inbox, and the addresses from deliveries, whose numbers stay."""
+    """Delete the inbox, the devices, and the addresses from deliveries, whose numbers stay."""
     removed = await session().exec(delete(InboxItem).where(col(InboxItem.recipient_id) == user_id))
     await session().exec(delete(Inbox).where(col(Inbox.user_id) == user_id))
+    devices = await session().exec(delete(Device).where(col(Device.user_id) == user_id))
     held = (col(Delivery.recipient_id) == user_id, col(Delivery.address).is_not(None))
     cleared = await session().exec(update(Delivery).where(*held).values(address=None, error=None))
-    return removed.rowcount + cleared.rowcount
+    return removed.rowcount + devices.rowcount + cleared.rowcount

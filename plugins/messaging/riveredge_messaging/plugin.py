@@ -7,6 +7,7 @@ from uuid import UUID
 from riveredge_messaging import block_routes, delivery_routes, message_routes, personal, template_routes
 from riveredge_messaging.actions import SendMessage
 from riveredge_messaging.channels.in_app import InAppChannel
+from riveredge_messaging.channels.push import PushChannel
 from riveredge_messaging.channels.smtp import EmailChannel
 from riveredge_messaging.events import EVENTS
 from riveredge_messaging.functions import DELIVER
@@ -17,6 +18,8 @@ from riveredge_messaging.inbox.models import Inbox, InboxItem, InboxTab
 from riveredge_messaging.mailer import InstallationMailer
 from riveredge_messaging.models import Decision, Delivery, Message
 from riveredge_messaging.permissions import INBOX_USE, PERMISSIONS, ROLES
+from riveredge_messaging.reach import device_routes
+from riveredge_messaging.reach.models import Device, PushKey
 from riveredge_messaging.service import Messaging
 from riveredge_messaging.settings import MessagingSettings, MessagingTenantSettings
 from riveredge_messaging.template_models import Block, Template, TemplateVersion
@@ -56,10 +59,23 @@ class MessagingPlugin(Plugin):
             delivery_routes.router,
             inbox_routes.router,
             tab_routes.router,
+            device_routes.router,
         )
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
-        return (Template, TemplateVersion, Block, Message, Delivery, Decision, Inbox, InboxItem, InboxTab)
+        return (
+            Template,
+            TemplateVersion,
+            Block,
+            Message,
+            Delivery,
+            Decision,
+            Inbox,
+            InboxItem,
+            InboxTab,
+            Device,
+            PushKey,
+        )
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
         return (DELIVER, *inbox_functions.FUNCTIONS)
@@ -89,7 +105,7 @@ class MessagingPlugin(Plugin):
         return (NavItem("messaging.inbox", "Inbox", "messaging/inbox", "inbox", permission=INBOX_USE, order=10),)
 
     def message_channels(self) -> Iterable[MessageChannel]:
-        return (EmailChannel(), InAppChannel())
+        return (EmailChannel(), InAppChannel(), PushChannel())
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
         return (WELCOME,)

@@ -22,12 +22,27 @@ class SmtpSettings(BaseModel):
     sender: str = "RiverEdge <no-reply@localhost>"
 
 
+class WebPushSettings(BaseModel):
+    """What push services of browsers are told about the installation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    private_key: SecretStr | None = Field(
+        default=None,
+        description="A private key on the curve P-256, in PEM. None: one is made, and kept in the database.",
+    )
+    subject: str | None = Field(
+        default=None, description="Where the operator is reached: mailto:… or https://…; none: the platform's address."
+    )
+
+
 class MessagingSettings(PluginSettings):
     """The installation's defaults, from RIVEREDGE_MESSAGING__…"""
 
     model_config = plugin_settings("messaging")
 
     smtp: SmtpSettings = SmtpSettings()
+    web_push: WebPushSettings = WebPushSettings()
     allow_private_smtp: bool = Field(
         default=False,
         description="Let tenants name mail servers at private addresses. Not where strangers are tenants.",

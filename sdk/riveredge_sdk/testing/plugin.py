@@ -25,6 +25,7 @@ from riveredge_sdk.testing.platform import (
 )
 
 if TYPE_CHECKING:
+    from riveredge_sdk.testing.http import HttpPeer
     from riveredge_sdk.testing.stream import StreamClient
 
 AsUser = Callable[..., ApiClient]
@@ -145,3 +146,13 @@ def stream() -> Iterator[OpenStream]:
             return stack.enter_context(StreamClient(client, **options))
 
         yield opened
+
+
+@pytest.fixture
+def peer(monkeypatch: pytest.MonkeyPatch) -> "Iterator[HttpPeer]":
+    """A real HTTP server that `riveredge_sdk.outbound` may call, and nothing else beside it on this machine."""
+    from riveredge_sdk.testing.http import HttpPeer
+
+    monkeypatch.setenv("RIVEREDGE_OUTBOUND__ALLOW", '["127.0.0.1/32"]')
+    with HttpPeer() as made:
+        yield made

@@ -1,0 +1,1 @@
+"""The providers this plugin brings."""

@@ -1,0 +1,43 @@
+"""Tables of people's own addresses and devices."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field
+
+from riveredge_messaging.models import Model
+from riveredge_sdk import PlatformModel, plugin_registry
+from riveredge_sdk.models import UtcDateTime
+from riveredge_sdk.secrets import SealedText
+
+
+class Device(Model, table=True):
+    """A browser that a person lets notify them. The subscription is as good as a key, so it is sealed."""
+
+    __tablename__ = "messaging_device"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "digest"),
+        Index("ix_messaging_device_tenant_id_user_id", "tenant_id", "user_id"),
+    )
+
+    user_id: UUID
+    title: str = Field(default="", max_length=200)
+    service: str = Field(max_length=255, description="The host of the browser's push service.")
+    digest: str = Field(max_length=64, description="Of the subscription's address, so that it is kept once.")
+    subscription: str = Field(sa_type=SealedText)
+    used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class _OfInstallation(PlatformModel, registry=plugin_registry("messaging")):
+    """Base of what belongs to no organisation."""
+
+
+class PushKey(_OfInstallation, table=True):
+    """The key by which push services know this installation, where no setting gives one. One row."""
+
+    __tablename__ = "messaging_push_key"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    name: str = Field(default="vapid", max_length=20)
+    private_key: str = Field(sa_type=SealedText)
