@@ -27,6 +27,7 @@ from riveredge_sdk.context import use_context
 from riveredge_sdk.features.scheduling import TaskAction
 from riveredge_sdk.models import TenantModel, uuid7
 from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.testing.channels import ChannelSuite, ProviderSuite
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, PlatformUnderTest, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 from riveredge_sdk.uow import unit_of_work
@@ -260,4 +261,12 @@ class TaskActionSuite:
         return client.post("/api/v1/scheduling/tasks", json=body)
 
 
-__all__ = ["Operation", "PluginSuite", "TaskActionSuite", "TenancySuite", "operations"]
+__all__ = [
+    "ChannelSuite",
+    "Operation",
+    "PluginSuite",
+    "ProviderSuite",
+    "TaskActionSuite",
+    "TenancySuite",
+    "operations",
+]

@@ -34,6 +34,7 @@ class LogChannel(MessageChannel):
 
     id = "example.log"
     title = "Log"
+    description = "A line in the log of the platform."
 
     async def address_of(self, user_id: UUID) -> str | None:
         return f"log:{user_id}"

@@ -1,12 +1,16 @@
 """The example plugin passes what every plugin should."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from riveredge_example import plugin
 from riveredge_example.actions import WriteNote
+from riveredge_example.channel import LogChannel
+from riveredge_example.provider import PaperMail
 from riveredge_sdk import Plugin
+from riveredge_sdk.testing.http import HttpPeer
 from riveredge_sdk.testing.platform import ApiClient
-from riveredge_sdk.testing.suites import PluginSuite, TaskActionSuite, TenancySuite
+from riveredge_sdk.testing.suites import ChannelSuite, PluginSuite, ProviderSuite, TaskActionSuite, TenancySuite
 
 
 class TestExample(PluginSuite):
@@ -28,3 +32,17 @@ class TestWriteNote(TaskActionSuite):
 
     def effects(self, client: ApiClient) -> int:
         return len(client.get("/api/v1/example/notes", params={"limit": 200}).json()["items"])
+
+
+class TestLogChannel(ChannelSuite):
+    channel = LogChannel()
+    reaches_everybody = True
+
+
+class TestPaperMail(ProviderSuite):
+    provider = PaperMail()
+    refused: ClassVar[list[dict[str, str]]] = [{"printer": ""}]
+    speaks_http = False
+
+    def settings(self, peer: HttpPeer) -> Mapping[str, Any]:
+        return {"printer": "laser", "signing_key": self.secret}
