@@ -11,6 +11,7 @@ from uuid import UUID
 
 from riveredge_sdk.contributions import Command, HealthCheck, HookSpecs, NavItem, Permission, Role, StaticApp
 from riveredge_sdk.events import EventType
+from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
 from riveredge_sdk.functions import JSON, FunctionSpec
@@ -118,6 +119,10 @@ class Plugin:
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
         """Message templates, for the messaging plugin."""
+        return ()
+
+    def message_categories(self) -> Iterable[MessageCategory]:
+        """Kinds of messages, for the messaging plugin: what people choose by, and the rules of each."""
         return ()
 
     def task_actions(self) -> Iterable[TaskAction[Any]]:

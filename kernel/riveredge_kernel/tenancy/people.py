@@ -1,12 +1,14 @@
 """The PEOPLE port: members of the current tenant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.auth.grants import Grants
-from riveredge_kernel.auth.models import Membership, User
+from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.tenancy.models import Tenant
 from riveredge_sdk.auth import Principal, PrincipalKind
 from riveredge_sdk.context import current_tenant
@@ -30,6 +32,25 @@ class KernelPeople:
             id=principal_id, kind=kind, name=grant.name, tenant_id=tenant_id, permissions=grant.permissions
         )
 
+    async def members(self, *, role: str | None = None, after: UUID | None = None, limit: int = 500) -> Sequence[UUID]:
+        query = (
+            select(User.id)
+            .join(Membership, col(Membership.user_id) == col(User.id))
+            .where(col(User.active), col(Membership.active), col(Membership.tenant_id) == current_tenant())
+            .order_by(col(User.id))
+            .limit(limit)
+        )
+        if after is not None:
+            query = query.where(col(User.id) > after)
+        async with _reading() as reading:
+            if role is not None:
+                row = (await reading.exec(select(RoleRow).where(col(RoleRow.key) == role))).first()
+                if row is None:
+                    raise LookupError(role)
+                held = select(MembershipRole.membership_id).where(col(MembershipRole.role_id) == row.id)
+                query = query.where(col(Membership.id).in_(held))
+            return (await reading.exec(query)).all()
+
     async def find(self, user_ids: Sequence[UUID]) -> Mapping[UUID, Person]:
         query = (
             select(User, Membership, Tenant)
@@ -37,11 +58,8 @@ class KernelPeople:
             .join(Tenant, col(Tenant.id) == col(Membership.tenant_id))
             .where(col(User.id).in_(user_ids), col(Tenant.id) == current_tenant())
         )
-        if current_unit_of_work.get() is not None:
-            rows = (await session().exec(query)).all()
-        else:
-            async with read_session() as reading:
-                rows = (await reading.exec(query)).all()
+        async with _reading() as reading:
+            rows = (await reading.exec(query)).all()
         return {
             user.id: Person(
                 id=user.id,
@@ -53,3 +71,12 @@ class KernelPeople:
             )
             for user, membership, tenant in rows
         }
+
+
+@asynccontextmanager
+async def _reading() -> AsyncIterator[AsyncSession]:
+    if current_unit_of_work.get() is not None:
+        yield session()
+    else:
+        async with read_session() as reading:
+            yield reading

@@ -5,15 +5,14 @@ from uuid import UUID
 
 from fastapi import Query
 
+from riveredge_messaging import stopping
 from riveredge_messaging.permissions import MESSAGE_READ, MESSAGE_SEND
 from riveredge_messaging.repository import Deliveries
 from riveredge_messaging.schemas import DeliveryOut
-from riveredge_messaging.service import Messaging
 from riveredge_sdk import ListQuery, Page, Router
 
 router = Router(prefix="/deliveries", tag="Messaging: deliveries", audit="messaging.delivery")
 deliveries = Deliveries()
-messaging = Messaging()
 
 
 @router.get(require=MESSAGE_READ, summary="List deliveries")
@@ -28,9 +27,9 @@ async def get_delivery(delivery_id: UUID) -> DeliveryOut:
 
 @router.post("/{delivery_id}/retry", require=MESSAGE_SEND, status=202, summary="Try a delivery again")
 async def retry_delivery(delivery_id: UUID) -> DeliveryOut:
-    return DeliveryOut.model_validate(await messaging.retry(delivery_id))
+    return DeliveryOut.model_validate(await stopping.retry_delivery(delivery_id))
 
 
-@router.post("/{delivery_id}/cancel", require=MESSAGE_SEND, status=200, summary="Cancel a queued delivery")
+@router.post("/{delivery_id}/cancel", require=MESSAGE_SEND, status=200, summary="Cancel a delivery")
 async def cancel_delivery(delivery_id: UUID) -> DeliveryOut:
-    return DeliveryOut.model_validate(await messaging.cancel(delivery_id))
+    return DeliveryOut.model_validate(await stopping.cancel_delivery(delivery_id))

@@ -17,14 +17,35 @@ class Model(TenantModel, registry=plugin_registry("messaging")):
 
 
 class DeliveryStatus(StrEnum):
-    """`sent`: the peer has taken it. `skipped`: the recipient cannot be reached on that channel."""
+    """`deferred`: a rule holds it until later. `sent`: the peer has taken it. `skipped`: the recipient cannot be
+    reached on that channel, or does not want it. `digested`: it went into a digest."""
 
     QUEUED = "queued"
+    DEFERRED = "deferred"
     SENT = "sent"
     DELIVERED = "delivered"
     FAILED = "failed"
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    SUPPRESSED = "suppressed"
+    DIGESTED = "digested"
+
+
+class Stage(StrEnum):
+    """How far a message is: it waits for its time, its deliveries are being made, or they are all made."""
+
+    SCHEDULED = "scheduled"
+    EXPANDING = "expanding"
+    READY = "ready"
+
+
+class MessageKind(StrEnum):
+    """`test`: to whoever sent it, past the rules. `digest`: of several others."""
+
+    MESSAGE = "message"
+    TEST = "test"
+    DIGEST = "digest"
 
 
 class Verdict(StrEnum):
@@ -43,6 +64,7 @@ class Message(Model, table=True):
     __table_args__ = (
         UniqueConstraint("tenant_id", "idempotency_key"),
         Index("ix_messaging_message_tenant_id_created_at", "tenant_id", "created_at"),
+        Index("ix_messaging_message_tenant_id_correlation", "tenant_id", "correlation"),
     )
 
     template: str = Field(max_length=100)
@@ -51,6 +73,19 @@ class Message(Model, table=True):
     sender_id: UUID | None = None
     correlation: str | None = Field(default=None, max_length=200)
     idempotency_key: str | None = Field(default=None, max_length=255)
+    request_hash: str | None = Field(default=None, max_length=64, description="By which other requests are told.")
+    kind: str = Field(default=MessageKind.MESSAGE, max_length=20)
+    category: str = Field(default="messaging.general", max_length=100)
+    channels: list[str] = Field(default_factory=list, sa_type=JsonType, nullable=False)
+    audience: dict[str, Any] = Field(default_factory=dict, sa_type=JsonType, nullable=False)
+    digest_key: str | None = Field(default=None, max_length=200)
+    send_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    stage: str = Field(default=Stage.READY, max_length=20)
+    recipients: int = Field(default=0, description="For whom deliveries have been made so far.")
+    cursor: UUID | None = Field(default=None, description="The last of them.")
+    paused_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    cancelled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Delivery(Model, table=True):
@@ -61,6 +96,8 @@ class Delivery(Model, table=True):
         tenant_fk("message_id", "messaging_message", ondelete="CASCADE"),
         UniqueConstraint("tenant_id", "message_id", "recipient_id", "channel"),
         Index("ix_messaging_delivery_tenant_id_created_at", "tenant_id", "created_at"),
+        Index("ix_messaging_delivery_tenant_id_recipient_id", "tenant_id", "recipient_id", "created_at"),
+        Index("ix_messaging_delivery_tenant_id_bucket_id", "tenant_id", "bucket_id"),
     )
 
     message_id: UUID
@@ -72,6 +109,11 @@ class Delivery(Model, table=True):
     reference: str | None = Field(default=None, max_length=500, description="The peer's own id.")
     error: str | None = Field(default=None, max_length=2000)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    via: str = Field(default="user", max_length=210, description="What the person was reached by.")
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, description="Until when it is held.")
+    held_by: str | None = Field(default=None, max_length=40, description="The rule that holds it.")
+    reason: str | None = Field(default=None, max_length=60, description="Why it is held, or ended unsent.")
+    bucket_id: UUID | None = Field(default=None, description="The digest it waits for, or went into.")
 
 
 class Decision(Model, table=True):

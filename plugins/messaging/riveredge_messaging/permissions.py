@@ -8,22 +8,37 @@ MESSAGE_READ = "messaging.message.read"
 MESSAGE_SEND = "messaging.message.send"
 INBOX_USE = "messaging.inbox.use"
 INBOX_MANAGE = "messaging.inbox.manage"
+POLICY_READ = "messaging.policy.read"
+POLICY_WRITE = "messaging.policy.write"
+TOPIC_READ = "messaging.topic.read"
+TOPIC_WRITE = "messaging.topic.write"
 
 PERMISSIONS = (
     Permission(TEMPLATE_READ, "See message templates"),
     Permission(TEMPLATE_WRITE, "Write message templates"),
     Permission(MESSAGE_READ, "See messages and their deliveries"),
     Permission(MESSAGE_SEND, "Send messages, and retry or cancel deliveries"),
-    Permission(INBOX_USE, "Read one's own inbox"),
+    Permission(INBOX_USE, "Read one's own inbox, and choose what one gets"),
+    Permission(POLICY_READ, "See categories, the organisation's rules and people's preferences"),
+    Permission(POLICY_WRITE, "Write categories and the organisation's rules"),
+    Permission(TOPIC_READ, "See topics and who follows them, and follow them"),
+    Permission(TOPIC_WRITE, "Write topics, and let others follow them"),
     Permission(INBOX_MANAGE, "Divide everybody's inbox into tabs"),
 )
 
 ROLES = (
+    Role(
+        "messaging.manager",
+        "Manager of messages",
+        frozenset(
+            {INBOX_USE, MESSAGE_READ, MESSAGE_SEND, POLICY_READ, POLICY_WRITE, TEMPLATE_READ, TOPIC_READ, TOPIC_WRITE}
+        ),
+    ),
     Role("messaging.reader", "Inbox", frozenset({INBOX_USE})),
     Role(
         "messaging.sender",
         "Sender of messages",
-        frozenset({INBOX_USE, MESSAGE_READ, MESSAGE_SEND, TEMPLATE_READ}),
+        frozenset({INBOX_USE, MESSAGE_READ, MESSAGE_SEND, POLICY_READ, TEMPLATE_READ, TOPIC_READ}),
     ),
     Role(
         "messaging.editor",

@@ -4,8 +4,19 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from riveredge_messaging import block_routes, delivery_routes, message_routes, personal, template_routes
+from riveredge_messaging import (
+    block_routes,
+    category_routes,
+    delivery_routes,
+    message_routes,
+    personal,
+    pipeline_functions,
+    preference_routes,
+    template_routes,
+    topic_routes,
+)
 from riveredge_messaging.actions import SendMessage
+from riveredge_messaging.categories import GENERAL
 from riveredge_messaging.channels.in_app import InAppChannel
 from riveredge_messaging.channels.push import PushChannel
 from riveredge_messaging.channels.smtp import EmailChannel
@@ -20,10 +31,20 @@ from riveredge_messaging.models import Decision, Delivery, Message
 from riveredge_messaging.permissions import INBOX_USE, PERMISSIONS, ROLES
 from riveredge_messaging.reach import device_routes
 from riveredge_messaging.reach.models import Device, PushKey
+from riveredge_messaging.rule_models import (
+    Allowance,
+    Bucket,
+    Category,
+    Follower,
+    Policy,
+    Preference,
+    QuietHours,
+    Topic,
+)
 from riveredge_messaging.service import Messaging
 from riveredge_messaging.settings import MessagingSettings, MessagingTenantSettings
 from riveredge_messaging.template_models import Block, Template, TemplateVersion
-from riveredge_messaging.templates import WELCOME
+from riveredge_messaging.templates import DIGEST, WELCOME
 from riveredge_messaging.topics import INBOX
 from riveredge_sdk import (
     EventType,
@@ -40,6 +61,7 @@ from riveredge_sdk import (
     TenantModel,
     TenantSettings,
 )
+from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MAILER, NOTIFIER, MessageChannel, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import TaskAction
 
@@ -57,6 +79,10 @@ class MessagingPlugin(Plugin):
             block_routes.router,
             message_routes.router,
             delivery_routes.router,
+            category_routes.router,
+            category_routes.policy_router,
+            preference_routes.router,
+            topic_routes.router,
             inbox_routes.router,
             tab_routes.router,
             device_routes.router,
@@ -70,6 +96,14 @@ class MessagingPlugin(Plugin):
             Message,
             Delivery,
             Decision,
+            Category,
+            Policy,
+            Preference,
+            QuietHours,
+            Bucket,
+            Allowance,
+            Topic,
+            Follower,
             Inbox,
             InboxItem,
             InboxTab,
@@ -78,7 +112,7 @@ class MessagingPlugin(Plugin):
         )
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
-        return (DELIVER, *inbox_functions.FUNCTIONS)
+        return (DELIVER, *pipeline_functions.FUNCTIONS, *inbox_functions.FUNCTIONS)
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS
@@ -108,7 +142,10 @@ class MessagingPlugin(Plugin):
         return (EmailChannel(), InAppChannel(), PushChannel())
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
-        return (WELCOME,)
+        return (WELCOME, DIGEST)
+
+    def message_categories(self) -> Iterable[MessageCategory]:
+        return (GENERAL,)
 
     def task_actions(self) -> Iterable[TaskAction[Any]]:
         return (SendMessage(),)

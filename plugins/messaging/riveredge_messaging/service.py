@@ -1,130 +1,224 @@
-"""The rules: accept messages, retry and cancel deliveries. Implements the NOTIFIER port."""
+"""Accepts messages, and what is done with them afterwards. Implements the NOTIFIER port.
 
+Everything happens in the running unit of work.
+"""
+
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
+from riveredge_messaging import following
+from riveredge_messaging.audience import Audience
 from riveredge_messaging.catalog import CatalogTemplate, channels, find_template
+from riveredge_messaging.categories import GENERAL, all_categories
 from riveredge_messaging.decisions import note
 from riveredge_messaging.declarations import check_data
-from riveredge_messaging.events import DELIVERY_QUEUED, DeliveryRef
-from riveredge_messaging.models import Delivery, DeliveryStatus, Message, Verdict
-from riveredge_messaging.repository import Deliveries, Messages
-from riveredge_sdk import current_context, current_principal, get_service, publish, session, utcnow
+from riveredge_messaging.events import MESSAGE_DUE, MessageRef
+from riveredge_messaging.expanding import INLINE, Planned, expand, plan
+from riveredge_messaging.metrics import ACCEPTED
+from riveredge_messaging.models import Message, MessageKind, Stage, Verdict
+from riveredge_messaging.repository import Messages
+from riveredge_messaging.stopping import cancel_about
+from riveredge_sdk import current_context, current_principal, publish, savepoint, timers, utcnow
+from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import Notification
-from riveredge_sdk.features.people import PEOPLE
-from riveredge_sdk.problems import Conflict, FieldError, Invalid, invalid_field
+from riveredge_sdk.problems import FieldError, Invalid, invalid_field
 
-_RETRIABLE = (DeliveryStatus.FAILED, DeliveryStatus.SKIPPED, DeliveryStatus.CANCELLED)
+# How far ahead a message may be sent.
+MAX_AHEAD_DAYS = 366
 
 
 class Messaging:
-    """What routes and other plugins ask for. Everything happens in the running unit of work."""
+    """What routes and other plugins ask for."""
 
     async def notify(self, notification: Notification) -> UUID:
         """Accept a message; see `riveredge_sdk.features.messaging.Notifier`."""
         return (await self.send(notification)).id
 
-    async def send(self, notification: Notification) -> Message:
-        """Accept a message: one delivery for each recipient and channel, each with an event.
+    async def cancel(self, correlation: str) -> int:
+        """Cancel what has not been sent yet of the messages about something."""
+        return await cancel_about(correlation)
+
+    async def follow(self, topic: str, user_ids: Sequence[UUID], *, title: str = "") -> None:
+        """Make people followers of a topic."""
+        await following.follow(topic, user_ids, title=title)
+
+    async def unfollow(self, topic: str, user_ids: Sequence[UUID]) -> None:
+        """End that."""
+        await following.unfollow(topic, user_ids)
+
+    async def send(self, notification: Notification, *, strict: bool = False) -> Message:
+        """Accept a message. Its first deliveries are made at once, further ones by a durable function.
+
+        Args:
+            strict: refuse another message under a key that was used before, instead of answering with that one.
 
         Raises:
-            Invalid: the template, a recipient, a channel or a variable is not right.
+            Invalid: the template, the category, a recipient, a channel, a time or a variable is not right.
         """
-        if notification.idempotency_key is not None:
-            known = await Messages().find(col(Message.idempotency_key) == notification.idempotency_key)
-            if known is not None:
-                return known
+        known = await self._known(notification, strict=strict)
+        if known is not None:
+            return known
+        message = await self._checked(notification)
+        try:
+            async with savepoint():
+                await Messages().add(message)
+        except IntegrityError:
+            # Somebody else has used the key at the same time.
+            known = await self._known(notification, strict=strict)
+            if known is None:
+                raise
+            return known
+        ACCEPTED.labels(message.kind).inc()
+        note(message.id, rule="accept", verdict=Verdict.LET_THROUGH, reason="accepted")
+        await self._start(message)
+        return message
+
+    async def _known(self, notification: Notification, *, strict: bool) -> Message | None:
+        key = notification.idempotency_key
+        if key is None:
+            return None
+        known = await Messages().find(col(Message.idempotency_key) == key)
+        if known is not None and strict and known.request_hash != request_hash(notification):
+            raise invalid_field(
+                "idempotency_key",
+                f"The key was used for another message, {known.id}: give this one a key of its own.",
+                "key_used",
+            )
+        return known
+
+    async def _start(self, message: Message) -> None:
+        if message.send_at is not None and message.send_at > utcnow():
+            message.stage = Stage.SCHEDULED
+            detail = {"at": message.send_at.isoformat()}
+            note(message.id, rule="send_at", verdict=Verdict.HELD, reason="scheduled", detail=detail)
+            owner = timers.Owner("messaging.message", message.id)
+            await timers.set(owner, "send", message.send_at, MESSAGE_DUE, MessageRef(message_id=message.id))
+            return
+        await expand(message, INLINE)
+        if message.stage == Stage.EXPANDING:
+            publish(MESSAGE_DUE, MessageRef(message_id=message.id))
+
+    async def dry_run(self, notification: Notification, limit: int) -> tuple[Message, CatalogTemplate, list[Planned]]:
+        """What would become of a message for the first `limit` people. Nothing is written or sent.
+
+        Raises:
+            Invalid: as for `send`.
+        """
+        await self._known(notification, strict=True)
+        message = await self._checked(notification)
+        page = await Audience.model_validate(message.audience).page(None, limit)
+        template = await find_template(notification.template)
+        assert template is not None  # noqa: S101  (it was checked)
+        return message, template, await plan(message, page, writes=False)
+
+    async def send_test(self, template: CatalogTemplate, data: Mapping[str, Any], named: Sequence[str]) -> Message:
+        """Send any version of a template to whoever asks, past the rules, and to nobody else.
+
+        Raises:
+            Invalid: a channel or a variable is not right.
+        """
+        me = current_principal()
+        wanted = _channels(named, template, GENERAL)
+        check_data(data, template.variables, uses=template.uses(wanted))
+        audience = Audience(users=[me.id])
+        await audience.check()
+        message = Message(
+            template=template.key,
+            template_version_id=template.version_id,
+            data=dict(data),
+            sender_id=me.id,
+            kind=MessageKind.TEST,
+            channels=wanted,
+            audience=audience.kept(),
+        )
+        await Messages().add(message)
+        ACCEPTED.labels(message.kind).inc()
+        note(message.id, rule="accept", verdict=Verdict.LET_THROUGH, reason="accepted")
+        await expand(message, INLINE)
+        return message
+
+    async def send_again(self, message: Message) -> Message:
+        """Send a message once more, as a new one.
+
+        Raises:
+            Invalid: a recipient, the template or something else of it is not there any more.
+        """
+        audience = Audience.model_validate(message.audience)
+        return await self.send(
+            Notification(
+                template=message.template,
+                to=audience.users,
+                roles=audience.roles,
+                groups=audience.groups,
+                topics=audience.topics,
+                everyone=audience.everyone,
+                data=message.data,
+                channels=message.channels,
+                category=message.category,
+                correlation=message.correlation,
+            )
+        )
+
+    async def _checked(self, notification: Notification) -> Message:
+        """The message of a notification that is right in every respect; not added yet."""
         template = await find_template(notification.template)
         if template is None:
             raise invalid_field("template", f"There is no template {notification.template!r} here.", "unknown_template")
-        wanted = _channels(notification.channels, template)
+        category = await _category(notification.category or template.category)
+        wanted = _channels(notification.channels, template, category)
         check_data(notification.data, template.variables, uses=template.uses(wanted))
-        recipients = await _recipients(notification.to)
+        _check_times(notification.send_at, notification.expires_at)
+        audience = Audience(
+            users=list(dict.fromkeys(notification.to)),
+            roles=list(dict.fromkeys(notification.roles)),
+            groups=list(dict.fromkeys(notification.groups)),
+            topics=list(dict.fromkeys(notification.topics)),
+            everyone=notification.everyone,
+        )
+        await audience.check()
         principal = current_context().principal
-        message = Message(
+        return Message(
             template=notification.template,
             template_version_id=template.version_id,
             data=dict(notification.data),
             sender_id=principal.id if principal else None,
             correlation=notification.correlation,
             idempotency_key=notification.idempotency_key,
+            request_hash=request_hash(notification) if notification.idempotency_key else None,
+            category=category.id,
+            channels=wanted,
+            audience=audience.kept(),
+            digest_key=notification.digest_key,
+            send_at=notification.send_at,
+            expires_at=notification.expires_at,
+            stage=Stage.EXPANDING,
         )
-        await Messages().add(message)
-        await _deliver(message, recipients, wanted)
-        return message
-
-    async def send_test(self, template: CatalogTemplate, data: Mapping[str, Any], named: Sequence[str]) -> Message:
-        """Send any version of a template to whoever asks, and to nobody else.
-
-        Raises:
-            Invalid: a channel or a variable is not right.
-        """
-        me = current_principal()
-        wanted = _channels(named, template)
-        check_data(data, template.variables, uses=template.uses(wanted))
-        message = await Messages().add(
-            Message(template=template.key, template_version_id=template.version_id, data=dict(data), sender_id=me.id)
-        )
-        await _deliver(message, await _recipients([me.id]), wanted)
-        return message
-
-    async def retry(self, delivery_id: UUID) -> Delivery:
-        """Queue a delivery again that has ended without success.
-
-        Raises:
-            Conflict: it is under way, or has succeeded.
-        """
-        delivery = await Deliveries().get(delivery_id, lock=True)
-        if delivery.status not in _RETRIABLE:
-            raise Conflict(
-                f"The delivery is {delivery.status}; only failed, skipped and cancelled ones can be retried."
-            )
-        await Deliveries().change(delivery, {"status": DeliveryStatus.QUEUED, "error": None, "ended_at": None})
-        _queue(delivery)
-        return delivery
-
-    async def cancel(self, delivery_id: UUID) -> Delivery:
-        """Cancel a delivery that has not been sent yet.
-
-        Raises:
-            Conflict: it is too late.
-        """
-        delivery = await Deliveries().get(delivery_id, lock=True)
-        if delivery.status != DeliveryStatus.QUEUED:
-            raise Conflict(f"The delivery is {delivery.status}; only queued ones can be cancelled.")
-        note(
-            delivery.message_id,
-            rule="cancel",
-            verdict=Verdict.STOPPED,
-            reason="cancelled",
-            delivery_id=delivery.id,
-            recipient_id=delivery.recipient_id,
-        )
-        return await Deliveries().change(delivery, {"status": DeliveryStatus.CANCELLED, "ended_at": utcnow()})
 
 
-async def _deliver(message: Message, recipients: Sequence[UUID], wanted: Sequence[str]) -> None:
-    made = [Delivery(message_id=message.id, recipient_id=r, channel=c) for r in recipients for c in wanted]
-    session().add_all(made)
-    note(message.id, rule="accept", verdict=Verdict.LET_THROUGH, reason="accepted")
-    await session().flush()
-    for delivery in made:
-        _queue(delivery)
+def request_hash(notification: Notification) -> str:
+    """By which one request is told from another."""
+    kept = {name: value for name, value in asdict(notification).items() if name != "idempotency_key"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _queue(delivery: Delivery) -> None:
-    publish(
-        DELIVERY_QUEUED,
-        DeliveryRef(
-            delivery_id=delivery.id, message_id=delivery.message_id, channel=delivery.channel, round=delivery.version
-        ),
-    )
+async def _category(key: str | None) -> MessageCategory:
+    there = await all_categories()
+    found = there.get(key or GENERAL.id)
+    if found is None:
+        known = ", ".join(there)
+        raise invalid_field("category", f"There is no category {key!r} here; there are: {known}.", "unknown_category")
+    return found
 
 
-def _channels(named: Sequence[str], template: CatalogTemplate) -> list[str]:
+def _channels(named: Sequence[str], template: CatalogTemplate, category: MessageCategory) -> list[str]:
     there = template.channels(channels())
     unknown = [
         FieldError(
@@ -137,16 +231,12 @@ def _channels(named: Sequence[str], template: CatalogTemplate) -> list[str]:
     ]
     if unknown:
         raise Invalid(f"{len(unknown)} unknown channel(s).", errors=unknown)
-    return list(dict.fromkeys(named)) or there
+    return list(dict.fromkeys(named)) or [name for name in category.channels if name in there] or there
 
 
-async def _recipients(named: Sequence[UUID]) -> list[UUID]:
-    people = await get_service(PEOPLE).find(named)
-    unknown = [
-        FieldError(f"to.{index}", f"{user_id} is no active member of this organisation.", "unknown_recipient")
-        for index, user_id in enumerate(named)
-        if user_id not in people or not people[user_id].active
-    ]
-    if unknown:
-        raise Invalid(f"{len(unknown)} unknown recipient(s).", errors=unknown)
-    return list(dict.fromkeys(named))
+def _check_times(send_at: datetime | None, expires_at: datetime | None) -> None:
+    now = utcnow()
+    if send_at is not None and (send_at - now).days >= MAX_AHEAD_DAYS:
+        raise invalid_field("send_at", f"At most {MAX_AHEAD_DAYS} days ahead.", "too_late")
+    if expires_at is not None and expires_at <= max(now, send_at or now):
+        raise invalid_field("expires_at", "It would be over before it is sent.", "too_early")

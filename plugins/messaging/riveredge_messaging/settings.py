@@ -79,6 +79,30 @@ class MessagingTenantSettings(TenantSettings):
     brand_footer: Annotated[
         str, Field(title="Footer", description="{{ brand.footer }}: the address of the firm, say.", max_length=1000)
     ] = ""
+    quiet_from: Annotated[
+        str,
+        Field(
+            title="Quiet from",
+            pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$",
+            description="When nothing is to disturb people, for example 22:00, each in their own zone. Empty: never.",
+        ),
+    ] = ""
+    quiet_until: Annotated[
+        str, Field(title="Quiet until", pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$", description="For example 07:30.")
+    ] = ""
+    quiet_days: Annotated[
+        list[Annotated[int, Field(ge=1, le=7)]],
+        Field(
+            title="Quiet on",
+            description="Days on which it begins; 1 is Monday.",
+            max_length=7,
+            default_factory=lambda: [1, 2, 3, 4, 5, 6, 7],
+        ),
+    ]
+    quiet_spread_s: Annotated[
+        int,
+        Field(title="Spread", ge=0, le=3600, description="Seconds over which held messages go out when it is over."),
+    ] = 300
     layout: Annotated[
         str | None, Field(title="Layout", description="The key of the layout of mails that name none.", max_length=60)
     ] = None

@@ -25,3 +25,34 @@ WELCOME = MessageTemplateSpec(
         ),
     },
 )
+
+DIGEST = MessageTemplateSpec(
+    id="messaging.digest",
+    title="Digest",
+    description="Several messages in one. A category may name a template of its own instead.",
+    variables={
+        "type": "object",
+        "properties": {
+            "count": {"type": "integer"},
+            "items": {
+                "type": "array",
+                "description": "Of each message: subject, text (its beginning), link, at (an instant), data.",
+                "items": {"type": "object"},
+            },
+        },
+        "required": ["count", "items"],
+    },
+    sample={"count": 2, "items": [{"subject": "The first", "text": "…"}, {"subject": "The second", "text": "…"}]},
+    texts={
+        "en": TemplateText(
+            subject="{{ count }} messages",
+            text="{% for item in items %}- {{ item.subject }}\n{% endfor %}",
+            html="<ul>{% for item in items %}<li>{{ item.subject }}</li>{% endfor %}</ul>",
+        ),
+        "zh-CN": TemplateText(
+            subject="{{ count }} 条消息",
+            text="{% for item in items %}- {{ item.subject }}\n{% endfor %}",
+            html="<ul>{% for item in items %}<li>{{ item.subject }}</li>{% endfor %}</ul>",
+        ),
+    },
+)

@@ -19,21 +19,37 @@ DeliveryOutcome = Literal["accepted", "delivered"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """A message to people of the current tenant.
+    """A message to people of the current tenant. Whoever is named more than once gets it once.
 
     Args:
         template: the id of a template, contributed or the tenant's own.
         to: user ids.
+        roles, groups, topics: keys; all their members, as they are when the message goes out.
+        everyone: all members of the tenant.
         data: plain JSON values for the template's variables.
-        channels: channel ids (`messaging.email`, `messaging.in_app`); empty: every channel the template has a text for.
+        channels: channel ids (`messaging.email`, `messaging.in_app`); empty: those of the category, else every channel
+            the template has a text for.
+        category: the id of a category; None: the template's.
+        send_at: when it goes out; None: at once.
+        expires_at: it is not sent any more after this.
+        digest_key: what is gathered with what, where the category has a digest; None: all of the category.
         idempotency_key: a second notification with the same key is the first one again.
-        correlation: what this is about, for example `approvals.task:0199…`; searchable.
+        correlation: what this is about, for example `approvals.task:0199…`; searchable, and by it messages that have
+            not gone out yet are cancelled.
     """
 
     template: str
-    to: Sequence[UUID]
+    to: Sequence[UUID] = ()
+    roles: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    topics: Sequence[str] = ()
+    everyone: bool = False
     data: Mapping[str, Any] = field(default_factory=dict)
     channels: Sequence[str] = ()
+    category: str | None = None
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    digest_key: str | None = None
     idempotency_key: str | None = None
     correlation: str | None = None
 
@@ -48,8 +64,28 @@ class Notifier(Protocol):
             The message's id.
 
         Raises:
-            Invalid: unknown template, recipient or channel, or a variable without a value.
+            Invalid: unknown template, category, recipient or channel, or a variable without a value.
         """
+        ...
+
+    async def cancel(self, correlation: str) -> int:
+        """Cancel what has not been sent yet of the messages about something.
+
+        Returns:
+            How many deliveries that were.
+        """
+        ...
+
+    async def follow(self, topic: str, user_ids: Sequence[UUID], *, title: str = "") -> None:
+        """Make people followers of a topic, such as `invoices.invoice:0199…`; it is made if it is not there.
+
+        Raises:
+            Invalid: somebody is no active member.
+        """
+        ...
+
+    async def unfollow(self, topic: str, user_ids: Sequence[UUID]) -> None:
+        """End that. Who does not follow is not minded."""
         ...
 
 

@@ -38,5 +38,36 @@ class People(Protocol):
         """
         ...
 
+    async def members(self, *, role: str | None = None, after: UUID | None = None, limit: int = 500) -> Sequence[UUID]:
+        """The next active members of the current tenant, or of one of its roles, in the order of their ids.
+
+        Args:
+            role: a role's key.
+            after: the last id of the page before.
+
+        Raises:
+            LookupError: there is no such role.
+        """
+        ...
+
 
 PEOPLE: Port[People] = Port("kernel.people", version=1)
+
+
+class Groups(Protocol):
+    """The port's interface: groups of people, for plugins that keep a directory of the organisation."""
+
+    async def members(self, group: str, *, after: UUID | None = None, limit: int = 500) -> Sequence[UUID]:
+        """The next members of a group, those of groups within it among them, in the order of their ids.
+
+        Args:
+            group: its key.
+            after: the last id of the page before.
+
+        Raises:
+            LookupError: there is no such group.
+        """
+        ...
+
+
+GROUPS: Port[Groups] = Port("directory.groups", version=1)
