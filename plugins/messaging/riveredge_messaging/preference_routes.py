@@ -71,11 +71,19 @@ async def change_my_quiet_hours(body: QuietHoursIn) -> QuietHoursOut:
     return await _quiet_hours(me)
 
 
-@router.delete("/quiet-hours", require=INBOX_USE, audit=False, summary="Follow the organisation's quiet hours again")
-async def reset_my_quiet_hours() -> None:
-    found = await quiet_times.find(col(QuietHours.user_id) == current_principal().id)
+@router.post(
+    "/quiet-hours/reset",
+    require=INBOX_USE,
+    status=200,
+    audit=False,
+    summary="Follow the organisation's quiet hours again",
+)
+async def reset_my_quiet_hours() -> QuietHoursOut:
+    me = current_principal().id
+    found = await quiet_times.find(col(QuietHours.user_id) == me)
     if found is not None:
         await quiet_times.delete(found)
+    return await _quiet_hours(me)
 
 
 @router.get("/of/{user_id}", require=POLICY_READ, summary="What somebody gets on which channel, and why")

@@ -30,9 +30,9 @@ async def list_my_topics() -> list[TopicOut]:
     return [TopicOut.model_validate(row) for row in rows]
 
 
-@router.delete("/mine/{topic_id}", require=INBOX_USE, audit=False, summary="Follow it no longer")
-async def leave_topic(topic_id: UUID) -> None:
-    await following.remove_followers(await topics.get(topic_id), [current_principal().id])
+@router.post("/mine/{topic_id}/leave", require=INBOX_USE, status=200, audit=False, summary="Follow it no longer")
+async def leave_topic(topic_id: UUID) -> Changed:
+    return Changed(people=await following.remove_followers(await topics.get(topic_id), [current_principal().id]))
 
 
 @router.get("/{topic_id}", require=TOPIC_READ, summary="One topic")

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import structlog
 
+from riveredge_sdk.features.message_categories import DigestRule, MessageCategory
 from riveredge_sdk.features.messaging import (
     DeliveryResult,
     MessageChannel,
@@ -13,6 +14,12 @@ from riveredge_sdk.features.messaging import (
 )
 
 log = structlog.get_logger(__name__)
+
+REMINDERS = MessageCategory(
+    id="example.reminders",
+    title="Reminders of notes",
+    digest=DigestRule(window_s=300, leading=True),
+)
 
 REMINDER = MessageTemplateSpec(
     id="example.reminder",

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import col
 
 from riveredge_example.actions import WEEKLY, WriteNote
-from riveredge_example.channel import REMINDER, LogChannel
+from riveredge_example.channel import REMINDER, REMINDERS, LogChannel
 from riveredge_example.chimes import Chimes
 from riveredge_example.contract import NOTE_BOOK, Stamp, StampHooks
 from riveredge_example.functions import FUNCTIONS
@@ -37,6 +37,7 @@ from riveredge_sdk import (
     TenantModel,
     TenantSettings,
 )
+from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
 from riveredge_sdk.timers import TimerSource
@@ -115,6 +116,9 @@ class ExamplePlugin(Plugin):
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
         return (REMINDER,)
+
+    def message_categories(self) -> Iterable[MessageCategory]:
+        return (REMINDERS,)
 
     def task_actions(self) -> Iterable[TaskAction[Any]]:
         return (WriteNote(),)

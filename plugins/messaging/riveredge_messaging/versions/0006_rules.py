@@ -2,11 +2,12 @@
 
 import sqlalchemy as sa
 from alembic import op
-from riveredge_migrations.operations import secure
 from sqlalchemy.dialects import postgresql
 
-revision = "0005"
-down_revision = "0004"
+from riveredge_migrations.operations import secure
+
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,172 @@
+"""One request reaches everybody it is for, once: by roles, topics and names, now or later, page by page."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from riveredge_messaging import pipeline_functions, service
+from riveredge_sdk.testing.platform import ApiClient, EngineControl, Mailbox, PlatformUnderTest
+from riveredge_sdk.testing.plugin import AsUser
+
+MESSAGES = "/api/v1/messaging/messages"
+TOPICS = "/api/v1/messaging/topics"
+Made = dict[str, Any]
+IN_APP = ["messaging.in_app"]
+
+
+def user_id(client: ApiClient) -> str:
+    assert client.user is not None
+    return str(client.user.id)
+
+
+def role_of(client: ApiClient) -> str:
+    """The role that the testing kit has made for this user alone."""
+    assert client.user is not None
+    return client.user.email.partition("@")[0]
+
+
+def welcome(**more: Any) -> Made:
+    return {"template": "messaging.welcome", "data": {"product": "x"}, "channels": IN_APP, **more}
+
+
+def post(client: ApiClient, body: Made, **params: Any) -> Made:
+    answer = client.post(MESSAGES, json=body, params=params)
+    assert answer.status_code in {200, 202}, answer.text
+    made: Made = answer.json()
+    return made
+
+
+def inbox(client: ApiClient) -> list[str]:
+    return [item["subject"] for item in client.get("/api/v1/messaging/inbox").json()["items"]]
+
+
+@pytest.mark.database
+def test_a_thousand_identical_triggers_are_one_message(client: ApiClient, platform: PlatformUnderTest) -> None:
+    body = welcome(to=[user_id(client)], idempotency_key="order:17")
+
+    def trigger(_: int) -> tuple[int, str]:
+        answer = client.post(MESSAGES, json=body)
+        return answer.status_code, answer.json().get("id", answer.text)
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = set(pool.map(trigger, range(1000)))
+    assert len(answers) == 1, answers
+    assert next(iter(answers))[0] == 202
+    platform.settle()
+    assert inbox(client) == ["Welcome to x"]
+    other = client.post(MESSAGES, json={**body, "data": {"product": "y"}})
+    assert [(error["field"], error["code"]) for error in other.json()["errors"]] == [("idempotency_key", "key_used")]
+
+
+@pytest.mark.database
+def test_whoever_is_named_more_than_once_gets_it_once(
+    client: ApiClient, as_user: AsUser, platform: PlatformUnderTest
+) -> None:
+    ada, bob, eve = (as_user({"messaging.inbox.use", "messaging.topic.read"}) for _ in range(3))
+    topic = client.post(TOPICS, json={"key": "invoices.invoice:7", "title": "Invoice 7"}).json()
+    followers = f"{TOPICS}/{topic['id']}/followers"
+    assert client.post(followers, json={"users": [user_id(ada), user_id(bob)]}).json() == {"people": 2}
+    assert bob.post(f"{TOPICS}/{topic['id']}/subscribe").json() == {"people": 0}
+    body = welcome(to=[user_id(ada)], roles=[role_of(bob), role_of(eve)], topics=["invoices.invoice:7"])
+
+    planned = post(client, body, dry_run=True)
+    assert (planned["complete"], planned["channels"]) == (True, IN_APP)
+    assert {each["id"]: each["via"] for each in planned["recipients"]} == {
+        user_id(ada): "user",
+        user_id(bob): f"role:{role_of(bob)}",
+        user_id(eve): f"role:{role_of(eve)}",
+    }
+    (line,) = planned["recipients"][0]["deliveries"]
+    assert (line["status"], line["rendered"]["subject"]) == ("queued", "Welcome to x")
+    # Nothing was sent, and nothing is left of it.
+    assert client.get(MESSAGES).json()["items"] == []
+    assert client.get("/api/v1/messaging/deliveries").json()["items"] == []
+
+    made = post(client, body)
+    assert (made["progress"]["recipients"], made["progress"]["complete"]) == (3, True)
+    assert bob.get(f"{TOPICS}/mine").json()[0]["key"] == "invoices.invoice:7"
+    assert bob.post(f"{TOPICS}/mine/{topic['id']}/leave").json() == {"people": 1}
+    post(client, welcome(topics=["invoices.invoice:7"], data={"product": "y"}))
+    platform.settle()
+    assert [sorted(inbox(each)) for each in (ada, bob, eve)] == [
+        ["Welcome to x", "Welcome to y"],
+        ["Welcome to x"],
+        ["Welcome to x"],
+    ]
+    unknown = client.post(MESSAGES, json=welcome(roles=["no.such"], groups=["staff"], topics=["a.b:c"]))
+    assert {error["field"]: error["message"] for error in unknown.json()["errors"]} == {
+        "roles.0": "There is no role 'no.such' here.",
+        "groups.0": "Nothing here knows groups: no installed plugin provides the port directory.groups. "
+        "Name people, roles or topics.",
+        "topics.0": "There is no topic 'a.b:c' here.",
+    }
+
+
+@pytest.mark.database
+def test_a_message_waits_for_its_time(client: ApiClient, engine: EngineControl) -> None:
+    later = (engine.now() + timedelta(hours=2)).isoformat()
+    mine = {"to": [user_id(client)], "send_at": later}
+    kept = post(client, welcome(**mine, expires_at=(engine.now() + timedelta(hours=3)).isoformat()))
+    post(client, welcome(**mine, data={"product": "gone"}, correlation="orders.order:7"))
+    assert kept["progress"]["status"] == "scheduled"
+    assert client.post(f"{MESSAGES}/cancel", json={"correlation": "orders.order:7"}).json() == {"deliveries": 0}
+    cancelled = client.get(MESSAGES, params={"filter": _eq("correlation", "orders.order:7")}).json()["items"][0]
+    assert client.get(f"{MESSAGES}/{cancelled['id']}").json()["progress"]["status"] == "cancelled"
+    assert client.post(f"{MESSAGES}/{cancelled['id']}/cancel").status_code == 409
+    # The engine loses all it knows; the database remembers.
+    engine.forget()
+    engine.advance(hours=1)
+    assert inbox(client) == []
+    engine.advance(hours=1)
+    assert inbox(client) == ["Welcome to x"]
+    for wrong, field in (
+        ({"send_at": later, "expires_at": engine.now().isoformat()}, "expires_at"),
+        ({"send_at": (engine.now() + timedelta(days=400)).isoformat()}, "send_at"),
+    ):
+        refused = client.post(MESSAGES, json=welcome(to=[user_id(client)], **wrong))
+        assert [error["field"] for error in refused.json()["errors"]] == [field]
+
+
+def _eq(field: str, value: str) -> str:
+    return f'{{"conditions": [{{"field": "{field}", "op": "eq", "value": "{value}"}}]}}'
+
+
+@pytest.mark.database
+def test_a_broadcast_is_paused_resumed_and_only_its_failures_tried_again(
+    client: ApiClient,
+    as_user: AsUser,
+    engine: EngineControl,
+    mail_settings: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "INLINE", 2)
+    monkeypatch.setattr(pipeline_functions, "PAGE", 2)
+    people = [as_user({"messaging.inbox.use"}) for _ in range(6)]
+    unlucky = people[3].user
+    assert unlucky is not None
+    mail_settings.server.reply = lambda envelope: "550 no" if unlucky.email in envelope.rcpt_tos else None
+    later = (engine.now() + timedelta(hours=1)).isoformat()
+    made = post(client, welcome(everyone=True, channels=["messaging.email"], send_at=later))
+    place = f"{MESSAGES}/{made['id']}"
+    assert client.post(f"{place}/pause").json()["progress"]["status"] == "paused"
+    assert client.post(f"{place}/pause").status_code == 409
+    engine.advance(hours=2)
+    assert mail_settings.mails == []
+    assert client.post(f"{place}/resume").status_code == 202
+    engine.platform.settle()
+    done = client.get(f"{place}/progress").json()
+    assert (done["status"], done["recipients"], done["complete"]) == ("partly_failed", 7, True)
+    assert sorted(done["deliveries"].items()) == [("failed", 1), ("sent", 6)]
+    mail_settings.server.reply = None
+    assert client.post(f"{place}/retry-failed").json() == {"deliveries": 1}
+    engine.platform.settle()
+    assert client.get(f"{place}/progress").json()["status"] == "delivered"
+    received = [address for mail in mail_settings.mails for address in mail.recipients]
+    assert (len(received), len(set(received))) == (7, 7)
+    words = [line["words"] for line in client.get(f"{place}/timeline").json()["decisions"]]
+    assert "Somebody paused it." in words
+    assert "Somebody let it go on." in words
+    again = client.post(f"{place}/resend")
+    assert (again.status_code, again.json()["id"] != made["id"]) == (202, True), again.text
