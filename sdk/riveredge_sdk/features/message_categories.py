@@ -35,9 +35,8 @@ class DigestRule(_Rule):
 
     window_s: Annotated[int, Field(ge=1, le=604_800, description="How long to gather, from the first message.")] = 300
     at: Annotated[
-        list[WallTime],
-        Field(default_factory=list, max_length=24, description="Instead: send at these times of the reader's day."),
-    ]
+        tuple[WallTime, ...], Field(max_length=24, description="Instead: send at these times of the reader's day.")
+    ] = ()
     extend: Annotated[bool, Field(description="Each further message begins the window anew.")] = False
     max_wait_s: Annotated[int, Field(ge=1, le=2_592_000, description="But no longer than this.")] = 86_400
     max_items: Annotated[int, Field(ge=2, le=500, description="Send at once when there are so many.")] = 500
