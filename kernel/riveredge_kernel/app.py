@@ -25,6 +25,10 @@ from riveredge_kernel.functions.routes import runs_routers
 from riveredge_kernel.http import middleware, openapi, problems, routing
 from riveredge_kernel.http.gate import Gate
 from riveredge_kernel.kernel_plugin import KernelPlugin
+from riveredge_kernel.limits.limiter import Limiter
+from riveredge_kernel.limits.quota_routes import operator_quota_router, quota_router
+from riveredge_kernel.limits.quotas import QuotaBook
+from riveredge_kernel.limits.requests import RequestQuotas
 from riveredge_kernel.monitoring import Monitoring
 from riveredge_kernel.platform import Platform
 from riveredge_kernel.plugins.activation import is_on
@@ -51,6 +55,7 @@ from riveredge_kernel.tracing import open_tracing
 from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Service
+from riveredge_sdk.quotas import QUOTAS
 from riveredge_sdk.secrets import VAULT
 
 API = "/api/v1"
@@ -132,7 +137,13 @@ def create_app(
     ]
     kernel.own_sources = [KernelTimers(tenants, host), TenantDeletions()]
     sealing = Service(VAULT, KernelVault(vault(settings)))
-    kernel.own_services = [Service(PEOPLE, KernelPeople(auth.grants)), sealing, *auth.services()]
+    book = QuotaBook(settings.quotas, host, tenants)
+    kernel.own_services = [
+        Service(PEOPLE, KernelPeople(auth.grants)),
+        Service(QUOTAS, book),
+        sealing,
+        *auth.services(),
+    ]
     health.add_kernel_checks(kernel, database, relay, functions, watchdog)
 
     # 4. The platform, and what happens when it starts and stops.
@@ -157,7 +168,9 @@ def create_app(
     problems.install(app)
     middleware.install(app, settings, lambda: platform.draining, tracing)
     authenticator = Authenticator(auth.tokens, auth.sessions, auth.keys, auth.grants, tenants)
-    gate = Gate(settings, runtime, authenticator, tenants, _Switches(host))
+    gate = Gate(
+        settings, runtime, authenticator, tenants, _Switches(host), quotas=_Requests(book, auth.limiter, runtime)
+    )
     stream_router, stream_routes = stream.open(authenticator, vault(settings))
     for name, routers in {
         "auth": auth.routers(),
@@ -167,7 +180,11 @@ def create_app(
         "stream": [stream_router],
         "audit": [audit_router()],
         "archives": archives.routers(),
-        "operator": [operator_router(archives.operators, platform.provisioning, archives.imports)],
+        "quotas": [quota_router(book, tenants)],
+        "operator": [
+            operator_router(archives.operators, platform.provisioning, archives.imports),
+            operator_quota_router(book, archives.operators),
+        ],
     }.items():
         routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)
     app.router.routes.extend(stream_routes)
@@ -234,6 +251,18 @@ class _Commits:
         if unit.events:
             self._relay.nudge(unit.events)
         self._stream.committed(unit)
+
+
+class _Requests:
+    """Counts requests for the gate."""
+
+    def __init__(self, book: QuotaBook, limiter: Limiter, runtime: KernelRuntime) -> None:
+        self._book = book
+        self._quotas = RequestQuotas(limiter, runtime.now)
+
+    async def count_request(self, tenant: TenantInfo) -> dict[str, str]:
+        limits = self._book.requests(tenant)
+        return await self._quotas.count(tenant.id, limits) if limits else {}
 
 
 class _Switches:

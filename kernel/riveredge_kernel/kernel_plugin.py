@@ -23,6 +23,7 @@ from riveredge_kernel.functions.rerun import RERUN_REQUESTED
 from riveredge_kernel.functions.topics import TOPICS
 from riveredge_kernel.http.models import IdempotencyRecord
 from riveredge_kernel.limits.models import LimitCounter
+from riveredge_kernel.limits.own import QUOTAS
 from riveredge_kernel.stream.models import StreamChannel, StreamMessage, StreamTicket
 from riveredge_kernel.tenancy.deletion import ERASURE_DUE
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin, TenantSettingsRow
@@ -35,6 +36,7 @@ from riveredge_sdk.functions import FunctionSpec
 from riveredge_sdk.models import PlatformModel, TenantModel
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Service
+from riveredge_sdk.quotas import Quota
 from riveredge_sdk.stream import StreamTopic
 from riveredge_sdk.timers import TimerSource
 
@@ -111,6 +113,9 @@ class KernelPlugin(Plugin):
 
     def timer_sources(self) -> Iterable[TimerSource]:
         return self.own_sources
+
+    def quotas(self) -> Iterable[Quota]:
+        return QUOTAS
 
     def stream_topics(self) -> Iterable[StreamTopic]:
         return TOPICS

@@ -177,6 +177,16 @@ class StreamSettings(_Section):
     )
 
 
+class QuotaSettings(_Section):
+    """How much each organisation may have and do, where its own limits say nothing else."""
+
+    requests_per_minute: int | None = Field(default=None, ge=1, description="None: as many as it likes.")
+    requests_per_day: int | None = Field(default=None, ge=1, description="None: as many as it likes.")
+    limits: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict, description='Of what plugins count, by quota: {"kernel.members": 100}.'
+    )
+
+
 class Settings(BaseSettings):
     """The kernel's settings."""
 
@@ -205,6 +215,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     stream: StreamSettings = StreamSettings()
     audit: AuditSettings = AuditSettings()
+    quotas: QuotaSettings = QuotaSettings()
     tracing: TracingSettings = TracingSettings()
 
     @model_validator(mode="before")

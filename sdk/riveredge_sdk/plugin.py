@@ -18,6 +18,7 @@ from riveredge_sdk.functions import JSON, FunctionSpec
 from riveredge_sdk.http import Router
 from riveredge_sdk.models import PlatformModel, TenantModel
 from riveredge_sdk.ports import Service
+from riveredge_sdk.quotas import Quota
 from riveredge_sdk.settings import PluginSettings, TenantSettings
 from riveredge_sdk.stream import StreamTopic
 from riveredge_sdk.timers import TimerSource
@@ -107,6 +108,10 @@ class Plugin:
 
     def timer_sources(self) -> Iterable[TimerSource]:
         """Tables of due rows of its own, claimed by the kernel's tick."""
+        return ()
+
+    def quotas(self) -> Iterable[Quota]:
+        """What operators can limit for an organisation."""
         return ()
 
     def message_channels(self) -> Iterable[MessageChannel]:

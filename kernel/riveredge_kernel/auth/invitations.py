@@ -24,6 +24,7 @@ from riveredge_sdk.filter_fields import FilterField
 from riveredge_sdk.functions import FunctionContext, FunctionSpec
 from riveredge_sdk.models import JsonType, UtcDateTime, utcnow
 from riveredge_sdk.problems import Conflict
+from riveredge_sdk.quotas import claim_quota
 from riveredge_sdk.repository import Repository
 from riveredge_sdk.uow import publish, session, unit_of_work
 
@@ -99,6 +100,7 @@ class InvitationService:
         """
         address = checked_email(email)
         self._rules.roles_held(await roles_by_key(roles))
+        await claim_quota("kernel.members")
         user = (await session().exec(select(User).where(col(User.email) == address))).one_or_none()
         if user is not None:
             mine = select(Membership.id).where(col(Membership.user_id) == user.id)

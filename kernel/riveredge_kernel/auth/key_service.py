@@ -18,6 +18,7 @@ from riveredge_sdk.filter_fields import FilterField
 from riveredge_sdk.http import ListQuery, Page, Resource
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.problems import Conflict, Forbidden, invalid_field
+from riveredge_sdk.quotas import claim_quota
 from riveredge_sdk.repository import Repository
 from riveredge_sdk.uow import session
 
@@ -68,6 +69,7 @@ class KeyService:
             Forbidden: it would allow more than the one who makes it may do.
             Invalid: a permission is unknown, or it would last too long.
         """
+        await claim_quota("kernel.api_keys")
         self._rules.known(body.permissions)
         self._rules.held(body.permissions)
         expires_at = await self._expiry(body.expires_at, DEFAULT_LIFETIME)

@@ -31,6 +31,7 @@ from riveredge_sdk.filter_fields import FilterField
 from riveredge_sdk.http import ExpectedVersion, ListQuery, Page, Router
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.problems import Conflict, NotFound
+from riveredge_sdk.quotas import claim_quota
 from riveredge_sdk.repository import Repository
 from riveredge_sdk.uow import session
 
@@ -127,9 +128,10 @@ class MemberService:
 
         Raises:
             Conflict: they are one already.
-            Forbidden: a role allows more than the one who gives it may do.
+            Forbidden: a role allows more than the one who gives it may do, or there are as many as may be.
         """
         email = checked_email(body.email)
+        await claim_quota("kernel.members")
         wanted = await roles_by_key(body.roles)
         self._rules.roles_held(wanted)
         user = (await session().exec(select(User).where(col(User.email) == email))).one_or_none()

@@ -25,6 +25,7 @@ from riveredge_sdk.filter_fields import FilterField
 from riveredge_sdk.http import ExpectedVersion, ListQuery, Page, Router
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.problems import taken_field
+from riveredge_sdk.quotas import claim_quota
 from riveredge_sdk.repository import Repository
 from riveredge_sdk.uow import session
 
@@ -106,6 +107,7 @@ class ServiceAccountService:
         """
         wanted = await roles_by_key(body.roles)
         self._rules.roles_held(wanted)
+        await claim_quota("kernel.service_accounts")
         await _named(body.name)
         values = body.model_dump(exclude={"roles"})
         account = await self.accounts.add(ServiceAccount(**values, created_by_id=current_principal().id))

@@ -15,7 +15,10 @@ from riveredge_kernel.archives.imports import TenantImport
 from riveredge_kernel.archives.manifest import ArchiveError
 from riveredge_kernel.archives.zipping import ZipStream
 from riveredge_kernel.audit.log import entry
-from riveredge_kernel.cli.common import fail, out, with_platform
+from riveredge_kernel.cli.common import fail, out, wide_table, with_platform
+from riveredge_kernel.cli.operator import in_tenant
+from riveredge_kernel.limits.quota_routes import checked_limits, quotas_of
+from riveredge_kernel.limits.quotas import QuotaBook
 from riveredge_kernel.platform import Platform
 from riveredge_kernel.tenancy import deletion
 from riveredge_kernel.tenancy.models import Tenant, TenantStatus
@@ -152,6 +155,48 @@ def undelete(slug: Slug) -> None:
             await deletion.take_back(session, tenant.id)
         await _tell(platform, tenant, "undelete")
         out.print(f"{slug} is active again.")
+
+    with_platform(do)
+
+
+@app.command()
+def quotas(slug: Slug) -> None:
+    """What an organisation may have, and how much of it it has."""
+
+    async def do(platform: Platform) -> None:
+        tenant = await platform.provisioning.find_tenant(slug)
+        book = QuotaBook(platform.settings.quotas, platform.plugins, platform.tenants)
+        table = wide_table("quota", "title", "limit", "set for it", "used")
+        for quota in await quotas_of(book, tenant.quotas):
+            limit, used = ("–" if value is None else str(value) for value in (quota.limit, quota.used))
+            table.add_row(quota.id, quota.title, limit, "yes" if quota.source == "organisation" else "no", used)
+        out.print(table)
+
+    in_tenant(slug, do)
+
+
+@app.command()
+def limit(
+    slug: Slug,
+    quota: Annotated[str, typer.Argument(help="Its id, as `riveredge tenant quotas` shows it.")],
+    value: Annotated[str, typer.Argument(help="A number; none: no limit; default: as for everybody.")],
+) -> None:
+    """Set what an organisation may have."""
+    if value not in {"none", "default"} and not value.isdecimal():
+        fail("Expected a number, none or default.")
+
+    async def do(platform: Platform) -> None:
+        tenant = await platform.provisioning.find_tenant(slug)
+        book = QuotaBook(platform.settings.quotas, platform.plugins, platform.tenants)
+        own = {name: number for name, number in tenant.quotas.items() if name != quota}
+        if value != "default":
+            own[quota] = None if value == "none" else int(value)
+        checked_limits(book, own)
+        async with platform.database.system("operator", platform.runtime) as session:
+            row = (await session.exec(select(Tenant).where(col(Tenant.id) == tenant.id).with_for_update())).one()
+            row.quotas = own
+        await _tell(platform, tenant, "limit")
+        out.print(f"{quota} of {slug}: {value}. Running processes know within seconds.")
 
     with_platform(do)
 

@@ -17,6 +17,8 @@ from riveredge_sdk.runtime import Runtime
 
 # Where a request's scope holds the name of the tenant that it is for.
 TENANT_HINT = "riveredge.tenant_hint"
+# Where it holds the headers that tell how many more requests there may be.
+RATE_LIMIT = "riveredge.rate_limit"
 # What concerns the account itself, in all its organisations, and what of that is open to somebody for whom only the
 # identity provider of one organisation has vouched.
 _ACCOUNT = "/auth/"
@@ -43,6 +45,10 @@ class Switches(Protocol):
     def is_on(self, plugin: str, tenant: TenantInfo) -> bool: ...
 
 
+class CountsRequests(Protocol):
+    async def count_request(self, tenant: TenantInfo) -> dict[str, str]: ...
+
+
 class Gate:
     """Admits requests: gives each its context, or a problem."""
 
@@ -53,12 +59,15 @@ class Gate:
         authenticator: Authenticates,
         tenants: Tenants,
         switches: Switches,
+        *,
+        quotas: CountsRequests,
     ) -> None:
         self.settings = settings
         self._runtime = runtime
         self._authenticator = authenticator
         self._tenants = tenants
         self._switches = switches
+        self._quotas = quotas
 
     async def admit(self, request: Request, route: Route, plugin: str | None) -> Context:
         """The context to serve the request under.
@@ -68,6 +77,7 @@ class Gate:
             Unauthorized: nobody is signed in, and somebody must be.
             Forbidden: the permission is missing, no tenant is chosen, or the tenant is suspended.
             NotFound: the plugin is off for the tenant.
+            TooManyRequests: the tenant has sent as many requests as it may.
         """
         headers = request.headers
         hint = tenant_hint(headers, self.settings.http.tenant_domain)
@@ -85,15 +95,7 @@ class Gate:
                     "You have signed in with your organisation's identity provider, which counts there only. This "
                     "concerns your account in all organisations: sign in with your password."
                 )
-        tenant = None
-        if principal is not None and principal.tenant_id is not None:
-            tenant = await self._tenants.get(principal.tenant_id)
-        if tenant is not None and tenant.status != TenantStatus.ACTIVE and not _is_own_account(route, plugin):
-            _refuse_closed(tenant.status, route, plugin)
-        if tenant is not None and plugin is not None and not self._switches.is_on(plugin, tenant):
-            raise NotFound(
-                f"The plugin {plugin!r} is switched off for this organisation.", extensions={"plugin": plugin}
-            )
+        tenant = await self._tenant(request, principal, route, plugin)
         if route.require is not None:
             assert principal is not None  # noqa: S101  (such a route is never public)
             if tenant is None:
@@ -108,6 +110,24 @@ class Gate:
             timezone=tenant.timezone if tenant else "UTC",
             address=address,
         )
+
+    async def _tenant(
+        self, request: Request, principal: Principal | None, route: Route, plugin: str | None
+    ) -> TenantInfo | None:
+        """The principal's tenant, if it is open for this."""
+        if principal is None or principal.tenant_id is None:
+            return None
+        tenant = await self._tenants.get(principal.tenant_id)
+        if tenant is None:
+            return None
+        if tenant.status != TenantStatus.ACTIVE and not _is_own_account(route, plugin):
+            _refuse_closed(tenant.status, route, plugin)
+        request.scope[RATE_LIMIT] = await self._quotas.count_request(tenant)
+        if plugin is not None and not self._switches.is_on(plugin, tenant):
+            raise NotFound(
+                f"The plugin {plugin!r} is switched off for this organisation.", extensions={"plugin": plugin}
+            )
+        return tenant
 
 
 def _refuse_closed(status: str, route: Route, plugin: str | None) -> None:

@@ -17,6 +17,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from riveredge_kernel.functions.client import PATH as INNGEST
 from riveredge_kernel.http import problems
+from riveredge_kernel.http.gate import RATE_LIMIT
 from riveredge_kernel.http.tenant_hint import host_name
 from riveredge_kernel.metrics import REQUEST_SECONDS, REQUESTS_UNDER_WAY
 from riveredge_kernel.settings import Settings
@@ -57,7 +58,9 @@ _CORS_SENT = [
     "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "X-Request-ID",
     "X-Tenant",
 ]  # fmt: skip
-_CORS_READ = ["ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-Request-ID"]
+_CORS_READ = [
+    "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID",
+]  # fmt: skip
 
 
 def install(app: FastAPI, settings: Settings, draining: Callable[[], bool], tracing: "Tracing | None" = None) -> None:
@@ -133,6 +136,8 @@ class RequestMiddleware:
                 headers = list(message["headers"])
                 there = {name.lower() for name, _ in headers}
                 headers += [(name, value) for name, value in own.items() if name not in there]
+                if told := scope.get(RATE_LIMIT):
+                    headers += [(name.lower().encode(), value.encode()) for name, value in told.items()]
                 if self._draining():
                     # The client opens a new connection then, to a process that stays.
                     headers = [(n, v) for n, v in headers if n.lower() != b"connection"] + [(b"connection", b"close")]

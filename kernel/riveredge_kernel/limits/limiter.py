@@ -76,6 +76,22 @@ class Limiter:
             hits, until = (await db.exec(statement)).one()
         return hits, until
 
+    async def add(self, key: str, amount: int, ends_at: datetime) -> int:
+        """Count several of one window in a transaction of its own; how many there are now."""
+        now = utcnow()
+        insert: Any = postgresql.insert if self._database.kind == "postgresql" else sqlite.insert
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        statement = insert(LimitCounter).values(
+            id=uuid7(), created_at=now, updated_at=now, version=1, key_hash=digest, hits=amount, ends_at=ends_at
+        )
+        more = {"updated_at": now, "hits": col(LimitCounter.hits) + amount}
+        counted = statement.on_conflict_do_update(index_elements=["key_hash"], set_=more).returning(
+            col(LimitCounter.hits)
+        )
+        async with self._database.system("limits", self._runtime) as db:
+            hits: int = (await db.exec(counted)).one()[0]
+        return hits
+
     async def forget(self, limit: Limit, *keys: str) -> None:
         """Begin anew for these keys."""
         hashes = [_hashed(limit, key) for key in keys]

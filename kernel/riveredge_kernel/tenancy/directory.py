@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
@@ -18,7 +18,7 @@ CACHE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class TenantInfo:
-    """A tenant. `switches` are its own settings of plugins, by plugin id."""
+    """A tenant. `switches` are its own settings of plugins, by plugin id; `quotas` its own limits, by quota."""
 
     id: UUID
     slug: str
@@ -27,6 +27,7 @@ class TenantInfo:
     locale: str
     timezone: str
     switches: Mapping[str, bool]
+    quotas: Mapping[str, int | None] = field(default_factory=dict)
 
 
 class TenantDirectory:
@@ -56,10 +57,7 @@ class TenantDirectory:
             switches: dict[UUID, dict[str, bool]] = {}
             for switch in await session.exec(select(TenantPlugin)):
                 switches.setdefault(switch.tenant_id, {})[switch.plugin] = switch.enabled
-        return [
-            TenantInfo(row.id, row.slug, row.name, row.status, row.locale, row.timezone, switches.get(row.id, {}))
-            for row in rows
-        ]
+        return [_info(row, switches.get(row.id, {})) for row in rows]
 
     def peek(self, tenant_id: UUID) -> TenantInfo | None:
         """What was last known of a tenant; the one being served is always known."""
@@ -86,7 +84,11 @@ class TenantDirectory:
                 return None
             query = select(TenantPlugin).where(col(TenantPlugin.tenant_id) == row.id)
             switches = {switch.plugin: switch.enabled for switch in await session.exec(query)}
-        info = TenantInfo(row.id, row.slug, row.name, row.status, row.locale, row.timezone, switches)
+        info = _info(row, switches)
         # What was read before a change may arrive after it, and is good for this once only.
         self._known[info.id] = (time.monotonic() if generation == self._generation else float("-inf"), info)
         return info
+
+
+def _info(row: Tenant, switches: Mapping[str, bool]) -> TenantInfo:
+    return TenantInfo(row.id, row.slug, row.name, row.status, row.locale, row.timezone, switches, row.quotas)

@@ -3,6 +3,7 @@
 import hmac
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_kernel.tenancy.models import Tenant, TenantStatus
 from riveredge_kernel.tenancy.provisioning import Provisioning
 from riveredge_sdk.audit import AuditRecord
+from riveredge_sdk.context import Context
 from riveredge_sdk.filter_fields import FilterField
 from riveredge_sdk.http import Body, ListQuery, Page, Resource, Router
 from riveredge_sdk.problems import Invalid, NotFound, Unauthorized
@@ -98,6 +100,10 @@ class Operators:
         if tenant is None:
             raise NotFound(f"There is no organisation with the id {tenant_id}.")
         return tenant
+
+    def serving(self, context: Context, tenant_id: UUID) -> Context:
+        """The context in which an organisation's own data are looked at."""
+        return replace(context, tenant_id=tenant_id)
 
     async def change(
         self, tenant_id: UUID, action: str, work: Callable[[Any, Tenant], Awaitable[dict[str, Any] | None]]

@@ -15,7 +15,7 @@ from riveredge_example.functions import FUNCTIONS
 from riveredge_example.models import Chime, Note, Tag
 from riveredge_example.provider import PaperMail
 from riveredge_example.routes import READ, WRITE, router
-from riveredge_example.service import NOTE, NOTE_WRITTEN, NOTES, REMINDER_DUE, NoteBookService, Notes
+from riveredge_example.service import NOTE, NOTE_WRITTEN, NOTES, NOTES_QUOTA, REMINDER_DUE, NoteBookService, Notes
 from riveredge_example.settings import ExampleSettings, ExampleTenantSettings
 from riveredge_sdk import (
     Command,
@@ -40,6 +40,7 @@ from riveredge_sdk import (
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
+from riveredge_sdk.quotas import Quota
 from riveredge_sdk.timers import TimerSource
 
 
@@ -107,6 +108,9 @@ class ExamplePlugin(Plugin):
 
     def timer_sources(self) -> Iterable[TimerSource]:
         return (Chimes(),)
+
+    def quotas(self) -> Iterable[Quota]:
+        return (NOTES_QUOTA,)
 
     def message_channels(self) -> Iterable[MessageChannel]:
         return (LogChannel(),)

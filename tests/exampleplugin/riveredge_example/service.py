@@ -21,6 +21,7 @@ from riveredge_sdk import (
     session,
     timers,
 )
+from riveredge_sdk.quotas import Quota, claim_quota
 
 NOTE_WRITTEN = EventType("example/note.written", NotePayload, "A note was written")
 REMINDER_DUE = EventType("example/reminder.due", NotePayload, "A note's author is to be reminded")
@@ -65,11 +66,15 @@ class NoteBookService:
         return (await write_note(NoteIn(title=title, text=text, tags=[]))).id
 
 
+NOTES_QUOTA = Quota("example.notes", "Notes", Notes().count)
+
+
 async def write_note(body: NoteIn) -> Note:
     """Add a note with its tags, and publish that it was written."""
     principal = current_context().principal
     stamps = "".join(f"\n{stamp.text}" for stamp in contributions(StampHooks.note_stamps) if stamp.text)
     author = principal.id if principal else None
+    await claim_quota("example.notes")
     note = await Notes().add(Note(title=body.title, text=body.text + stamps, author_id=author))
     if body.tags:
         session().add_all(Tag(note_id=note.id, word=word) for word in body.tags)

@@ -1,0 +1,70 @@
+"""Quotas: how much of something an organisation may have. A plugin says what it counts, operators say how many::
+
+    async def count() -> int:
+        return await Notes().count()
+
+    NOTES_QUOTA = Quota("example.notes", "Notes", count)       # contributed by Plugin.quotas
+
+    await claim_quota("example.notes")                         # before one more is added
+
+Nothing is counted where there is no limit, so a claim costs next to nothing then.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+from riveredge_sdk.ports import Port, get_service
+from riveredge_sdk.problems import Forbidden
+
+Unit = Literal["rows", "bytes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Something that can be limited.
+
+    Args:
+        id: `<plugin>.<things>`.
+        title: for people.
+        count: how many there are of the current tenant, asked in a unit of work.
+        default: the limit where the operators set none; None for no limit.
+        unit: what is counted.
+    """
+
+    id: str
+    title: str
+    count: Callable[[], Awaitable[int]]
+    description: str = ""
+    default: int | None = None
+    unit: Unit = "rows"
+
+
+class QuotaExceeded(Forbidden):
+    """The organisation has as much as it may have; `quota` names of what, `limit` how much, `used` how much it has."""
+
+    code: ClassVar[str] = "quota-exceeded"
+    title: ClassVar[str] = "The organisation has reached a limit"
+
+
+class Quotas(Protocol):
+    """The port's interface."""
+
+    async def claim(self, quota: str, adding: int) -> None: ...
+
+
+QUOTAS: Port[Quotas] = Port("kernel.quotas", version=1)
+
+
+async def claim_quota(quota: str, adding: int = 1) -> None:
+    """Make sure that so many more may be added, in the running unit of work: of two at once, one waits for the other.
+
+    Raises:
+        QuotaExceeded: there would be more than the limit.
+        LookupError: no plugin contributes the quota.
+        NoUnitOfWorkError: no unit of work is open.
+    """
+    await get_service(QUOTAS).claim(quota, adding)
+
+
+__all__ = ["QUOTAS", "Quota", "QuotaExceeded", "Quotas", "claim_quota"]
