@@ -107,4 +107,5 @@ fi
 if [ "$mode" = dev ] && [ -z "${RIVEREDGE_TEST_DATABASE_URL:-}" ]; then
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || apt_install "the PostgreSQL half of the tests" postgresql
   command -v redis-server >/dev/null 2>&1 || apt_install "the test of Redis" redis-server
+  command -v nginx >/dev/null 2>&1 || apt_install "the test of the proxy" nginx-light
 fi

@@ -26,10 +26,13 @@ class StandIn:
     def __init__(self) -> None:
         self.answer: Response = JSONResponse({})
         self.asked: list[tuple[str, str, str]] = []
+        self.key: str | None = None
         self.app = Starlette(routes=[Route("/v1/runs/{run_id}", self.respond, methods=["GET", "DELETE"])])
 
     async def respond(self, request: Request) -> Response:
         self.asked.append((request.method, request.url.path, request.headers.get("authorization", "")))
+        if self.key is not None and request.headers.get("authorization") != self.key:
+            return JSONResponse({"error": "Unauthorized"}, status_code=401)
         return self.answer
 
 
@@ -112,3 +115,20 @@ async def test_the_keys_hash_travels(server: tuple[StandIn, EngineApi]) -> None:
     assert await api.cancel("01")
     digest = hashlib.sha256(bytes.fromhex(KEY)).hexdigest()
     assert stand_in.asked == [("DELETE", "/v1/runs/01", f"Bearer {digest}")]
+
+
+async def test_while_keys_are_changed_either_is_tried(server: tuple[StandIn, EngineApi]) -> None:
+    stand_in, first = server
+    other = "cd" * 32
+    settings = InngestSettings(
+        base_url=first._base, signing_key=SecretStr(KEY), signing_key_fallback=SecretStr(f"signkey-prod-{other}")
+    )
+    wanted = f"Bearer {hashlib.sha256(bytes.fromhex(other)).hexdigest()}"
+    stand_in.key = wanted
+    stand_in.answer = run(status="Completed", ended_at=ENDED)
+    api = EngineApi(settings)
+    for _ in range(2):
+        assert await api.run("01") == EngineRun(RunStatus.COMPLETED)
+    await api.close()
+    # What was right is tried first from then on.
+    assert [bearer == wanted for _, _, bearer in stand_in.asked] == [False, True, True]

@@ -1,7 +1,10 @@
 """The second wall: PostgreSQL alone keeps tenants apart, whatever the code does."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -12,6 +15,8 @@ from riveredge_example.models import Note
 from riveredge_kernel.db.database import Database, UnsafeRoleError
 from riveredge_kernel.settings import Settings
 from riveredge_sdk import uuid7
+from riveredge_sdk.context import Context, use_context
+from riveredge_sdk.tenancy import TenantWallError
 from riveredge_sdk.testing.platform import DatabaseKind
 from riveredge_sdk.testing.postgres import find_postgres
 
@@ -166,3 +171,26 @@ async def test_the_serving_role_is_accepted_in_production(addresses: dict[str, s
     database = Database(Settings.model_validate({"environment": "production", "database": addresses}))
     await database.check_role()
     await database.dispose()
+
+
+async def test_a_replica_serves_read_sessions_within_the_walls(
+    addresses: dict[str, str], ours: Any, theirs: Any, tmp_path: Path
+) -> None:
+    # The address for writing has no tables at all: what is read, the replica has answered.
+    urls = {"url": f"sqlite+aiosqlite:///{tmp_path}/empty.db", "read_url": addresses["url"]}
+    reading = Database(Settings.model_validate({"database": urls}))
+    with use_context(
+        Context(runtime=cast("Any", SimpleNamespace(now=lambda: datetime.now(UTC))), tenant_id=ours.tenant)
+    ):
+        async with reading.read_session() as session:
+            assert [note.id for note in (await session.exec(select(Note))).all()] == [ours.note]
+            session.add(Note(title="Never"))
+            with pytest.raises(TenantWallError, match="reading only"):
+                await session.flush()
+    await reading.dispose()
+    # Its role is looked at as well.
+    careless = {**addresses, "read_url": addresses["system_url"]}
+    wrong = Database(Settings.model_validate({"environment": "production", "database": careless}))
+    with pytest.raises(UnsafeRoleError):
+        await wrong.check_role()
+    await wrong.dispose()

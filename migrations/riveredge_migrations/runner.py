@@ -18,6 +18,7 @@ from sqlalchemy import Connection, inspect
 from riveredge_migrations.directories import MigrationDirectory, find_directories
 from riveredge_migrations.engine import engine_for, migrating, run
 from riveredge_migrations.naming import VERSION_PREFIX, owner_of, version_table
+from riveredge_migrations.operations import APP_ROLE, SYSTEM_ROLE
 from riveredge_sdk.models import METADATA
 
 T = TypeVar("T")
@@ -197,6 +198,7 @@ class MigrationRunner:
     async def _change(self, plugin: str, change: Callable[[Config], None]) -> Result:
         def apply(connection: Connection) -> str | None:
             change(self._config(plugin, connection))
+            _show_version(connection, plugin)
             return _current(connection, plugin)
 
         try:
@@ -235,6 +237,16 @@ class MigrationRunner:
             return Status(plugin, current, head, ahead=True)
         pending = [r.revision for r in script.iterate_revisions(head, current or "base")] if head != current else []
         return Status(plugin, current, head, tuple(reversed(pending)))
+
+
+def _show_version(connection: Connection, plugin: str) -> None:
+    """Let the serving roles see the revision, so that serving processes need no password of the tables' owner."""
+    if connection.dialect.name != "postgresql":
+        return
+    for role in (APP_ROLE, SYSTEM_ROLE):
+        known = connection.exec_driver_sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'")  # noqa: S608
+        if known.first() is not None:
+            connection.exec_driver_sql(f'GRANT SELECT ON "{version_table(plugin)}" TO {role}')
 
 
 def _current(connection: Connection, plugin: str) -> str | None:

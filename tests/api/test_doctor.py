@@ -89,10 +89,14 @@ def test_tables_without_the_second_wall_are_named(tmp_path: Path) -> None:
         here = {
             "RIVEREDGE_VAR_DIR": str(tmp_path),
             "RIVEREDGE_DATABASE__URL": database.app,
-            "RIVEREDGE_DATABASE__OWNER_URL": database.owner,
             "RIVEREDGE_DATABASE__SYSTEM_URL": database.system,
+            "RIVEREDGE_ENVIRONMENT": "production",
         }
+        # Who serves needs no password of the tables' owner, and should not be the owner.
         said = doctor(here)
+        assert "✓ schema of kernel" in said
+        assert "database roles" not in said
+        assert "! database roles" in doctor({**here, "RIVEREDGE_DATABASE__URL": database.owner})
         assert "✓ row-level security: in force on" in said
         assert "✓ clock of the database" in said
         plain = database.owner.replace("+asyncpg", "")

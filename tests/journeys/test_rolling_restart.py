@@ -83,7 +83,6 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         "RIVEREDGE_ENVIRONMENT": "production",
         "RIVEREDGE_VAR_DIR": str(tmp_path / "var"),
         "RIVEREDGE_DATABASE__URL": database.app,
-        "RIVEREDGE_DATABASE__OWNER_URL": database.owner,
         "RIVEREDGE_DATABASE__SYSTEM_URL": database.system,
         "RIVEREDGE_INNGEST__BASE_URL": f"http://127.0.0.1:{engine_port}",
         "RIVEREDGE_INNGEST__SIGNING_KEY": SIGNING_KEY,

@@ -120,7 +120,6 @@ def environment(database_kind: DatabaseKind, tmp_path: Path) -> Iterator[dict[st
     yield {
         **common,
         "RIVEREDGE_DATABASE__URL": database.app,
-        "RIVEREDGE_DATABASE__OWNER_URL": database.owner,
         "RIVEREDGE_DATABASE__SYSTEM_URL": database.system,
     }
     server.drop_database(database.name)

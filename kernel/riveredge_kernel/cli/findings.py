@@ -28,6 +28,10 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname 
   c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid))
 ORDER BY c.relname
 """
+_OWNERS = """
+SELECT DISTINCT pg_get_userbyid(c.relowner)::text FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname = ANY(:tables)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +69,14 @@ async def _database(settings: Settings, platform: Platform) -> AsyncIterator[Fin
     tables = [model.__table__.name for model in tenant_models()]  # type: ignore[attr-defined]
     async with engine_for(owner_url(settings)) as engine, engine.connect() as connection:
         unguarded = (await connection.execute(text(_UNGUARDED), {"tables": tables})).scalars().all()
+        owners = (await connection.execute(text(_OWNERS), {"tables": tables})).scalars().all()
     if unguarded:
         yield Finding(
             "failed", "row-level security", f"not in force on {', '.join(unguarded)}: run `riveredge db check`"
         )
     else:
         yield Finding("ok", "row-level security", f"in force on {len(tables)} tables")
-    users = {urlsplit(url).username for url in (settings.database_url, settings.database.owner_url) if url}
-    if settings.environment == "production" and (settings.database.owner_url is None or len(users) < 2):
+    if settings.environment == "production" and urlsplit(settings.database_url).username in owners:
         yield Finding("warning", "database roles", "serve with another role than the one that owns the tables")
 
 

@@ -158,8 +158,13 @@ class Database:
         await self.ping()
         if self.kind != "postgresql":
             return
+        for engine in (self.app, self.replica):
+            if engine is not None:
+                await self._check_role(engine)
+
+    async def _check_role(self, engine: AsyncEngine) -> None:
         query = "SELECT rolname, rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = current_user"
-        async with self.app.connect() as connection:
+        async with engine.connect() as connection:
             sealed = await connection.execution_options(**seal())
             role = (await sealed.execute(text(query))).one()
         if role.bypasses:

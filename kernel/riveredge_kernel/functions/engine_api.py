@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx2
+from pydantic import SecretStr
 
 from riveredge_kernel.functions.models import RunStatus
 from riveredge_kernel.settings import InngestSettings
@@ -36,10 +37,9 @@ class EngineApi:
 
     def __init__(self, settings: InngestSettings) -> None:
         self._headers: dict[str, str] = {}
-        if settings.signing_key is not None:
-            bare = _PREFIX.sub("", settings.signing_key.get_secret_value())
-            # The hash travels, as the SDK sends it, and not the key.
-            self._headers["Authorization"] = f"Bearer {hashlib.sha256(bytes.fromhex(bare)).hexdigest()}"
+        keys = [key for key in (settings.signing_key, settings.signing_key_fallback) if key is not None]
+        # While keys are changed, the engine has one of the two.
+        self._bearers = [_bearer(key) for key in keys] or [None]
         if settings.env is not None:
             self._headers["X-Inngest-Env"] = settings.env
         self._base = settings.base_url or ""
@@ -71,7 +71,10 @@ class EngineApi:
         if self._http is None:
             self._http = httpx2.AsyncClient(base_url=self._base, headers=self._headers, timeout=_TIMEOUT)
         try:
-            answer = await self._http.request(method, f"/v1/runs/{run_id}")
+            answer = await self._send(self._http, method, f"/v1/runs/{run_id}")
+            if answer.status_code == HTTPStatus.UNAUTHORIZED and len(self._bearers) > 1:
+                self._bearers.reverse()
+                answer = await self._send(self._http, method, f"/v1/runs/{run_id}")
             body = answer.json() if answer.content else {}
         except (httpx2.HTTPError, ValueError) as error:
             raise EngineAwayError(f"{type(error).__name__}: {error}"[:200]) from None
@@ -88,6 +91,16 @@ class EngineApi:
             raise EngineAwayError(f"{status}: {str(body.get('error'))[:200]}")
         data = body.get("data")
         return data if isinstance(data, dict) else {}
+
+    async def _send(self, http: httpx2.AsyncClient, method: str, path: str) -> httpx2.Response:
+        bearer = self._bearers[0]
+        return await http.request(method, path, headers={"Authorization": bearer} if bearer else None)
+
+
+def _bearer(key: SecretStr) -> str | None:
+    # The hash travels, as the SDK sends it, and not the key.
+    bare = _PREFIX.sub("", key.get_secret_value())
+    return f"Bearer {hashlib.sha256(bytes.fromhex(bare)).hexdigest()}"
 
 
 def _read(data: dict[str, Any]) -> EngineRun:
