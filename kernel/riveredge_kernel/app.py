@@ -108,7 +108,7 @@ def create_app(
     options: dict[str, float] = {} if confirm_within is None else {"confirm_within": confirm_within}
     relay = EventRelay(database, runtime, functions.sender, tracing=tracing, **options)
     caches = (*auth.caches(), tenants.invalidate_all)
-    archives = ArchiveParts.assemble(settings, database, runtime, host, tenants)
+    archives = ArchiveParts.assemble(settings, database, runtime, host, tenants, grants=auth.grants)
     audit_log = audit.AuditLog(database, runtime, settings.audit.retention_days)
     stream = LiveStream(settings, runtime, database, plugins=host, tenants=tenants, caches=caches)
     commits = _Commits(outbox, relay, stream)

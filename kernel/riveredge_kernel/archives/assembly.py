@@ -9,7 +9,10 @@ from riveredge_kernel.archives.exports import export_router
 from riveredge_kernel.archives.imports import TenantImport
 from riveredge_kernel.archives.manifest import Chunk
 from riveredge_kernel.archives.models import Archive, ArchiveKind
-from riveredge_kernel.archives.work import ArchiveWork
+from riveredge_kernel.archives.personal import PersonalData
+from riveredge_kernel.archives.personal_routes import PersonalRequests, personal_routers
+from riveredge_kernel.archives.work import ArchiveWork, Maker
+from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.settings import Settings
@@ -26,26 +29,41 @@ class ArchiveParts:
 
     work: ArchiveWork
     imports: TenantImport
+    requests: PersonalRequests
     operators: Operators
 
     @classmethod
     def assemble(
-        cls, settings: Settings, database: Database, runtime: Runtime, plugins: PluginHost, tenants: TenantDirectory
+        cls,
+        settings: Settings,
+        database: Database,
+        runtime: Runtime,
+        plugins: PluginHost,
+        tenants: TenantDirectory,
+        *,
+        grants: Grants,
     ) -> "ArchiveParts":
         """The parts, made in the order in which they need each other."""
 
         def tenant_export(_archive: Archive) -> AsyncGenerator[Chunk, None]:
             return collect(settings, plugins)
 
+        personal = PersonalData(database, runtime, plugins, grants, hook_seconds=settings.plugins.hook_timeout)
+        makers: dict[str, Maker] = {
+            ArchiveKind.TENANT_EXPORT: tenant_export,
+            ArchiveKind.PERSONAL_EXPORT: personal.export,
+            ArchiveKind.PERSONAL_ERASURE: personal.erase,
+        }
         return cls(
-            work=ArchiveWork(database, runtime, {ArchiveKind.TENANT_EXPORT: tenant_export}),
+            work=ArchiveWork(database, runtime, makers),
+            requests=PersonalRequests(grants),
             imports=TenantImport(settings, database, runtime, plugins),
             operators=Operators(settings.ops, database, tenants),
         )
 
     def routers(self) -> list[Router]:
         """The routes."""
-        return [export_router()]
+        return [export_router(), *personal_routers(self.requests)]
 
     def functions(self) -> list[FunctionSpec[Any]]:
         """The durable functions."""

@@ -19,6 +19,7 @@ from riveredge_kernel.archives.manifest import ArchiveError
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_sdk.models import TenantModel
 from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.secrets import SealedText
 
 _MAX_DEPTH = 64
 # What this installation's keys have encrypted is of no use elsewhere, and nobody's business: a Fernet token.
@@ -50,7 +51,11 @@ def table_of(model: type[TenantModel]) -> Table:
 
 def secret_columns(model: type[TenantModel]) -> list[str]:
     """The columns that are left out."""
-    return [column.name for column in table_of(model).columns if column.info.get("secret")]
+    return [column.name for column in table_of(model).columns if _is_secret(column)]
+
+
+def _is_secret(column: "Column[Any]") -> bool:
+    return bool(column.info.get("secret")) or isinstance(column.type, SealedText)
 
 
 def encode(model: type[TenantModel], row: TenantModel) -> bytes:
@@ -62,7 +67,7 @@ def encode(model: type[TenantModel], row: TenantModel) -> bytes:
 def _plain(column: "Column[Any]", value: Any) -> Any:
     if value is None:
         return None
-    if column.info.get("secret") or (isinstance(value, str) and _ENCRYPTED.fullmatch(value)):
+    if _is_secret(column) or (isinstance(value, str) and _ENCRYPTED.fullmatch(value)):
         return None if column.nullable else ""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()

@@ -57,6 +57,10 @@ class OutdatedAttemptError(NonRetriableError):
     """Another attempt has begun since: this one has no business any more."""
 
 
+class PartsFailedError(Exception):
+    """Some plugins have not done their part; the archive's `failures` name them. It is tried again."""
+
+
 async def ask(kind: ArchiveKind, *, user_id: UUID | None = None) -> Archive:
     """Request an archive, in the running unit of work.
 
@@ -85,9 +89,13 @@ class ArchiveWork:
         archive = await _begin(archive_id)
         maker = self._makers[archive.kind]
         writer = _Writer(archive)
-        async with aclosing(maker(archive)) as chunks:
-            async for chunk in chunks:
-                await writer.add(chunk)
+        try:
+            async with aclosing(maker(archive)) as chunks:
+                async for chunk in chunks:
+                    await writer.add(chunk)
+        except PartsFailedError:
+            await writer.note_failures()
+            raise
         return await writer.done()
 
     async def fail(self, archive_id: UUID, error: str) -> None:
@@ -163,6 +171,12 @@ class _Writer:
         now = utcnow()
         await self._write(state=ArchiveState.COMPLETED, completed_at=now, expires_at=now + KEPT)
         return {"rows": self._rows, "bytes": self._bytes}
+
+    async def note_failures(self) -> None:
+        """Show why it is not done yet."""
+        async with unit_of_work(independent=True) as db:
+            mine = col(Archive.id) == self._archive.id, col(Archive.attempt) == self._archive.attempt
+            await db.exec(update(Archive).where(*mine).values(failures=self._archive.failures))
 
     async def _write(self, **values: Any) -> None:
         self._bytes += self._size

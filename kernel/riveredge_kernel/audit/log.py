@@ -16,8 +16,6 @@ from riveredge_sdk.context import Context, current_context
 from riveredge_sdk.models import utcnow, uuid7
 from riveredge_sdk.runtime import Runtime
 
-# What stands for somebody who was erased. Their entries still hang together by the pseudonym.
-
 
 async def write(session: AsyncSession, records: Sequence[AuditRecord]) -> None:
     """Add entries, in the running transaction, for the running context."""

@@ -38,6 +38,11 @@ PERMISSIONS = (
     Permission("kernel.audit.read", "Read and export the audit log"),
     Permission("kernel.tenant.read", "See the organisation's settings and plugins"),
     Permission("kernel.tenant.write", "Change the organisation's settings and switch plugins"),
+    Permission(
+        "kernel.personal_data.manage",
+        "Export and erase the data of members",
+        "Takes a proof of who it is, and everything that the member may do.",
+    ),
     Permission("kernel.tenant.export", "Export everything that the organisation has"),
     Permission(
         "kernel.tenant.delete", "Delete the organisation", "Takes a proof of who it is, and can be taken back for days."
