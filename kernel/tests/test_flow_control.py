@@ -1,12 +1,15 @@
 """What Inngest merges, drops, ends or wakes, it does within a tenant: it knows none, so the kernel tells it."""
 
 import datetime
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from sqlmodel import col, select
 
+from riveredge_kernel.events.models import OutboxEvent, OutboxState
 from riveredge_kernel.functions.scoping import TENANT_OF_ENDED, flow_control, same_tenant, tenant_key
 from riveredge_kernel.testing import ThreadedPlatform, start
 from riveredge_sdk import EventType, FunctionContext, FunctionSpec, publish, unit_of_work
@@ -25,6 +28,7 @@ class Parcel(BaseModel):
 ARRIVED = EventType("flows/parcel.arrived", Parcel, "A parcel arrived")
 OPENED = EventType("flows/parcel.opened", Parcel, "A parcel was opened")
 LOST = EventType("flows/parcel.lost", Parcel, "A parcel was lost")
+STACKED = EventType("flows/parcel.stacked", Parcel, "A parcel was stacked")
 
 seen: list[tuple[str, Any, Any]] = []
 
@@ -34,7 +38,8 @@ def note(what: str, value: Any = None) -> None:
 
 
 async def batched(ctx: FunctionContext, parcel: Parcel) -> None:
-    note("batch", sorted(one.number for one in payloads(ctx, Parcel)))
+    what = "stack" if ctx.event.name == STACKED.name else "batch"
+    note(what, sorted(one.number for one in payloads(ctx, Parcel)))
 
 
 def noting(what: str) -> Callable[[FunctionContext, Parcel], Any]:
@@ -70,6 +75,14 @@ FUNCTIONS: tuple[FunctionSpec[Parcel], ...] = (
         batch=Batch(max_size=10, timeout=datetime.timedelta(seconds=30)),
     ),
     FunctionSpec(
+        id="flows.stack",
+        title="Stack",
+        trigger=STACKED,
+        handler=batched,
+        batch=Batch(max_size=10, timeout=datetime.timedelta(seconds=30)),
+    ),
+    FunctionSpec(id="flows.stacked", title="Stacked", trigger=STACKED, handler=noting("stacked")),
+    FunctionSpec(
         id="flows.debounce",
         title="Debounce",
         trigger=ARRIVED,
@@ -102,7 +115,7 @@ class Flows(Plugin):
     title = "Flows"
 
     def event_types(self) -> Iterable[EventType[Any]]:
-        return [ARRIVED, OPENED, LOST]
+        return [ARRIVED, OPENED, LOST, STACKED]
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
         return FUNCTIONS
@@ -147,6 +160,33 @@ def test_a_batch_holds_one_tenants_events(flows: ThreadedPlatform, two: tuple[Te
     flows.settle()
     flows.advance(datetime.timedelta(minutes=2))
     assert sorted(told("batch", two), key=str) == sorted([(two[0].id, [7, 8, 9]), (two[1].id, [7])], key=str)
+
+
+def test_what_lay_in_a_batch_that_was_lost_is_sent_again(
+    flows: ThreadedPlatform, two: tuple[TestTenant, TestTenant]
+) -> None:
+    tenant = two[0]
+
+    async def open_events() -> int:
+        async with flows.platform.database.system("test", flows.platform.runtime, read_only=True) as session:
+            mine = (col(OutboxEvent.tenant_id) == tenant.id, col(OutboxEvent.name) == STACKED.name)
+            query = select(OutboxEvent).where(*mine, col(OutboxEvent.state) != OutboxState.CONFIRMED)
+            return len((await session.exec(query)).all())
+
+    happen(flows, tenant, STACKED, 1, 2, 3)
+    flows.settle()
+    # The other function has seen them; the batch has not begun, and nobody is impatient with it.
+    assert flows.run(open_events()) == 3
+    flows.run(flows.platform.engine.forget())
+    until = time.monotonic() + 60
+    while flows.run(open_events()):
+        assert time.monotonic() < until
+        flows.advance(datetime.timedelta(seconds=20))
+        # What waits in the outbox is looked at every second, whatever the platform's clock says.
+        time.sleep(0.2)
+    taken = [number for numbers in (value for _, value in told("stack", two)) for number in numbers]
+    assert sorted(taken) == [1, 2, 3]
+    assert sorted(value for _, value in told("stacked", two)) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("what", ["debounced", "limited", "once", "slept"])

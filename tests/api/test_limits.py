@@ -202,6 +202,17 @@ def _logged(lines: Sequence[MutableMapping[str, Any]], path: str) -> MutableMapp
     raise AssertionError(f"no line about {path}")
 
 
+def test_strangers_do_not_let_functions_be_registered(platform: PlatformUnderTest) -> None:
+    with ApiClient(platform) as anonymous:
+        for headers in ({}, {"X-RiverEdge-Register": "ab" * 32}, {"X-Inngest-Server-Kind": "dev"}):
+            answer = anonymous.put("/api/inngest", headers=headers)
+            assert answer.status_code == 403
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert "x-request-id" in answer.headers
+        # Inngest's own way is signed, and this is not.
+        assert anonymous.put("/api/inngest", headers={"X-Inngest-Sync-Kind": "in_band"}).status_code == 401
+
+
 def test_slow_heads_and_slow_bodies_come_to_an_end(tmp_path: Path) -> None:
     http = {"header_seconds": 0.5, "request_seconds": 0.5}
     with start("sqlite", tmp_path, http=http) as platform:

@@ -43,6 +43,9 @@ class OutboxEvent(KernelMixedModel, table=True):
     traceparent: str | None = Field(default=None, max_length=55, description="The span that published it (W3C).")
     state: str = Field(default=OutboxState.PENDING, max_length=20)
     consumed: bool = Field(default=False, description="A function is triggered by it, so a run is expected.")
+    seen_by: list[str] | None = Field(
+        default=None, sa_type=JsonType, description="Functions that took it in a batch, whose run names another event."
+    )
     attempts: int = 0
     next_attempt_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
     sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -6,7 +6,7 @@ the engine it speaks to. Everything behind the doorway is Inngest's.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -57,12 +57,14 @@ class EventRelay:
         sender: Sends,
         *,
         confirm_within: float = CONFIRM_WITHIN,
+        patience: Callable[[str], timedelta] = lambda _: timedelta(0),
         tracing: "Tracing | None" = None,
     ) -> None:
         self._database = database
         self._runtime = runtime
         self._sender = sender
         self._confirm_within = confirm_within
+        self._patience = patience
         self._tracing = tracing
         self._fresh: list[UUID] = []
         self._sending = False
@@ -205,7 +207,7 @@ class EventRelay:
                 await session.exec(update(OutboxEvent).where(col(OutboxEvent.id).in_(ids), still_open).values(**values))
 
     def _confirm_by(self, row: OutboxEvent, now: datetime) -> datetime:
-        start = max(now, row.due_at) if row.due_at else now
+        start = (max(now, row.due_at) if row.due_at else now) + self._patience(row.name)
         return start + timedelta(seconds=min(self._confirm_within * 2 ** min(row.attempts, 10), MAX_CONFIRM))
 
     async def _note_failure(self, rows: Sequence[OutboxEvent], error: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -12,6 +13,7 @@ import structlog
 from fastapi import FastAPI
 
 from riveredge_kernel.events.models import OutboxEvent
+from riveredge_kernel.functions import door
 from riveredge_kernel.functions.client import PATH, EventSender, make_client
 from riveredge_kernel.functions.engine_api import EngineApi
 from riveredge_kernel.functions.mirror import RunMirror
@@ -59,6 +61,8 @@ class FunctionHost:
         self._client = make_client(settings, mirroring(self))
         self.sender = EventSender(self._client)
         self.api = EngineApi(settings.inngest)
+        own = door.words(settings.inngest)
+        self._headers = {door.HEADER: own[0]} if own else {}
         self.registered = asyncio.Event()
         self._state = Health("degraded", "the functions are not registered yet")
 
@@ -87,6 +91,12 @@ class FunctionHost:
     def is_consumed(self, event: str) -> bool:
         """Whether an event of this name is sure to start a function."""
         return event == RUN_REQUESTED or any(event in wrapped.expected for wrapped in self._by_id.values())
+
+    def patience(self, event: str) -> timedelta:
+        """How long an event of this name may lie in a batch before it starts anything."""
+        specs = [wrapped.spec for wrapped in self._by_id.values()]
+        waits = [_timeout(spec.batch) for spec in specs if spec.batch and event in {e.name for e in spec.events}]
+        return max(waits, default=timedelta(0))
 
     def mount(self, app: FastAPI) -> None:
         """Wrap the plugins' functions and add the endpoint that Inngest calls."""
@@ -119,7 +129,7 @@ class FunctionHost:
         """Try once; why Inngest has not taken the functions, or None."""
         origin = self._settings.inngest.serve_origin or self._settings.base_url
         try:
-            answer = await http.put(origin + PATH)
+            answer = await http.put(origin + PATH, headers=self._headers)
             if answer.status_code < 300:
                 self._state = Health("ok", f"{len(self._by_id)} functions")
                 self.registered.set()
@@ -148,14 +158,18 @@ class FunctionHost:
         return self._state
 
 
+def _timeout(batch: inngest.Batch) -> timedelta:
+    if isinstance(batch.timeout, timedelta):
+        return batch.timeout
+    return timedelta(milliseconds=batch.timeout or 0)
+
+
 def _expected(specs: Iterable[FunctionSpec[Any]]) -> dict[str, frozenset[str]]:
     """By event name, the functions that start whatever the event holds."""
     found: dict[str, set[str]] = {}
     for spec in specs:
         # Limits and conditions may keep a run from starting; then it cannot be waited for.
-        certain = not (spec.condition or spec.rate_limit or spec.debounce or spec.singleton or spec.idempotency)
-        # A batch's run is noted under its first event only.
-        if certain and not spec.batch:
+        if not (spec.condition or spec.rate_limit or spec.debounce or spec.singleton or spec.idempotency):
             for event in spec.events:
                 found.setdefault(event.name, set()).add(spec.id)
     return {name: frozenset(functions) for name, functions in found.items()}

@@ -118,7 +118,7 @@ class RunMirror:
                 session.add(run)
                 await session.flush()
                 push_run("started" if refusal is None else "cancelled", run)
-                await self._confirm(session, ids, expected)
+                await self._confirm(session, function, ids, expected)
                 self._trace(run)
                 return refusal
         except IntegrityError:
@@ -127,7 +127,7 @@ class RunMirror:
 
     async def _is_repeated(self, session: AsyncSession, function: str, event_ids: list[UUID], *, again: bool) -> bool:
         if len(event_ids) != 1:
-            return False
+            return again and await self._are_seen(session, function, event_ids)
         earlier = (
             await session.exec(
                 select(Run).where(col(Run.event_id) == event_ids[0], col(Run.function) == function).limit(10)
@@ -142,17 +142,43 @@ class RunMirror:
                 push_run("cancelled", run)
         return any(run.status in {RunStatus.COMPLETED, RunStatus.FAILED} for run in earlier)
 
-    async def _confirm(self, session: AsyncSession, event_ids: list[UUID], expected: frozenset[str]) -> None:
-        for event_id in event_ids:
-            if len(expected) > 1:
-                seen = set((await session.exec(select(Run.function).where(col(Run.event_id) == event_id))).all())
-                if not expected <= seen:
-                    continue
-            await session.exec(
-                update(OutboxEvent)
-                .where(col(OutboxEvent.id) == event_id, col(OutboxEvent.state) != OutboxState.CONFIRMED)
-                .values(state=OutboxState.CONFIRMED, confirmed_at=utcnow())
-            )
+    async def _are_seen(self, session: AsyncSession, function: str, event_ids: list[UUID]) -> bool:
+        """Whether the function has had all events of a batch. One that has had some gets those once more."""
+        query = select(OutboxEvent).where(col(OutboxEvent.id).in_(event_ids))
+        rows = (await session.exec(query)).all()
+        done = [row for row in rows if row.state == OutboxState.CONFIRMED or function in (row.seen_by or ())]
+        return len(done) == len(event_ids) > 0
+
+    async def _confirm(
+        self, session: AsyncSession, function: str, event_ids: list[UUID], expected: frozenset[str]
+    ) -> None:
+        if len(expected) > 1:
+            event_ids = await self._seen_by_all(session, function, event_ids, expected)
+        await session.exec(
+            update(OutboxEvent)
+            .where(col(OutboxEvent.id).in_(event_ids), col(OutboxEvent.state) != OutboxState.CONFIRMED)
+            .values(state=OutboxState.CONFIRMED, confirmed_at=utcnow())
+        )
+
+    async def _seen_by_all(
+        self, session: AsyncSession, function: str, event_ids: list[UUID], expected: frozenset[str]
+    ) -> list[UUID]:
+        """Those of the events that every expected function has seen by now."""
+        # Locked, so that of two functions that see an event at once the later one knows of both.
+        query = select(OutboxEvent).where(col(OutboxEvent.id).in_(event_ids)).order_by(col(OutboxEvent.id))
+        rows = (await session.exec(query.with_for_update())).all()
+        runs = select(Run.event_id, Run.function).where(col(Run.event_id).in_(event_ids))
+        seen: dict[UUID | None, set[str]] = {}
+        for event_id, name in (await session.exec(runs)).all():
+            seen.setdefault(event_id, set()).add(name)
+        complete = []
+        for row in rows:
+            if len(event_ids) > 1:
+                row.seen_by = sorted({*(row.seen_by or ()), function})
+            if expected <= seen.get(row.id, set()) | {*(row.seen_by or ())}:
+                complete.append(row.id)
+        await session.flush()
+        return complete
 
     async def step(
         self, run_id: str, name: str, *, began: datetime, attempt: int, error: str | None, waiting: bool

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from riveredge_kernel.functions import door
 from riveredge_kernel.functions.client import PATH as INNGEST
 from riveredge_kernel.http import problems
 from riveredge_kernel.http.gate import RATE_LIMIT
@@ -67,6 +68,8 @@ def install(app: FastAPI, settings: Settings, draining: Callable[[], bool], trac
     """Add the middleware. `draining` tells whether the process is about to stop."""
     http = settings.http
     # The last that is added is the first to see a request.
+    if words := door.words(settings.inngest):
+        app.add_middleware(door.RegistrationDoor, words=words)
     if http.cors_origins:
         app.add_middleware(
             CORSMiddleware,
