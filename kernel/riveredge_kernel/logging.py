@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -27,9 +27,11 @@ def _add_context(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> 
 
 
 def _redact(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name in line:
+    for name, value in line.items():
         if any(word in name.lower() for word in _SECRET_WORDS):
             line[name] = "[redacted]"
+        elif isinstance(value, Mapping):
+            line[name] = _redact(_logger, _method, {str(inner): of for inner, of in value.items()})
     return line
 
 

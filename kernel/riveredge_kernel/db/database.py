@@ -209,11 +209,12 @@ async def _session(engine: AsyncEngine, scope: Scope, on_grants: Listener | None
 
 def _engine(url: URL, pool_size: int) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
-        made = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+        made = create_async_engine(url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
         event.listen(made.sync_engine, "connect", _prepare_sqlite)
         event.listen(made.sync_engine, "begin", _begin_sqlite)
         return made
-    made = create_async_engine(url, pool_size=pool_size, max_overflow=pool_size)
+    # Errors are logged, and values are people's.
+    made = create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, hide_parameters=True)
     event.listen(made.sync_engine, "checkin", _note_use)
     event.listen(made.sync_engine, "checkout", partial(_ping_if_idle, made.dialect))
     return made
