@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx2
 import pytest
 from sqlalchemy import update
@@ -14,6 +15,7 @@ from sqlmodel import col
 from riveredge_example.service import NOTES
 from riveredge_kernel.stream.follower import MAX_WAITING, Credential, Follower, Subscription
 from riveredge_kernel.stream.models import StreamMessage
+from riveredge_kernel.stream.wire import CHANNEL, GRANTS
 from riveredge_kernel.testing import ThreadedPlatform
 from riveredge_sdk import push, unit_of_work, utcnow, uuid7
 from riveredge_sdk.auth import Principal
@@ -99,6 +101,31 @@ def test_five_hundred_are_replayed(
     live = stream(client)
     live.subscribe("example.notes", since=start)
     assert [live.next()["seq"] for _ in range(200)] == list(range(start + 1, start + 201))
+
+
+@pytest.mark.database("postgresql")
+def test_forged_notifications_bring_nothing(
+    platform: ThreadedPlatform, tenant: TestTenant, client: ApiClient, stream: OpenStream
+) -> None:
+    """Whoever reaches the database may say anything there: it is looked up, not believed."""
+    push_many(platform, tenant, 1)
+    live = stream(client)
+    start = live.subscribe("example.notes")["seq"]
+
+    async def forge() -> None:
+        connection = await asyncpg.connect(str(platform.platform.settings.database.url).replace("+asyncpg", ""))
+        entry = [tenant.id.hex, "example.notes", ""]
+        forged = ["", "x", "{}", "[1]", "[[],[]]", json.dumps(["me", [entry]]), json.dumps(["me", [[1, 2, 3]]])]
+        try:
+            for channel in (CHANNEL, GRANTS):
+                for payload in (*forged, "[" * 3000):
+                    await connection.execute("SELECT pg_notify($1, $2)", channel, payload)
+        finally:
+            await connection.close()
+
+    platform.run(forge())
+    push_many(platform, tenant, 1)
+    assert live.next()["seq"] == start + 1
 
 
 def test_what_is_forgotten_is_a_gap(

@@ -318,6 +318,14 @@ def test_code_that_the_threat_model_names_is_there() -> None:
         assert (ROOT / name).exists() or (ROOT / long).exists(), name
 
 
+def test_each_threat_names_the_test_that_proves_its_defence() -> None:
+    lines = (ROOT / "THREAT_MODEL.md").read_text(encoding="utf-8").partition("## Surfaces")[2].splitlines()
+    rows = [line for line in lines if line.startswith("| ") and not line.startswith(("| threat ", "| --- "))]
+    assert len(rows) > 100
+    unproven = [row.split(" | ")[0] for row in rows if not re.search(r"`[\w/]*tests/[\w/]+\.py`", row)]
+    assert unproven == []
+
+
 def test_decisions_are_numbered_without_gaps() -> None:
     numbers = [int(page.name[:4]) for page in sorted((DOCS / "decisions").glob("*.md"))]
     assert numbers == list(range(1, len(numbers) + 1))

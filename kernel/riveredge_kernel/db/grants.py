@@ -56,7 +56,7 @@ class GrantsChange:
         try:
             content: Mapping[str, Iterable[str]] = json.loads(text)
             users, tenants = ({UUID(i) for i in content[name]} for name in ("users", "tenants"))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return cls(everybody=True)
         return cls(users, tenants)
 

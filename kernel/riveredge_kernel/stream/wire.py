@@ -124,7 +124,7 @@ class StreamWire:
         try:
             sender, entries = json.loads(payload)
             channels = [(UUID(tenant), str(topic), str(key)) for tenant, topic, key in entries]
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             log.warning("stream_wire_garbled")
             return
         if sender != self._me:
