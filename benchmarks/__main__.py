@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import due, engine, latency, requests, startup, stream
+from benchmarks import due, engine, latency, messaging, requests, startup, stream
 from benchmarks.load import Result
 from riveredge_kernel import logging as kernel_logging
 from riveredge_kernel.settings import Settings
@@ -19,6 +19,8 @@ out = Console(highlight=False, width=110)
 LEAST_THROUGHPUT = 0.7
 MOST_STARTUP = 1.5
 MOST_BROADCAST = 1000
+MOST_FAN_OUT = 20.0
+MOST_MEGABYTES = 300
 
 
 def _verdict(reached: bool) -> str:
@@ -104,6 +106,36 @@ def _stream() -> None:
         )
 
 
+def _messaging() -> None:
+    for measure in (_fan_out, _told):
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name)
+            measure("SQLite", directory, f"sqlite+aiosqlite:///{directory}/messaging.db")
+            postgres = find_postgres()
+            if postgres is not None:
+                made = postgres.create_database()
+                measure("PostgreSQL", directory, made.app, owner_url=made.owner, system_url=made.system)
+                postgres.drop_database(made.name)
+
+
+def _fan_out(kind: str, directory: Path, url: str, **database: str) -> None:
+    found = messaging.fan_out(directory, url, **database)
+    reached = found.seconds < MOST_FAN_OUT and found.megabytes < MOST_MEGABYTES
+    out.print(
+        f"A message to {messaging.RECIPIENTS:,} inboxes, {kind}: {found.seconds:.1f} s, {found.megabytes:.0f} MB "
+        f"(goal under {MOST_FAN_OUT:g} s and {MOST_MEGABYTES} MB: {_verdict(reached)})"
+    )
+
+
+def _told(kind: str, directory: Path, url: str, **database: str) -> None:
+    seconds = messaging.broadcast(directory, url, **database)
+    p50, p99 = seconds[len(seconds) // 2] * 1000, seconds[int(len(seconds) * 0.99)] * 1000
+    out.print(
+        f"A message to {messaging.CLIENTS} people with an open page, {kind}: told p50 {p50:.0f} ms, p99 {p99:.0f} ms "
+        f"(goal under 1000: {_verdict(p99 < MOST_BROADCAST)})"
+    )
+
+
 def _engine() -> None:
     table = Table("embedded engine", "goal", "measured", "", *(["Inngest server"] if engine.SERVER else []))
     with tempfile.TemporaryDirectory() as name:
@@ -123,6 +155,7 @@ def main() -> None:
     _latency()
     _due()
     _stream()
+    _messaging()
     _engine()
 
 

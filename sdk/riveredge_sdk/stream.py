@@ -17,14 +17,14 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 from riveredge_sdk.context import current_tenant
-from riveredge_sdk.uow import Pushed, unit
+from riveredge_sdk.uow import Counters, Pushed, unit
 
 Scope: TypeAlias = Literal["tenant", "user", "object"]
 Value: TypeAlias = UUID | str | int | bool | None
 Authorise: TypeAlias = Callable[[str], Awaitable[bool]]
 
 MAX_DATA_BYTES = 1000
-MAX_PUSHES = 1000
+MAX_PUSHES = 5000
 _ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 # Ids, names of states, public numbers: what needs no permission of its own to be read.
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
@@ -42,6 +42,9 @@ class StreamTopic:
             user's id. `object`: one for each object; the key is the object's id.
         authorise: for `object`: may the current principal see the object with this key? It is called in that
             principal's context, in a unit of work for reading, when somebody subscribes and when grants change.
+        counters: numbers that each push carries besides its data, for each of these keys. They are read in the unit of
+            work when its pushes are numbered, as the last thing before the commit: nobody else commits a push of the
+            same channel meanwhile, so that they are exact however many write at once.
     """
 
     id: str
@@ -50,6 +53,7 @@ class StreamTopic:
     scope: Scope = "tenant"
     authorise: Authorise | None = field(default=None, compare=False)
     description: str = ""
+    counters: Counters | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
@@ -86,7 +90,7 @@ def push(
     values = {item: _value(topic, item, value) for item, value in (data or {}).items()}
     if len(json.dumps(values)) > MAX_DATA_BYTES:
         raise ValueError(f"topic {topic.id!r}: the data is larger than {MAX_DATA_BYTES} bytes; push ids, not content")
-    unit().add_push(Pushed(topic=topic.id, key=name, what=what, data=values))
+    unit().add_push(Pushed(topic=topic.id, key=name, what=what, data=values, counters=topic.counters))
 
 
 def _value(topic: StreamTopic, name: str, value: object) -> str | int | None:

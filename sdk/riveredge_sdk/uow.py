@@ -11,12 +11,12 @@ Nobody calls `commit`: leaving the block commits, an exception rolls back, and t
 the commit.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -37,6 +37,10 @@ class NoUnitOfWorkError(RuntimeError):
     """The database was asked for outside of a unit of work."""
 
 
+# For each of these keys of a topic, the numbers that its pushes carry.
+Counters: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, Mapping[str, int]]]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
     """What `push` hands to the kernel's stream. `key` is empty for a topic of the whole tenant."""
@@ -45,6 +49,7 @@ class Pushed:
     key: str
     what: str
     data: Mapping[str, str | int | None]
+    counters: Counters | None = None
 
 
 class UnitOfWork(Protocol):

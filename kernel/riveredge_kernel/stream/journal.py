@@ -15,7 +15,7 @@ from riveredge_kernel.stream.models import StreamChannel, StreamMessage, StreamT
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.models import utcnow, uuid7
 from riveredge_sdk.runtime import Runtime
-from riveredge_sdk.uow import unit_of_work
+from riveredge_sdk.uow import Counters, current_unit_of_work, unit_of_work
 
 # Within a tenant: topic and key.
 Name: TypeAlias = tuple[str, str]
@@ -48,6 +48,7 @@ class StreamJournal:
             name = (push.topic, push.key)
             counts[name] = counts.get(name, 0) + 1
         numbers = await self._take(unit.session, counts, now)
+        counters = await _count(unit)
         rows = []
         for push in unit.pushes:
             name = (push.topic, push.key)
@@ -59,7 +60,7 @@ class StreamJournal:
                     "key": push.key,
                     "seq": numbers[name],
                     "what": push.what,
-                    "data": dict(push.data),
+                    "data": {**push.data, **counters.get(name, {})},
                 }
             )
         await unit.session.exec(insert(StreamMessage), params=rows)
@@ -152,6 +153,22 @@ class StreamJournal:
             async with unit_of_work(independent=True) as session:
                 counts[name] = (await session.exec(statement)).rowcount
         return counts
+
+
+async def _count(unit: Transaction) -> Mapping[Name, Mapping[str, int]]:
+    """What the topics' pushes carry. The channels are held, so nobody else changes what is counted with a push."""
+    keys: dict[tuple[str, Counters], list[str]] = {}
+    for push in unit.pushes:
+        if push.counters is not None:
+            keys.setdefault((push.topic, push.counters), []).append(push.key)
+    found: dict[Name, Mapping[str, int]] = {}
+    token = current_unit_of_work.set(unit)
+    try:
+        for (topic, count), mine in keys.items():
+            found |= {(topic, key): counted for key, counted in (await count(list(dict.fromkeys(mine)))).items()}
+    finally:
+        current_unit_of_work.reset(token)
+    return found
 
 
 def _fresh(now: datetime) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from riveredge_messaging.catalog import channels
 from riveredge_messaging.categories import GENERAL, all_categories
 from riveredge_messaging.decisions import note
 from riveredge_messaging.holding import hold
+from riveredge_messaging.inbox.filling import fill_inboxes
 from riveredge_messaging.metrics import DECIDED
 from riveredge_messaging.models import Delivery, DeliveryStatus, Message, Stage, Verdict
 from riveredge_messaging.queueing import queue
@@ -137,8 +138,11 @@ async def _write(message: Message, planned: Sequence[Planned]) -> None:
     session().add_all(made)
     for delivery, each in zip(made, planned, strict=True):
         rule_on(delivery, each.ruling)
+    # An inbox needs no provider: what is for it is there with the commit.
+    queued = [delivery for delivery in made if delivery.status == DeliveryStatus.QUEUED]
+    await fill_inboxes(message, [delivery for delivery in queued if delivery.channel == IN_APP])
     await session().flush()
-    queue(delivery for delivery in made if delivery.status == DeliveryStatus.QUEUED)
+    queue(delivery for delivery in queued if delivery.channel != IN_APP)
     # A digest has a timer of its own.
     await hold(delivery for delivery in made if delivery.due_at is not None and delivery.bucket_id is None)
 

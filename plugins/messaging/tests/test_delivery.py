@@ -30,8 +30,10 @@ def test_a_mail_arrives(client: ApiClient, mail_settings: Mailbox, send: Send, e
 
 
 @pytest.mark.database
-def test_a_run_is_shown_as_completed(client: ApiClient, send: Send, ended: Ended, platform: PlatformUnderTest) -> None:
-    ended(send(channels=("messaging.in_app",)))
+def test_a_run_is_shown_as_completed(
+    client: ApiClient, mail_settings: Mailbox, send: Send, ended: Ended, platform: PlatformUnderTest
+) -> None:
+    ended(send())
     platform.settle()
     (run,) = client.get("/api/v1/runs").json()["items"]
     assert (run["function"], run["status"], run["error"]) == ("messaging.deliver", "completed", None)

@@ -9,7 +9,6 @@ from sqlalchemy import insert
 from sqlmodel import col, select
 
 from riveredge_messaging.inbox.models import InboxItem
-from riveredge_messaging.inbox.repository import InboxItems, hold
 from riveredge_messaging.inbox.schemas import InboxOptions
 from riveredge_messaging.topics import push_inbox
 from riveredge_sdk import session, unit_of_work, utcnow
@@ -62,7 +61,6 @@ async def deliver_many(entries: Sequence[InAppEntry]) -> int:
     """
     if not entries:
         return 0
-    await hold(entry.recipient_id for entry in entries)
     ids = [entry.delivery_id for entry in entries]
     there = set((await session().exec(select(InboxItem.delivery_id).where(col(InboxItem.delivery_id).in_(ids)))).all())
     now = utcnow()
@@ -70,10 +68,8 @@ async def deliver_many(entries: Sequence[InAppEntry]) -> int:
     if not new:
         return 0
     await session().exec(insert(InboxItem), params=[_row(item_id, entry, now) for item_id, entry in new])
-    counters = await InboxItems().unread(list({entry.recipient_id for _, entry in new}))
     for item_id, entry in new:
-        unread = counters[entry.recipient_id]
-        push_inbox("added", entry.recipient_id, item=item_id, unseen=unread.unseen, unread=unread.unread)
+        push_inbox("added", entry.recipient_id, item_id)
     return len(new)
 
 

@@ -70,7 +70,7 @@ class InboxItem(Model, table=True):
 
 
 class Inbox(Model, table=True):
-    """A person's inbox as a whole. Whoever changes it holds this row until the commit, so that counters are exact."""
+    """When something that a person has snoozed comes back next. Whoever snoozes holds this row until the commit."""
 
     __tablename__ = "messaging_inbox"
     __table_args__ = (UniqueConstraint("tenant_id", "user_id"),)

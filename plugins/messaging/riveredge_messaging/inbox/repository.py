@@ -107,20 +107,12 @@ def _shows(tab: InboxTab, category: str, tags: str) -> bool:
     return category in tab.categories or any(f",{tag}," in tags for tag in tab.tags)
 
 
-async def hold(users: Iterable[UUID]) -> None:
-    """Keep others from changing these people's inboxes until the unit of work ends.
-
-    Everybody takes them in one order. Two units of work that take several sets each may still wait for one another:
-    one set in each unit of work.
-    """
+async def hold(user: UUID) -> None:
+    """Keep others from changing what this person has snoozed until the unit of work ends."""
     now = utcnow()
     dialect: Any = postgresql if session().get_bind().dialect.name == "postgresql" else sqlite
-    rows = [
-        {"id": uuid7(), "created_at": now, "updated_at": now, "version": 1, "user_id": user}
-        for user in sorted(set(users))
-    ]
-    insert = dialect.insert(Inbox)
-    changed = {"updated_at": insert.excluded.updated_at}
+    row = {"id": uuid7(), "created_at": now, "updated_at": now, "version": 1, "user_id": user}
+    insert = dialect.insert(Inbox).values(**row)
     await session().exec(
-        insert.on_conflict_do_update(index_elements=["tenant_id", "user_id"], set_=changed), params=rows
+        insert.on_conflict_do_update(index_elements=["tenant_id", "user_id"], set_={"updated_at": now})
     )

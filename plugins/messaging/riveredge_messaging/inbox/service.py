@@ -91,13 +91,13 @@ class Inboxes:
             Invalid: `until` is not right.
         """
         item = await self.find(user, item_id)
-        changed, counters = await self._apply(user, [col(InboxItem.id) == item_id], operation, until)
+        changed = await self._apply(user, [col(InboxItem.id) == item_id], operation, until)
         await session().refresh(item)
         if not changed and item.deleted_at is not None and operation != "delete":
             raise NotFound("This message was deleted; undelete it first.")
         if changed:
             what = _WORDS.get(operation, "changed")
-            push_inbox(what, user, item=item_id, unseen=counters.unseen, unread=counters.unread)
+            push_inbox(what, user, item_id)
         return item
 
     async def change_many(
@@ -108,10 +108,10 @@ class Inboxes:
         Raises:
             Invalid: `until` is not right.
         """
-        changed, counters = await self._apply(user, where, operation, until)
+        changed = await self._apply(user, where, operation, until)
         if changed:
-            push_inbox("bulk", user, item=None, unseen=counters.unseen, unread=counters.unread)
-        return changed, counters
+            push_inbox("bulk", user, None)
+        return changed, (await self.items.unread([user]))[user]
 
     async def selected(self, ids: Sequence[UUID] | None, view: Any, tab: str | None, filter_: str | None) -> list[Any]:
         """The conditions of a bulk change: ids, or a view with a tab and a filter."""
@@ -121,12 +121,13 @@ class Inboxes:
 
     async def _apply(
         self, user: UUID, where: Sequence[_Condition], operation: Operation, until: datetime | None
-    ) -> tuple[int, Unread]:
+    ) -> int:
         now = utcnow()
         if until is not None and not now < until <= now + MAX_SNOOZE:
             raise invalid_field("until", f"Expected a time to come, within {MAX_SNOOZE.days} days.", "until")
-        await hold([user])
         change = _changes(now, until)[operation]
+        if "snoozed_until" in change.values:
+            await hold(user)
         statement = (
             update(InboxItem)
             .where(col(InboxItem.recipient_id) == user, *where, *change.applies)
@@ -136,7 +137,7 @@ class Inboxes:
         changed = (await session().exec(statement)).rowcount
         if changed and "snoozed_until" in change.values:
             await self._set_alarm(user)
-        return changed, (await self.items.unread([user]))[user]
+        return changed
 
     async def answer(self, user: UUID, item_id: UUID, action: str, result: dict[str, Any] | None) -> InboxItem:
         """Note that a button was pressed. The same button again changes nothing.
@@ -145,9 +146,8 @@ class Inboxes:
             NotFound: there is no such item, or no such button.
             Conflict: another button was pressed before.
         """
-        await hold([user])
         item = await self.find(user, item_id)
-        await session().refresh(item)
+        await session().refresh(item, with_for_update=True)
         if item.deleted_at is not None:
             raise NotFound("This message was deleted; undelete it first.")
         if all(offered["id"] != action for offered in item.actions):
@@ -162,8 +162,7 @@ class Inboxes:
             item, {"answer": answer, "seen_at": item.seen_at or now, "read_at": item.read_at or now}
         )
         await self._tell_of_answer(item, action, result)
-        counters = (await self.items.unread([user]))[user]
-        push_inbox("changed", user, item=item.id, unseen=counters.unseen, unread=counters.unread)
+        push_inbox("changed", user, item.id)
         return item
 
     async def _tell_of_answer(self, item: InboxItem, action: str, result: dict[str, Any] | None) -> None:
@@ -186,7 +185,7 @@ class Inboxes:
 
     async def wake(self, user: UUID, until: datetime) -> int:
         """Bring back what was snoozed until then, as new; how many."""
-        await hold([user])
+        await hold(user)
         now = utcnow()
         statement = (
             update(InboxItem)
@@ -196,11 +195,8 @@ class Inboxes:
             .execution_options(synchronize_session=False)
         )
         back = (await session().exec(statement)).scalars().all()
-        counters = (await self.items.unread([user]))[user]
-        told = back if len(back) <= _MAX_TOLD else [None]
-        for item_id in told:
-            what = "returned" if item_id is not None else "bulk"
-            push_inbox(what, user, item=item_id, unseen=counters.unseen, unread=counters.unread)
+        for item_id in back if len(back) <= _MAX_TOLD else [None]:
+            push_inbox("bulk" if item_id is None else "returned", user, item_id)
         await self._set_alarm(user, anew=True)
         return len(back)
 

@@ -1,0 +1,147 @@
+"""Messaging: a message to 10,000 inboxes, and one that 500 people with an open page are told of."""
+
+import asyncio
+import json
+import multiprocessing
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+from sqlalchemy import func, insert
+from sqlmodel import col, select
+from websockets.asyncio.client import ClientConnection, connect
+
+from riveredge_kernel.auth.models import Membership, User
+from riveredge_kernel.auth.permissions import ADMINISTRATOR
+from riveredge_kernel.platform import Platform
+from riveredge_kernel.server import running
+from riveredge_kernel.settings import Settings
+from riveredge_kernel.testing import migrate
+from riveredge_messaging.inbox.models import InboxItem
+from riveredge_sdk.context import Context, use_context
+from riveredge_sdk.models import utcnow, uuid7
+from riveredge_sdk.uow import unit_of_work
+
+RECIPIENTS = 10_000
+CLIENTS = 500
+ROUNDS = 10
+_AT_ONCE = 50
+_BODY = {"template": "messaging.welcome", "data": {"product": "x"}, "channels": ["messaging.in_app"]}
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """`megabytes`: the most memory that the whole process took."""
+
+    seconds: float
+    megabytes: float
+
+
+async def _members(platform: Platform, tenant: UUID, count: int) -> list[UUID]:
+    """Members of the tenant, without accounts that could sign in."""
+    now = utcnow()
+    common = {"created_at": now, "updated_at": now, "version": 1, "active": True}
+    people = [uuid7() for _ in range(count)]
+    users = [{**common, "id": user, "email": f"{user}@example.com", "name": ""} for user in people]
+    members = [{**common, "id": uuid7(), "tenant_id": tenant, "user_id": user} for user in people]
+    async with platform.database.system("bench", platform.runtime) as db:
+        await db.exec(insert(User), params=users)
+        await db.exec(insert(Membership), params=members)
+    return people
+
+
+async def _fan_out(settings: Settings) -> FanOut:
+    async with running(settings) as platform:
+        tenant = await platform.provisioning.create_tenant("bench", "Bench")
+        member = await platform.provisioning.add_member(tenant, "bench@example.com", roles=[ADMINISTRATOR])
+        token = await platform.auth.token_for(member.user_id, tenant)
+        await _members(platform, tenant, RECIPIENTS - 1)
+        await platform.functions.registered.wait()
+        headers = {"Authorization": f"Bearer {token}"}
+        body = {**_BODY, "everyone": True}
+        async with httpx2.AsyncClient(base_url=platform.base_url, headers=headers, timeout=60) as http:
+            started = time.perf_counter()
+            (await http.post("/api/v1/messaging/messages", json=body)).raise_for_status()
+            while await _there(platform, tenant) < RECIPIENTS:  # noqa: ASYNC110  (the database is asked)
+                await asyncio.sleep(0.1)
+            seconds = time.perf_counter() - started
+    # Kilobytes on Linux.
+    return FanOut(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+async def _there(platform: Platform, tenant: UUID) -> int:
+    with use_context(Context(runtime=platform.runtime, tenant_id=tenant)):
+        async with unit_of_work(read_only=True) as db:
+            return (await db.exec(select(func.count(col(InboxItem.id))))).one()
+
+
+def _settings(directory: Path, url: str, **database: str) -> Settings:
+    values = {"var_dir": directory, "port": 0, "database": {"url": url, **database}, "log_level": "error"}
+    return Settings.model_validate({**values, "inngest": {"engine_port": 0}})
+
+
+def _measure_fan_out(directory: Path, url: str, database: dict[str, str]) -> FanOut:
+    return asyncio.run(_fan_out(_settings(directory, url, **database)))
+
+
+def fan_out(directory: Path, url: str, **database: str) -> FanOut:
+    """From the request to the last inbox. In a process of its own, engine included, so that its memory is its own."""
+    migrate(database.get("owner_url") or url)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measure_fan_out, (directory, url, database))
+
+
+async def _told(settings: Settings) -> list[float]:
+    async with running(settings) as platform:
+        tenant = await platform.provisioning.create_tenant("bench", "Bench")
+        tokens = {}
+        for number in range(CLIENTS):
+            email = f"bench{number}@example.com"
+            member = await platform.provisioning.add_member(tenant, email, roles=[ADMINISTRATOR])
+            tokens[member.user_id] = await platform.auth.token_for(member.user_id, tenant)
+        await platform.functions.registered.wait()
+        return await _broadcast(platform.base_url, tokens)
+
+
+async def _broadcast(base: str, tokens: dict[UUID, str]) -> list[float]:
+    address = base.replace("http", "ws", 1) + "/api/v1/stream"
+    gate = asyncio.Semaphore(_AT_ONCE)
+    seconds: list[float] = []
+    opened: list[Any] = []
+
+    async def follow(token: str) -> ClientConnection:
+        async with gate:
+            headers = {"Authorization": f"Bearer {token}"}
+            connecting = connect(address, additional_headers=headers, proxy=None, compression=None)
+            opened.append(connecting)
+            socket = await connecting.__aenter__()
+            await socket.send(json.dumps({"type": "subscribe", "topic": "messaging.inbox"}))
+            assert [json.loads(await socket.recv())["type"] for _ in range(2)] == ["hello", "subscribed"]  # noqa: S101
+            return socket
+
+    async def receive(socket: ClientConnection, started: float) -> None:
+        while json.loads(await socket.recv())["type"] != "message":
+            pass
+        seconds.append(time.perf_counter() - started)
+
+    sockets = await asyncio.gather(*(follow(token) for token in tokens.values()))
+    body = {**_BODY, "to": [str(user) for user in tokens]}
+    headers = {"Authorization": f"Bearer {next(iter(tokens.values()))}"}
+    async with httpx2.AsyncClient(base_url=base, headers=headers, timeout=60) as http:
+        for _ in range(ROUNDS):
+            started = time.perf_counter()
+            reading = [asyncio.create_task(receive(socket, started)) for socket in sockets]
+            (await http.post("/api/v1/messaging/messages", json=body)).raise_for_status()
+            await asyncio.gather(*reading)
+    await asyncio.gather(*(one.__aexit__(None, None, None) for one in opened))
+    return sorted(seconds)
+
+
+def broadcast(directory: Path, url: str, **database: str) -> list[float]:
+    """Seconds from each request to each client's push, sorted."""
+    migrate(database.get("owner_url") or url)
+    return asyncio.run(_told(_settings(directory, url, **database)))

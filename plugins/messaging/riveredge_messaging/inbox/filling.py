@@ -1,0 +1,90 @@
+"""Puts a message into many inboxes at once, with the deliveries that say so."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from riveredge_messaging.catalog import CatalogTemplate, channels, pinned_template
+from riveredge_messaging.channels.in_app import InAppChannel, InAppEntry, deliver_many, entry_of
+from riveredge_messaging.composing import Look, Reader, compose, load_look
+from riveredge_messaging.models import Delivery, DeliveryStatus, Message
+from riveredge_messaging.rendering import RenderError
+from riveredge_sdk import get_service, session, utcnow
+from riveredge_sdk.features.messaging import MessageChannel, PermanentFailure, RenderedMessage
+from riveredge_sdk.features.people import PEOPLE, Person
+
+
+async def fill_inboxes(message: Message, deliveries: Sequence[Delivery]) -> None:
+    """Put in-app deliveries of one message into inboxes, in the running unit of work.
+
+    The deliveries are new and have been added, but not flushed; at most 1000. Each ends at once, as `delivered` or as
+    what stood in its way. A text is rendered once for all who read it alike.
+    """
+    entries = await _entries(message, deliveries)
+    await session().flush()
+    await deliver_many(entries)
+
+
+async def _entries(message: Message, deliveries: Sequence[Delivery]) -> list[InAppEntry]:
+    channel = channels().get(InAppChannel.id)
+    template = await pinned_template(message.template, message.template_version_id)
+    people = await get_service(PEOPLE).find([delivery.recipient_id for delivery in deliveries])
+    if channel is None or template is None:
+        gone = "template" if template is None else "channel"
+        for delivery in deliveries:
+            _end(delivery, DeliveryStatus.FAILED, f"The {gone} is not there any more.")
+        return []
+    writer = _Writer(template, channel, message, await load_look())
+    entries = []
+    for delivery in deliveries:
+        person = people.get(delivery.recipient_id)
+        if person is None or not person.active:
+            _end(delivery, DeliveryStatus.SKIPPED, "The person cannot be reached on this channel.")
+            continue
+        try:
+            entries.append(writer.entry(delivery, person))
+        except (RenderError, PermanentFailure) as error:
+            _end(delivery, DeliveryStatus.FAILED, f"The template cannot be rendered: {error}")
+        else:
+            delivery.attempts, delivery.address = 1, str(person.id)
+            _end(delivery, DeliveryStatus.DELIVERED)
+    return entries
+
+
+def _end(delivery: Delivery, status: DeliveryStatus, error: str | None = None) -> None:
+    delivery.status, delivery.error, delivery.ended_at = status, error and error[:2000], utcnow()
+
+
+class _Writer:
+    """Renders a message for each kind of reader once."""
+
+    def __init__(self, template: CatalogTemplate, channel: MessageChannel, message: Message, look: Look) -> None:
+        self._template = template
+        self._channel = channel
+        self._message = message
+        self._look = look
+        sources = (template.texts, template.variants, template.partial_texts(html=False))
+        self._is_personal = "reader" in str(sources)
+        self._made: dict[tuple[str, str, UUID | None], InAppEntry] = {}
+
+    def entry(self, delivery: Delivery, person: Person) -> InAppEntry:
+        key = (person.locale, person.timezone, person.id if self._is_personal else None)
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = self._compose(delivery, person)
+        return replace(made, delivery_id=delivery.id, recipient_id=person.id)
+
+    def _compose(self, delivery: Delivery, person: Person) -> InAppEntry:
+        made = compose(self._template, self._channel, self._message.data, Reader.of(person), self._look)
+        return entry_of(
+            RenderedMessage(
+                delivery_id=delivery.id,
+                recipient_id=person.id,
+                address=str(person.id),
+                subject=made.subject,
+                text=made.text,
+                locale=made.locale,
+                options=made.options,
+                category=self._message.category,
+            )
+        )
