@@ -1,30 +1,38 @@
 """What schedules can do with messages."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
-from riveredge_messaging.catalog import find_template
-from riveredge_messaging.declarations import check_data
 from riveredge_messaging.permissions import MESSAGE_SEND
 from riveredge_messaging.service import Messaging
-from riveredge_sdk import Body, get_service
+from riveredge_sdk import Body
 from riveredge_sdk.features.messaging import Notification
-from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.features.scheduling import FireContext, TaskAction
-from riveredge_sdk.problems import invalid_field
+
+Keys = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(default_factory=list, max_length=50)]
 
 
 class SendParams(Body):
     """The message."""
 
     template: Annotated[str, Field(title="Template", description="A template's key.", max_length=100)]
-    to: Annotated[list[UUID], Field(title="To", description="User ids.", min_length=1, max_length=1000)]
+    to: Annotated[list[UUID], Field(default_factory=list, title="To", description="User ids.", max_length=1000)]
+    roles: Annotated[Keys, Field(title="Roles", description="All who hold them when it runs.")]
+    groups: Annotated[Keys, Field(title="Groups", description="All who are in them when it runs.")]
+    topics: Annotated[Keys, Field(title="Topics", description="All who follow them when it runs.")]
+    everyone: Annotated[bool, Field(title="Everyone", description="All members.")] = False
     data: Annotated[dict[str, Any], Field(default_factory=dict, title="Data", description="The template's variables.")]
     channels: Annotated[
-        list[str], Field(default_factory=list, title="Channels", description="None: every channel.", max_length=20)
+        list[str], Field(default_factory=list, title="Channels", description="None: the category's.", max_length=20)
     ]
+    category: Annotated[str | None, Field(title="Category", description="None: the template's.", max_length=100)] = None
+
+    def notification(self) -> Notification:
+        """As the port takes it."""
+        return Notification(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
 class SendMessage(TaskAction[SendParams]):
@@ -39,21 +47,11 @@ class SendMessage(TaskAction[SendParams]):
     transactional = True
 
     async def check(self, params: SendParams) -> None:
-        template = await find_template(params.template)
-        if template is None:
-            raise invalid_field("template", f"There is no template {params.template!r} here.", "unknown_template")
-        check_data(params.data, template.variables)
-        people = await get_service(PEOPLE).find(params.to)
-        for index, user_id in enumerate(params.to):
-            if user_id not in people or not people[user_id].active:
-                raise invalid_field(f"to.{index}", f"{user_id} is no active member here.", "unknown_recipient")
+        await Messaging().check(params.notification())
 
     async def run(self, ctx: FireContext, params: SendParams) -> str:
-        notification = Notification(
-            template=params.template,
-            to=params.to,
-            data=params.data,
-            channels=params.channels,
+        notification = replace(
+            params.notification(),
             idempotency_key=f"scheduling:{ctx.fire_id}",
             correlation=f"scheduling.task:{ctx.task_id}",
         )

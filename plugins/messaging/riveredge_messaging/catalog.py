@@ -115,13 +115,13 @@ async def find_template(key: str) -> CatalogTemplate | None:
         )
     )
     found = (await session().exec(query)).first()
-    return own_template(*found) if found is not None else contributed().get(key)
+    return own_template(*found) if found is not None else find_contributed(key)
 
 
 async def pinned_template(key: str, version_id: UUID | None) -> CatalogTemplate | None:
     """The template as it was when a message was accepted."""
     if version_id is None:
-        return contributed().get(key) or await find_template(key)
+        return find_contributed(key) or await find_template(key)
     query = (
         select(Template, TemplateVersion)
         .join(Template, col(TemplateVersion.template_id) == col(Template.id))
@@ -141,6 +141,11 @@ async def all_templates() -> list[CatalogTemplate]:
     own = {row.key: own_template(row, version) for row, version in (await session().exec(query)).all()}
     found = {**contributed(), **own}
     return [found[key] for key in sorted(found)]
+
+
+def find_contributed(key: str) -> CatalogTemplate | None:
+    """A plugin's template."""
+    return next((_contributed(spec) for spec in contributions(Plugin.message_templates) if spec.id == key), None)
 
 
 def contributed() -> dict[str, CatalogTemplate]:

@@ -91,9 +91,11 @@ async def _items(user_id: UUID, messages: Sequence[Message]) -> list[dict[str, A
     person = (await get_service(PEOPLE).find([user_id])).get(user_id)
     reader = Reader.of(person) if person is not None else Reader()
     look, there = await load_look(), channels()
+    pins = {(message.template, message.template_version_id) for message in messages}
+    templates = {pin: await pinned_template(*pin) for pin in pins}
     made = []
     for message in messages:
-        template = await pinned_template(message.template, message.template_version_id)
+        template = templates[message.template, message.template_version_id]
         item = {"subject": message.template, "text": "", "link": None, "at": message.created_at.isoformat()}
         if template is not None:
             channel = there.get(IN_APP) or there[message.channels[0]]

@@ -1,6 +1,6 @@
 """Mails with secrets: through the installation's server, in the plugins' words, kept nowhere. Implements MAILER."""
 
-from riveredge_messaging.catalog import contributed
+from riveredge_messaging.catalog import find_contributed
 from riveredge_messaging.channels.smtp import EmailChannel, send_mail
 from riveredge_messaging.composing import Reader, compose
 from riveredge_messaging.rendering import RenderError
@@ -17,7 +17,7 @@ class InstallationMailer:
 
     async def send(self, mail: DirectMail) -> None:
         """Render and hand over."""
-        template = contributed().get(mail.template)
+        template = find_contributed(mail.template)
         if template is None:
             raise PermanentFailure(f"No plugin brings the template {mail.template}.")
         try:

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, update
 from sqlmodel import col
 
+from riveredge_messaging import rule_personal
 from riveredge_messaging.inbox.models import Inbox, InboxItem
 from riveredge_messaging.inbox.repository import InboxItems
 from riveredge_messaging.inbox.schemas import InboxOut
@@ -19,7 +20,7 @@ from riveredge_sdk import session
 
 
 async def export(user_id: UUID) -> dict[str, Any]:
-    """Inbox, deliveries and devices, as JSON."""
+    """Inbox, deliveries, devices, and what the rules hold, as JSON."""
     items = await InboxItems().all(col(InboxItem.recipient_id) == user_id)
     devices = await Devices().all(col(Device.user_id) == user_id)
     sent = await Deliveries().all(col(Delivery.recipient_id) == user_id)
@@ -27,6 +28,7 @@ async def export(user_id: UUID) -> dict[str, Any]:
         "inbox": [InboxOut.model_validate(item).model_dump(mode="json") for item in items],
         "deliveries": [DeliveryOut.model_validate(row).model_dump(mode="json") for row in sent],
         "devices": [DeviceOut.model_validate(device).model_dump(mode="json") for device in devices],
+        **await rule_personal.export(user_id),
     }
 
 
@@ -37,4 +39,4 @@ async def erase(user_id: UUID) -> int:
     devices = await session().exec(delete(Device).where(col(Device.user_id) == user_id))
     held = (col(Delivery.recipient_id) == user_id, col(Delivery.address).is_not(None))
     cleared = await session().exec(update(Delivery).where(*held).values(address=None, error=None))
-    return removed.rowcount + devices.rowcount + cleared.rowcount
+    return removed.rowcount + devices.rowcount + cleared.rowcount + await rule_personal.erase(user_id)

@@ -175,14 +175,19 @@ def variables_of(source: str, partials: Partials = _NONE) -> set[str]:
     Raises:
         RenderError: its syntax is not right, or not available.
     """
+    return set(_variables_of(source, tuple(sorted(partials.items()))))
+
+
+@lru_cache(maxsize=1024)
+def _variables_of(source: str, partials: tuple[tuple[str, str], ...]) -> frozenset[str]:
     try:
-        tree = _parse(source, partials)
+        tree = _parse(source, dict(partials))
     except TemplateError as error:
         raise RenderError(_message(error)) from None
     except RecursionError:
         raise RenderError(f"this nests more than {MAX_NESTING} deep") from None
     assigned = {name.name for loop in tree.find_all(nodes.For) for name in _names(loop.target)} | {_LOOP}
-    return {name.name for name in tree.find_all(nodes.Name) if name.ctx == "load"} - assigned
+    return frozenset(name.name for name in tree.find_all(nodes.Name) if name.ctx == "load") - assigned
 
 
 def includes_of(source: str) -> set[str]:

@@ -29,7 +29,7 @@ from riveredge_messaging.stopping import cancel_about
 from riveredge_sdk import current_context, current_principal, publish, savepoint, timers, utcnow
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import Notification
-from riveredge_sdk.problems import FieldError, Invalid, invalid_field
+from riveredge_sdk.problems import Conflict, FieldError, Invalid, invalid_field
 
 # How far ahead a message may be sent.
 MAX_AHEAD_DAYS = 366
@@ -67,19 +67,28 @@ class Messaging:
         if known is not None:
             return known
         message = await self._checked(notification)
-        try:
-            async with savepoint():
-                await Messages().add(message)
-        except IntegrityError:
+        if not await self._add(message):
             # Somebody else has used the key at the same time.
             known = await self._known(notification, strict=strict)
             if known is None:
-                raise
+                raise Conflict("The message with this key is being taken back: try again.")
             return known
         ACCEPTED.labels(message.kind).inc()
         note(message.id, rule="accept", verdict=Verdict.LET_THROUGH, reason="accepted")
         await self._start(message)
         return message
+
+    async def _add(self, message: Message) -> bool:
+        """Insert the message; False if there is one with its key."""
+        if message.idempotency_key is None:
+            await Messages().add(message)
+            return True
+        try:
+            async with savepoint():
+                await Messages().add(message)
+        except IntegrityError:
+            return False
+        return True
 
     async def _known(self, notification: Notification, *, strict: bool) -> Message | None:
         key = notification.idempotency_key
@@ -105,6 +114,14 @@ class Messaging:
         await expand(message, INLINE)
         if message.stage == Stage.EXPANDING:
             publish(MESSAGE_DUE, MessageRef(message_id=message.id))
+
+    async def check(self, notification: Notification) -> None:
+        """See that a message would be accepted.
+
+        Raises:
+            Invalid: as for `send`.
+        """
+        await self._checked(notification)
 
     async def dry_run(self, notification: Notification, limit: int) -> tuple[Message, CatalogTemplate, list[Planned]]:
         """What would become of a message for the first `limit` people. Nothing is written or sent.

@@ -11,7 +11,7 @@ from riveredge_messaging.catalog import (
     CatalogTemplate,
     all_templates,
     channels,
-    contributed,
+    find_contributed,
     find_template,
     own_template,
 )
@@ -120,7 +120,7 @@ async def create_template(body: TemplateIn) -> TemplateDetail:
 
 @router.post("/from-contributed/{key}", require=TEMPLATE_WRITE, summary="Begin a draft with a plugin's texts")
 async def copy_contributed_template(key: str) -> TemplateDetail:
-    found = contributed().get(key)
+    found = find_contributed(key)
     if found is None:
         raise invalid_field("key", f"No plugin brings a template {key[:100]!r}.", "unknown_template")
     body = TemplateIn.model_validate(

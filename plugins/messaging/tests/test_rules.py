@@ -1,0 +1,276 @@
+"""The rules decide in their order, say why, and are asked again after a delivery has waited."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from riveredge_messaging import plugin
+from riveredge_messaging.preferences import Choices
+from riveredge_sdk import unit_of_work
+from riveredge_sdk.context import use_context
+from riveredge_sdk.features.message_categories import CategoryKind, MessageCategory
+from riveredge_sdk.testing.platform import ApiClient, EngineControl, Mailbox, PlatformUnderTest
+from riveredge_sdk.testing.plugin import AsUser
+
+API = "/api/v1/messaging"
+EMAIL, IN_APP = "messaging.email", "messaging.in_app"
+Made = dict[str, Any]
+
+
+def user_id(client: ApiClient) -> str:
+    assert client.user is not None
+    return str(client.user.id)
+
+
+def category(client: ApiClient, key: str, **rules: Any) -> str:
+    made = client.post(f"{API}/categories", json={"key": key, "title": key, **rules})
+    assert made.status_code == 201, made.text
+    return key
+
+
+def send(client: ApiClient, product: str = "x", to: str = "", **more: Any) -> Made:
+    body = {"template": "messaging.welcome", "to": [to or user_id(client)], "data": {"product": product}, **more}
+    answer = client.post(f"{API}/messages", json=body)
+    assert answer.status_code == 202, answer.text
+    made: Made = answer.json()
+    return made
+
+
+def states(client: ApiClient, message: Made) -> dict[str, tuple[str, str | None]]:
+    """The status and the reason of each delivery."""
+    found = client.get(f"{API}/messages/{message['id']}").json()["deliveries"]
+    return {each["channel"]: (each["status"], each["reason"]) for each in found}
+
+
+def words(client: ApiClient, message: Made) -> list[str]:
+    return [line["words"] for line in client.get(f"{API}/messages/{message['id']}/timeline").json()["decisions"]]
+
+
+ADA = UUID(int=1)
+
+
+@pytest.mark.parametrize(
+    ("policies", "chosen", "kind", "expected"),
+    [
+        ({}, {}, "ordinary", (True, "default_on", False)),
+        ({}, {("", EMAIL): False}, "ordinary", (False, "refused_channel", False)),
+        ({}, {("", EMAIL): False, ("a.b", ""): True}, "ordinary", (True, "chosen_category", False)),
+        ({}, {("a.b", ""): True, ("a.b", EMAIL): False}, "ordinary", (False, "refused_both", False)),
+        ({}, {("", ""): False}, "ordinary", (False, "refused_all", False)),
+        ({}, {("", ""): False}, "transactional", (True, "kind_transactional", True)),
+        ({}, {("a.b", EMAIL): False}, "critical", (True, "kind_critical", True)),
+        ({("a.b", EMAIL): "mandatory"}, {("a.b", EMAIL): False}, "ordinary", (True, "policy_mandatory", True)),
+        ({("", EMAIL): "forbidden"}, {("a.b", EMAIL): True}, "critical", (False, "policy_forbidden", True)),
+        ({("a.b", ""): "off"}, {}, "ordinary", (False, "policy_off", False)),
+        ({("a.b", ""): "off"}, {("", EMAIL): True}, "ordinary", (True, "chosen_channel", False)),
+        ({("", EMAIL): "forbidden", ("a.b", EMAIL): "mandatory"}, {}, "ordinary", (True, "policy_mandatory", True)),
+    ],
+)
+def test_who_has_the_last_word(
+    policies: dict[tuple[str, str], str],
+    chosen: dict[tuple[str, str], bool],
+    kind: CategoryKind,
+    expected: tuple[bool, str, bool],
+) -> None:
+    answer = Choices(policies, {ADA: chosen}).answer(ADA, MessageCategory(id="a.b", title="B", kind=kind), EMAIL)
+    assert (answer.on, answer.reason, answer.locked) == expected
+
+
+@pytest.mark.database
+def test_people_choose_and_the_organisation_decides(client: ApiClient, as_user: AsUser) -> None:
+    ada = as_user({"messaging.inbox.use"})
+    category(client, "acme.offers")
+    category(client, "acme.safety", mandatory=True)
+    rule = {"category": "acme.offers", "channel": "messaging.push", "rule": "forbidden"}
+    assert client.post(f"{API}/policies", json=rule).status_code == 201
+    assert client.post(f"{API}/policies", json=rule).status_code == 409
+    chosen = ada.put(f"{API}/preferences", json={"choices": [{"channel": EMAIL, "on": False}]})
+    assert chosen.status_code == 200, chosen.text
+    lines = {
+        (each["key"], line["channel"]): (line["on"], line["locked"], line["reason"])
+        for each in chosen.json()["categories"]
+        for line in each["channels"]
+    }
+    assert lines["acme.offers", EMAIL] == (False, False, "refused_channel")
+    assert lines["acme.offers", IN_APP] == (True, False, "default_on")
+    assert lines["acme.offers", "messaging.push"] == (False, True, "policy_forbidden")
+    assert lines["acme.safety", EMAIL] == (True, True, "policy_mandatory")
+    refused = ada.put(
+        f"{API}/preferences", json={"choices": [{"category": "acme.safety", "channel": EMAIL, "on": False}]}
+    )
+    assert (refused.status_code, refused.json()["reason"]) == (409, "policy_mandatory")
+    unknown = ada.put(f"{API}/preferences", json={"choices": [{"category": "no.such", "on": True}]})
+    assert [error["field"] for error in unknown.json()["errors"]] == ["choices.0.category"]
+    message = send(client, to=user_id(ada), category="acme.offers", channels=[EMAIL, IN_APP])
+    assert states(client, message)[EMAIL] == ("skipped", "refused_channel")
+    why = as_user({"messaging.message.read"}).get(
+        f"{API}/messages/why",
+        params={"person": user_id(ada), "category": "acme.offers", "channel": EMAIL},
+        headers={"Accept-Language": "zh-CN"},
+    )
+    (line,) = why.json()["items"]
+    assert (line["words"], line["delivery"]["status"]) == ("本人不愿在此渠道接收消息。", "skipped")
+    nobody = client.get(f"{API}/messages/why", params={"person": user_id(ada), "template": "acme.other"}).json()
+    assert (nobody["items"], nobody["words"].startswith("No message was for this person")) == ([], True)
+    assert client.get(f"{API}/preferences/of/{user_id(ada)}").json()["channels"] == {EMAIL: False}
+    back = ada.put(f"{API}/preferences", json={"choices": [{"channel": EMAIL, "on": None}]}).json()
+    assert back["channels"] == {}
+
+
+@pytest.mark.database
+def test_five_hundred_triggers_are_one_digest(
+    client: ApiClient, engine: EngineControl, platform: PlatformUnderTest
+) -> None:
+    # As many as a digest holds, so that the last one sends it off.
+    category(client, "acme.changes", digest={"window_s": 600, "max_items": 500}, channels=[IN_APP])
+
+    def trigger(number: int) -> str:
+        return str(send(client, f"P{number:03}", category="acme.changes")["id"])
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(trigger, range(500)))
+    platform.settle()
+    (item,) = client.get(f"{API}/inbox").json()["items"]
+    assert item["subject"] == "500 messages"
+    assert {f"- Welcome to P{number:03}" for number in range(500)} == set(item["text"].split("\n")) - {""}
+    assert states(client, {"id": ids[250]}) == {IN_APP: ("digested", "digested")}
+    assert any("a digest with 500 messages" in each for each in words(client, {"id": ids[250]}))
+    # The next one opens a digest of its own, and goes out as it is when nothing joins it.
+    alone = send(client, "alone", category="acme.changes")
+    engine.advance(minutes=11)
+    platform.settle()
+    assert states(client, alone) == {IN_APP: ("delivered", None)}
+    assert client.get(f"{API}/inbox").json()["items"][0]["subject"] == "Welcome to alone"
+
+
+def test_digests_of_other_kinds(client: ApiClient, engine: EngineControl, platform: PlatformUnderTest) -> None:
+    category(client, "acme.few", digest={"window_s": 3600, "max_items": 3, "leading": True}, channels=[IN_APP])
+    for number in range(4):
+        send(client, f"P{number}", category="acme.few")
+    send(client, "other", category="acme.few", digest_key="another")
+    platform.settle()
+    subjects = {item["subject"] for item in client.get(f"{API}/inbox").json()["items"]}
+    # The first went at once; the next three were enough for a digest; another key is another digest's first.
+    assert subjects == {"Welcome to P0", "3 messages", "Welcome to other"}
+    cancelled = send(client, "gone", category="acme.few", digest_key="another", correlation="a.b:7")
+    assert states(client, cancelled) == {IN_APP: ("deferred", "digest")}
+    assert client.post(f"{API}/messages/cancel", json={"correlation": "a.b:7"}).json() == {"deliveries": 1}
+    engine.advance(hours=2)
+    assert len(client.get(f"{API}/inbox").json()["items"]) == 3
+    now = engine.now()
+    at = [f"{now + timedelta(hours=hours):%H}:00" for hours in (2, 6)]
+    category(client, "acme.daily", digest={"at": at}, channels=[IN_APP])
+    waiting = send(client, category="acme.daily")
+    (delivery,) = waiting["deliveries"]
+    assert delivery["due_at"].endswith(f"T{at[0]}:00Z"), (delivery, at)
+    wrong = client.post(f"{API}/categories", json={"key": "a.b", "title": "x", "digest": {"template": "no.such"}})
+    assert [error["field"] for error in wrong.json()["errors"]] == ["digest.template"]
+
+
+@pytest.mark.database
+def test_quiet_hours_hold_what_can_wait(client: ApiClient, engine: EngineControl, mail_settings: Mailbox) -> None:
+    now = engine.now()
+    window = {"from": f"{now - timedelta(hours=1):%H:%M}", "until": f"{now + timedelta(hours=2):%H:%M}"}
+    kept = client.put(f"{API}/preferences/quiet-hours", json={"windows": [window], "zone": "UTC"})
+    assert (kept.status_code, kept.json()["own"]) == (200, True), kept.text
+    category(client, "acme.alarm", kind="critical")
+    plain = send(client, "plain", channels=[EMAIL, IN_APP])
+    short = send(client, "short", channels=[EMAIL], expires_at=(now + timedelta(minutes=30)).isoformat())
+    alarm = send(client, "alarm", channels=[EMAIL], category="acme.alarm")
+    engine.platform.settle()
+    assert states(client, plain) == {EMAIL: ("deferred", "quiet"), IN_APP: ("delivered", None)}
+    assert states(client, short) == {EMAIL: ("expired", "expires_in_quiet")}
+    assert states(client, alarm) == {EMAIL: ("sent", None)}
+    # The engine forgets, the timers do not; and what is not wanted any more does not come.
+    engine.forget()
+    unwanted = send(client, "unwanted", channels=[EMAIL], category=category(client, "acme.offers"))
+    client.put(f"{API}/preferences", json={"choices": [{"category": "acme.offers", "on": False}]})
+    # Until quiet is over, and what is held has gone out one after the other.
+    engine.advance(hours=2, minutes=6)
+    engine.platform.settle()
+    assert states(client, plain)[EMAIL] == ("sent", None)
+    assert states(client, unwanted) == {EMAIL: ("skipped", "refused_category")}
+    assert {mail.message["Subject"] for mail in mail_settings.mails} == {"Welcome to alarm", "Welcome to plain"}
+    assert any(each.startswith("Quiet hours until") for each in words(client, plain))
+    assert client.post(f"{API}/preferences/quiet-hours/reset").json()["own"] is False
+    wrong = client.put(f"{API}/preferences/quiet-hours", json={"windows": [], "zone": "Mars/Base"})
+    assert [error["field"] for error in wrong.json()["errors"]] == ["zone"]
+
+
+@pytest.mark.database
+def test_escalation_stops_when_the_message_is_read(
+    client: ApiClient, engine: EngineControl, mail_settings: Mailbox
+) -> None:
+    category(
+        client,
+        "acme.task",
+        channels=[IN_APP, EMAIL],
+        escalation=[{"channel": EMAIL, "after_s": 600}],
+        throttle={"messages": 1, "per_s": 3600},
+    )
+    read, unread = send(client, "read", category="acme.task"), send(client, "unread", category="acme.task")
+    engine.platform.settle()
+    assert states(client, unread) == {EMAIL: ("deferred", "escalation"), IN_APP: ("delivered", None)}
+    items = {item["subject"]: item["id"] for item in client.get(f"{API}/inbox").json()["items"]}
+    assert client.post(f"{API}/inbox/{items['Welcome to read']}/read").status_code == 200
+    engine.advance(minutes=11)
+    engine.platform.settle()
+    assert states(client, read)[EMAIL] == ("skipped", "read_already")
+    assert states(client, unread)[EMAIL] == ("sent", None)
+    # One an hour: the next one waits for its turn.
+    third = send(client, "third", category="acme.task")
+    engine.advance(minutes=11)
+    engine.platform.settle()
+    assert states(client, third)[EMAIL] == ("deferred", "throttle")
+    engine.advance(hours=1)
+    engine.platform.settle()
+    assert states(client, third)[EMAIL] == ("sent", None)
+    assert [mail.message["Subject"] for mail in mail_settings.mails] == ["Welcome to unread", "Welcome to third"]
+
+
+@pytest.mark.database
+def test_what_is_known_of_a_person_is_told_and_erased(
+    client: ApiClient, platform: PlatformUnderTest, engine: EngineControl
+) -> None:
+    category(client, "acme.changes", digest={"window_s": 60}, channels=[IN_APP])
+    client.put(f"{API}/preferences", json={"choices": [{"category": "acme.changes", "on": True}]})
+    client.put(f"{API}/preferences/quiet-hours", json={"windows": []})
+    topic = client.post(f"{API}/topics", json={"key": "acme.thing:7"}).json()
+    client.post(f"{API}/topics/{topic['id']}/subscribe")
+    for _ in range(2):
+        send(client, category="acme.changes")
+    engine.advance(minutes=2)
+    platform.settle()
+    assert client.user is not None
+    me = client.user
+
+    def run(work: Any) -> Any:
+        async def inside() -> Any:
+            with use_context(platform.context(me.tenant)):
+                async with unit_of_work():
+                    return await work(me.id)
+
+        return platform.run(inside())
+
+    told = run(plugin.export_personal_data)
+    assert (told["topics"], told["quiet_hours"], len(told["sent_messages"])) == (
+        ["acme.thing:7"],
+        {"windows": [], "zone": None},
+        2,
+    )
+    assert told["preferences"] == [{"category": "acme.changes", "channel": "", "on": True}]
+    assert {"digest", "digested", "all_clear"} <= {each["reason"] for each in told["decisions"]}
+    assert run(plugin.erase_personal_data) > 0
+    left = run(plugin.export_personal_data)
+    assert [left[name] for name in ("preferences", "quiet_hours", "topics", "sent_messages", "inbox")] == [
+        [],
+        None,
+        [],
+        [],
+        [],
+    ]
+    digest = client.get(f"{API}/messages", params={"sort": "-created_at"}).json()["items"][0]
+    assert (digest["kind"], digest["data"]) == ("digest", {"count": 0, "items": []})
