@@ -1,5 +1,6 @@
 """`/api/v1/messaging/deliveries`: each message to each person on each channel."""
 
+import json
 from typing import Annotated
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from fastapi import Query
 from riveredge_messaging import stopping
 from riveredge_messaging.permissions import MESSAGE_READ, MESSAGE_SEND
 from riveredge_messaging.repository import Deliveries
-from riveredge_messaging.schemas import DeliveryOut
+from riveredge_messaging.schemas import Count, DeliveryOut, RetryIn
 from riveredge_sdk import ListQuery, Page, Router
 
 router = Router(prefix="/deliveries", tag="Messaging: deliveries", audit="messaging.delivery")
@@ -18,6 +19,13 @@ deliveries = Deliveries()
 @router.get(require=MESSAGE_READ, summary="List deliveries")
 async def list_deliveries(query: Annotated[ListQuery, Query()]) -> Page[DeliveryOut]:
     return await deliveries.page(query, into=DeliveryOut)
+
+
+@router.post("/retry", require=MESSAGE_SEND, status=202, summary="Try again all failed deliveries that match")
+async def retry_deliveries(body: RetryIn) -> Count:
+    """Of up to 200 messages; call it again until it answers 0."""
+    condition = deliveries.condition(json.dumps(body.filter) if body.filter else None)
+    return Count(deliveries=await stopping.retry_matching(condition))
 
 
 @router.get("/{delivery_id}", require=MESSAGE_READ, summary="One delivery")

@@ -37,18 +37,28 @@ async def flush(bucket_id: UUID) -> int:
         .with_for_update()
     )
     rows = (await session().exec(query)).all()
-    ids = list(dict.fromkeys(row.message_id for row in rows))
-    DIGEST_SIZE.observe(len(ids))
-    if len(ids) > 1:
-        await _send_together(bucket, rows, await _messages(ids))
-    elif rows:
-        await release_rows(rows)
-    return len(ids)
+    messages = await _current(rows)
+    DIGEST_SIZE.observe(len(messages))
+    alone = len(messages) == 1
+    # What is over, cancelled or alone goes the way of all that has waited.
+    await release_rows([row for row in rows if alone or row.message_id not in messages])
+    if len(messages) > 1:
+        await _send_together(bucket, [row for row in rows if row.message_id in messages], list(messages.values()))
+    return len(messages)
 
 
-async def _messages(ids: Sequence[UUID]) -> list[Message]:
+async def _current(rows: Sequence[Delivery]) -> dict[UUID, Message]:
+    """The messages that are still to be sent, oldest first."""
+    ids = list({row.message_id for row in rows})
     found = (await session().exec(select(Message).where(col(Message.id).in_(ids)).order_by(col(Message.id)))).all()
-    return [message for message in found if message.cancelled_at is None]
+    now = utcnow()
+    return {
+        message.id: message
+        for message in found
+        if message.cancelled_at is None
+        and message.paused_at is None
+        and (message.expires_at is None or message.expires_at > now)
+    }
 
 
 async def _send_together(bucket: Bucket, rows: Sequence[Delivery], messages: Sequence[Message]) -> None:

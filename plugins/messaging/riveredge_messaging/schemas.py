@@ -148,6 +148,14 @@ class CancelIn(Body):
     correlation: Annotated[str, Field(min_length=1, max_length=200, description="What they are about.")]
 
 
+class RetryIn(Body):
+    """Which of the failed deliveries to try again."""
+
+    filter: Annotated[
+        dict[str, Any] | None, Field(description="As in the list of deliveries, for example by channel; null: all.")
+    ] = None
+
+
 class Count(BaseModel):
     """How many deliveries that concerned."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, and_, update
 from sqlmodel import col, select
 
 from riveredge_messaging.decisions import note
@@ -27,6 +27,8 @@ RETRIABLE = (
 )
 FAILED = (DeliveryStatus.FAILED,)
 PAGE = 500
+# So many messages are taken up by one request.
+MAX_MESSAGES = 200
 
 
 async def cancel(message: Message) -> int:
@@ -161,10 +163,14 @@ async def resume(message: Message) -> None:
         publish(MESSAGE_DUE, ref)
 
 
-async def retry_failed(message: Message) -> int:
-    """Take up all deliveries that have failed; how many those are. The row is locked."""
+async def retry_failed(message: Message, condition: ColumnElement[bool] | None = None) -> int:
+    """Take up the deliveries that have failed, or those of them that meet a condition; how many those are.
+
+    The message's row is locked.
+    """
+    mine = col(Delivery.message_id) == message.id
     count = await _move(
-        col(Delivery.message_id) == message.id,
+        mine if condition is None else and_(mine, condition),
         FAILED,
         status=DeliveryStatus.DEFERRED,
         reason=None,
@@ -176,6 +182,16 @@ async def retry_failed(message: Message) -> int:
         note(message.id, rule="retry", verdict=Verdict.INFO, reason="retried_many", detail={"deliveries": count})
         await session().flush()
         publish(MESSAGE_RESUMED, MessageRef(message_id=message.id, round=message.version + 1))
+    return count
+
+
+async def retry_matching(condition: ColumnElement[bool]) -> int:
+    """Take up the failed deliveries that meet a condition, of up to `MAX_MESSAGES` messages; how many those are."""
+    query = select(Delivery.message_id).where(condition, col(Delivery.status).in_(FAILED)).distinct()
+    ids = (await session().exec(query.order_by(col(Delivery.message_id)).limit(MAX_MESSAGES))).all()
+    count = 0
+    for message_id in ids:
+        count += await retry_failed(await Messages().get(message_id, lock=True), condition)
     return count
 
 

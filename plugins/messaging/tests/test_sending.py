@@ -160,9 +160,13 @@ def test_a_broadcast_is_paused_resumed_and_only_its_failures_tried_again(
     assert (done["status"], done["recipients"], done["complete"]) == ("partly_failed", 7, True)
     assert sorted(done["deliveries"].items()) == [("failed", 1), ("sent", 6)]
     mail_settings.server.reply = None
+    elsewhere = {"conditions": [{"field": "channel", "op": "eq", "value": "messaging.in_app"}]}
+    retry = "/api/v1/messaging/deliveries/retry"
+    assert client.post(retry, json={"filter": elsewhere}).json() == {"deliveries": 0}
     assert client.post(f"{place}/retry-failed").json() == {"deliveries": 1}
     engine.platform.settle()
     assert client.get(f"{place}/progress").json()["status"] == "delivered"
+    assert client.post(retry, json={}).json() == {"deliveries": 0}
     received = [address for mail in mail_settings.mails for address in mail.recipients]
     assert (len(received), len(set(received))) == (7, 7)
     words = [line["words"] for line in client.get(f"{place}/timeline").json()["decisions"]]
