@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from riveredge_messaging import digests
@@ -81,9 +82,11 @@ async def _send_together(bucket: Bucket, rows: Sequence[Delivery], messages: Seq
     await session().flush()
     note(together.id, rule="digest", verdict=Verdict.INFO, reason="digest_of", detail={"count": len(messages)})
     bucket.message_id = together.id
+    # One statement for all of them: they are locked, and nobody looks at them here any more.
+    ended = {"status": DeliveryStatus.DIGESTED, "ended_at": utcnow(), "reason": "digested"}
+    gathered = col(Delivery.id).in_([row.id for row in rows])
+    await session().exec(update(Delivery).where(gathered).values(**ended, due_at=None, held_by=None))
     for row in rows:
-        row.status, row.ended_at, row.reason = DeliveryStatus.DIGESTED, utcnow(), "digested"
-        row.due_at = row.held_by = None
         note(
             row.message_id,
             rule="digest",

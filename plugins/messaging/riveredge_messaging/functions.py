@@ -96,6 +96,7 @@ async def _prepare(delivery_id: UUID) -> tuple[RenderedMessage, MessageChannel]:
             locale=rendered.locale,
             data=message.data,
             options=rendered.options,
+            category=message.category,
         ),
         channel,
     )

@@ -124,20 +124,22 @@ def test_people_choose_and_the_organisation_decides(client: ApiClient, as_user: 
 def test_five_hundred_triggers_are_one_digest(
     client: ApiClient, engine: EngineControl, platform: PlatformUnderTest
 ) -> None:
+    # SQLite lets one writer in at a time, so that there many are no harder than some.
+    count, at_once = (500, 16) if platform.kind == "postgresql" else (60, 4)
     # As many as a digest holds, so that the last one sends it off.
-    category(client, "acme.changes", digest={"window_s": 600, "max_items": 500}, channels=[IN_APP])
+    category(client, "acme.changes", digest={"window_s": 600, "max_items": count}, channels=[IN_APP])
 
     def trigger(number: int) -> str:
         return str(send(client, f"P{number:03}", category="acme.changes")["id"])
 
-    with ThreadPoolExecutor(8) as pool:
-        ids = list(pool.map(trigger, range(500)))
+    with ThreadPoolExecutor(at_once) as pool:
+        ids = list(pool.map(trigger, range(count)))
     platform.settle()
     (item,) = client.get(f"{API}/inbox").json()["items"]
-    assert item["subject"] == "500 messages"
-    assert {f"- Welcome to P{number:03}" for number in range(500)} == set(item["text"].split("\n")) - {""}
-    assert states(client, {"id": ids[250]}) == {IN_APP: ("digested", "digested")}
-    assert any("a digest with 500 messages" in each for each in words(client, {"id": ids[250]}))
+    assert item["subject"] == f"{count} messages"
+    assert {f"- Welcome to P{number:03}" for number in range(count)} == set(item["text"].split("\n")) - {""}
+    assert states(client, {"id": ids[25]}) == {IN_APP: ("digested", "digested")}
+    assert any(f"a digest with {count} messages" in each for each in words(client, {"id": ids[25]}))
     # The next one opens a digest of its own, and goes out as it is when nothing joins it.
     alone = send(client, "alone", category="acme.changes")
     engine.advance(minutes=11)
