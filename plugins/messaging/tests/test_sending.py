@@ -51,7 +51,7 @@ def test_a_thousand_identical_triggers_are_one_message(client: ApiClient, platfo
         return answer.status_code, answer.json().get("id", answer.text)
 
     # SQLite lets one writer in at a time, so that there many are no harder than some.
-    count, at_once = (1000, 16) if platform.kind == "postgresql" else (100, 4)
+    count, at_once = (1000, 16) if platform.kind == "postgresql" else (100, 2)
     with ThreadPoolExecutor(at_once) as pool:
         answers = set(pool.map(trigger, range(count)))
     assert len(answers) == 1, answers
