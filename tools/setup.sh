@@ -97,10 +97,12 @@ have=$(cat "$stamp" 2>/dev/null || true)
 if [ "$have" != "dev $want" ] && [ "$have" != "$mode $want" ]; then
   say "installing the locked dependencies into .venv"
   [ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
-  "$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+  # Compiled once here: where Python is told to write no bytecode, each process would compile all of it again.
+  "$uv" pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
   editable=()
   for member in "${members[@]}"; do editable+=(-e "$member"); done
   "$uv" pip install --quiet --python .venv/bin/python --no-deps "${editable[@]}"
+  .venv/bin/python -m compileall -q "${members[@]}"
   printf '%s' "$mode $want" >"$stamp"
 fi
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from sqlalchemy.orm import Session
 
 from riveredge_kernel import __version__, health, static
 from riveredge_kernel.archives.assembly import ArchiveParts
@@ -240,12 +241,17 @@ class _Commits:
         self._stream = stream
 
     async def before(self, unit: Transaction) -> None:
-        if unit.events:
-            await self._outbox.write(unit.session, unit.events)
-        if unit.records:
-            await audit.write(unit.session, unit.records)
+        await unit.session.run_sync(self._write, unit)
         # Last, because it takes the channels' rows, which others may be waiting for.
         await self._stream.write(unit)
+
+    def _write(self, session: Session, unit: Transaction) -> None:
+        # What the caller has added comes first.
+        session.flush()
+        if unit.events:
+            self._outbox.write(session, unit.events)
+        if unit.records:
+            audit.write(session, unit.records)
 
     def after(self, unit: Transaction) -> None:
         if unit.events:

@@ -6,23 +6,25 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, insert
+from sqlalchemy.orm import Session
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.audit.models import AuditEntry, AuditMaintenance
 from riveredge_kernel.db.database import Database
+from riveredge_kernel.db.own_rows import add_rows, fresh
 from riveredge_sdk.audit import AuditRecord
 from riveredge_sdk.context import Context, current_context
-from riveredge_sdk.models import utcnow, uuid7
+from riveredge_sdk.models import utcnow
 from riveredge_sdk.runtime import Runtime
 
+_INSERT = insert(AuditEntry.__table__)  # type: ignore[attr-defined]
 
-async def write(session: AsyncSession, records: Sequence[AuditRecord]) -> None:
+
+def write(session: Session, records: Sequence[AuditRecord]) -> None:
     """Add entries, in the running transaction, for the running context."""
     context, now = current_context(), utcnow()
-    await session.flush()
-    rows = [{"id": uuid7(), "created_at": now, "updated_at": now, "version": 1, **_row(r, context)} for r in records]
-    await session.exec(insert(AuditEntry), params=rows)
+    add_rows(session, _INSERT, [{**fresh(now), **_row(record, context)} for record in records])
 
 
 def entry(record: AuditRecord, *, actor_kind: str | None = None, context: Context | None = None) -> AuditEntry:

@@ -17,6 +17,8 @@ from riveredge_sdk.http import MAX_PAGE, ListQuery, Page, Router
 from riveredge_sdk.repository import Repository
 from riveredge_sdk.uow import unit_of_work
 
+MEDIA_TYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
+
 
 class AuditOut(BaseModel):
     """An entry."""
@@ -78,14 +80,20 @@ def audit_router() -> Router:
     async def list_audit_entries(query: Annotated[ListQuery, Query()]) -> Page[AuditOut]:
         return await entries.page(query, into=AuditOut)
 
-    @router.get("/export", require="kernel.audit.read", summary="The audit log as a file", response_model=None)
+    @router.get(
+        "/export",
+        require="kernel.audit.read",
+        summary="The audit log as a file",
+        response_model=None,
+        response_class=StreamingResponse,
+        responses={200: {"content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()}}},
+    )
     async def export_audit_entries(query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
         """Oldest first. Cells of the table that a spreadsheet would take for a formula begin with an apostrophe."""
         # The first page now, so that a wrong filter is answered by a problem.
         first = await entries.page(query.page(None), into=AuditOut)
-        media = "text/csv; charset=utf-8" if query.format == "csv" else "application/x-ndjson"
         headers = {"Content-Disposition": f'attachment; filename="audit.{query.format}"'}
-        return StreamingResponse(_lines(entries, first, query), media_type=media, headers=headers)
+        return StreamingResponse(_lines(entries, first, query), media_type=MEDIA_TYPES[query.format], headers=headers)
 
     @router.get("/{entry_id}", require="kernel.audit.read", summary="One entry")
     async def get_audit_entry(entry_id: UUID) -> AuditOut:

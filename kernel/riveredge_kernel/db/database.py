@@ -17,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.db.grants import Listener, listening
 from riveredge_kernel.db.scope import Scope, scope_info
+from riveredge_kernel.db.sqlite import WRITING, WriterTurns
 from riveredge_kernel.db.wall import TenantSession, guard, seal
 from riveredge_kernel.metrics import SYSTEM_SESSIONS
 from riveredge_kernel.settings import Settings
@@ -33,9 +34,6 @@ log = structlog.get_logger(__name__)
 BeforeCommit = Callable[["Transaction"], Awaitable[None]]
 AfterCommit = Callable[["Transaction"], None]
 
-# How long a SQLite writer waits for the one before it.
-_BUSY_MS = 10_000
-_BEGIN = "riveredge_begin"
 # After this time without use a connection is looked at before it is used again.
 _IDLE_SECONDS = 5.0
 _USED = "riveredge_used"
@@ -92,19 +90,18 @@ class Database:
         self.kind = url.get_backend_name()
         self._production = settings.environment == "production"
         size = settings.database.pool_size
-        self.app = _engine(url, size)
+        turns = WriterTurns()
+        self.app = _engine(url, size, turns)
         event.listen(self.app.sync_engine, "before_cursor_execute", guard)
-        self.system_engine = _engine(make_url(settings.database.system_url or url), min(size, 5))
+        self.system_engine = _engine(make_url(settings.database.system_url or url), min(size, 5), turns)
         # Told after each commit that changed what somebody may do.
         self.on_grants: Listener | None = None
         self.replica: AsyncEngine | None = None
         if settings.database.read_url:
-            self.replica = _engine(make_url(settings.database.read_url), size)
+            self.replica = _engine(make_url(settings.database.read_url), size, turns)
             event.listen(self.replica.sync_engine, "before_cursor_execute", guard)
-        # SQLite lets one writer in at a time. Taking the lock at the start means waiting; taking it half-way means
-        # failing when somebody else wrote meanwhile.
-        self._writing = self.app.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
-        self._system_writing = self.system_engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        self._writing = self.app.execution_options(**WRITING)
+        self._system_writing = self.system_engine.execution_options(**WRITING)
 
     @asynccontextmanager
     async def unit_of_work(
@@ -207,11 +204,10 @@ async def _session(engine: AsyncEngine, scope: Scope, on_grants: Listener | None
         yield session
 
 
-def _engine(url: URL, pool_size: int) -> AsyncEngine:
+def _engine(url: URL, pool_size: int, turns: WriterTurns) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         made = create_async_engine(url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
-        event.listen(made.sync_engine, "connect", _prepare_sqlite)
-        event.listen(made.sync_engine, "begin", _begin_sqlite)
+        turns.attach(made)
         return made
     # Errors are logged, and values are people's.
     made = create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, hide_parameters=True)
@@ -238,18 +234,3 @@ def _ping_if_idle(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -
         raise DisconnectionError(str(error)) from error
     if not alive:
         raise DisconnectionError("the database has closed the connection")
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # The driver would begin transactions by its own rules; ours are begun below.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Any) -> None:
-    begin = connection.get_execution_options().get(_BEGIN, "BEGIN")
-    # Straight to the driver: one exchange with its thread instead of three.
-    connection.connection.dbapi_connection.run_async(lambda driver: driver.execute(begin))

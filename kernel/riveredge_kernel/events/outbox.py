@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.orm import Session
 
+from riveredge_kernel.db.own_rows import add_rows, fresh
 from riveredge_kernel.events.models import OutboxEvent, OutboxState
 from riveredge_sdk.context import current_context
 from riveredge_sdk.events import PublishedEvent
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # The process that wrote a row sends it at once; after this time any other may, in case it has died.
 FIRST_LEASE = timedelta(seconds=5)
 
+_INSERT = insert(OutboxEvent.__table__)  # type: ignore[attr-defined]
+
 
 class Outbox:
     """Writes events. `is_consumed` tells whether any function is triggered by an event of this name."""
@@ -26,17 +29,15 @@ class Outbox:
         self._is_consumed = is_consumed
         self._tracing = tracing
 
-    async def write(self, session: AsyncSession, events: Sequence[PublishedEvent]) -> None:
+    def write(self, session: Session, events: Sequence[PublishedEvent]) -> None:
         """Add rows for the events, in the running transaction."""
         context, now = current_context(), utcnow()
         consumed = {name: self._is_consumed(name) for name in {event.name for event in events}}
         trace = self._tracing.current() if self._tracing is not None else None
         rows = [
             {
+                **fresh(now),
                 "id": event.id,
-                "created_at": now,
-                "updated_at": now,
-                "version": 1,
                 "tenant_id": event.tenant_id or context.tenant_id,
                 "name": event.name,
                 "data": event.data,
@@ -51,6 +52,4 @@ class Outbox:
             }
             for event in events
         ]
-        # What the caller has added comes first, as it would without this statement.
-        await session.flush()
-        await session.exec(insert(OutboxEvent), params=rows)
+        add_rows(session, _INSERT, rows)

@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from riveredge_kernel.audit.automatic import Answered, note
 from riveredge_kernel.http import idempotency
@@ -103,6 +105,16 @@ class KernelRoute(APIRoute):
     """A FastAPI route whose answer goes through its `Plan`."""
 
     plan: Plan
+
+    def __init__(self, path: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(path, *args, **kwargs)
+        self._start = path.partition("{")[0]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        # Hundreds of routes are asked for each request: nearly all of them can say no without a regular expression.
+        if not scope.get("root_path") and not scope["path"].startswith(self._start):
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         answer = super().get_route_handler()

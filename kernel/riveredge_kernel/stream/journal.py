@@ -5,15 +5,16 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, insert
+from sqlalchemy import Insert, and_, bindparam, delete, func, insert
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 from sqlmodel import col, or_, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.db.database import Database, Transaction
+from riveredge_kernel.db.own_rows import add_rows, fresh
 from riveredge_kernel.stream.models import StreamChannel, StreamMessage, StreamTicket
-from riveredge_sdk.context import Context, use_context
-from riveredge_sdk.models import utcnow, uuid7
+from riveredge_sdk.context import Context, current_tenant, use_context
+from riveredge_sdk.models import utcnow
 from riveredge_sdk.runtime import Runtime
 from riveredge_sdk.uow import Counters, current_unit_of_work, unit_of_work
 
@@ -28,6 +29,8 @@ MAX_READ = 1000
 _AT_ONCE = 100
 _KEEP_CHANNELS = timedelta(days=7)
 
+_INSERT = insert(StreamMessage.__table__)  # type: ignore[attr-defined]
+
 
 class StreamJournal:
     """Writes and reads pushes."""
@@ -36,6 +39,7 @@ class StreamJournal:
         self._database = database
         self._runtime = runtime
         self._retention = retention
+        self._take_numbers = _numbering(postgresql if database.kind == "postgresql" else sqlite)
 
     async def write(self, unit: Transaction) -> None:
         """Number the unit's pushes and add their rows, in its transaction. The last thing before the commit.
@@ -47,7 +51,8 @@ class StreamJournal:
         for push in unit.pushes:
             name = (push.topic, push.key)
             counts[name] = counts.get(name, 0) + 1
-        numbers = await self._take(unit.session, counts, now)
+        tenant = current_tenant()
+        numbers = await unit.session.run_sync(self._take, counts, tenant, now)
         counters = await _count(unit)
         rows = []
         for push in unit.pushes:
@@ -55,7 +60,8 @@ class StreamJournal:
             numbers[name] += 1
             rows.append(
                 {
-                    **_fresh(now),
+                    **fresh(now),
+                    "tenant_id": tenant,
                     "topic": push.topic,
                     "key": push.key,
                     "seq": numbers[name],
@@ -63,25 +69,17 @@ class StreamJournal:
                     "data": {**push.data, **counters.get(name, {})},
                 }
             )
-        await unit.session.exec(insert(StreamMessage), params=rows)
+        await unit.session.run_sync(add_rows, _INSERT, rows)
 
-    async def _take(self, session: AsyncSession, counts: Mapping[Name, int], now: datetime) -> dict[Name, int]:
+    def _take(self, session: Session, counts: Mapping[Name, int], tenant: UUID, now: datetime) -> dict[Name, int]:
         """Take the channels' next numbers, as many as counted; of each channel, the one before the first of them."""
-        dialect: Any = postgresql if self._database.kind == "postgresql" else sqlite
         begin = int(now.timestamp() * 1000)
-        fresh = [
-            {**_fresh(now), "topic": topic, "key": key, "seq": begin + count}
+        rows = [
+            {**fresh(now), "tenant_id": tenant, "topic": topic, "key": key, "seq": begin + count, "begin": begin}
             for (topic, key), count in sorted(counts.items())
         ]
-        add = dialect.insert(StreamChannel)
-        # A channel that is there goes on by as many as a new one would have.
-        further = col(StreamChannel.seq) + (add.excluded.seq - begin)
-        statement = add.on_conflict_do_update(
-            index_elements=["tenant_id", "topic", "key"],
-            set_={"seq": further, "updated_at": add.excluded.updated_at},
-        ).returning(col(StreamChannel.topic), col(StreamChannel.key), col(StreamChannel.seq))
-        taken = (await session.exec(statement, params=fresh)).all()
-        return {(topic, key): last - counts[topic, key] for topic, key, last in taken}
+        taken = add_rows(session, self._take_numbers, rows)
+        return {(row.topic, row.key): row.seq - counts[row.topic, row.key] for row in taken}
 
     async def after(self, tenant_id: UUID, positions: Mapping[Name, int]) -> Sequence[StreamMessage]:
         """What was pushed after the positions, in order; at most about `MAX_READ` messages, the first ones."""
@@ -171,6 +169,12 @@ async def _count(unit: Transaction) -> Mapping[Name, Mapping[str, int]]:
     return found
 
 
-def _fresh(now: datetime) -> dict[str, Any]:
-    """What every row has."""
-    return {"id": uuid7(), "created_at": now, "updated_at": now, "version": 1}
+def _numbering(dialect: Any) -> Insert:
+    """Adds channels; one that is there goes on by as many numbers as a new one would have after `begin`."""
+    table: Any = StreamChannel.__table__  # type: ignore[attr-defined]
+    add: Any = dialect.insert(table)
+    further = table.c.seq + (add.excluded.seq - bindparam("begin", type_=table.c.seq.type))
+    statement: Insert = add.on_conflict_do_update(
+        index_elements=["tenant_id", "topic", "key"], set_={"seq": further, "updated_at": add.excluded.updated_at}
+    ).returning(table.c.topic, table.c.key, table.c.seq)
+    return statement

@@ -27,6 +27,8 @@ CHANNEL = "riveredge_stream"
 # PostgreSQL takes less than 8000 bytes.
 _MAX_PAYLOAD = 7000
 _ALIVE_SECONDS = 10.0
+# The first word is sent at once; while there is much to say, what is said within this time is said together.
+_TOGETHER_SECONDS = 0.02
 _FIRST_RETRY, _MAX_RETRY = 0.2, 5.0
 
 
@@ -105,6 +107,7 @@ class StreamWire:
                     await raw.execute("SELECT 1")
                 for payload in self._payloads(outgoing):
                     await raw.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
+            await asyncio.sleep(_TOGETHER_SECONDS)
 
     def _payloads(self, channels: Iterable[ChannelId]) -> Iterable[str]:
         batch: list[list[str]] = []
