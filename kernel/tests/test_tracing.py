@@ -215,7 +215,7 @@ def test_request_events_runs_and_steps_are_one_trace(
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
     loading = next(line for line in lines if line["event"] == "loading")
     assert (loading["trace_id"], loading["span_id"], loading["request_id"]) == (trace_id, load.span_id.hex(), "mine")
-    assert loading["run"] == values(load)["riveredge.run_id"]
+    assert (loading["run"], loading["tenant"]) == (values(load)["riveredge.run_id"], str(tenant.id))
 
     # Ids, and no more: neither names nor addresses, paths or messages.
     for span in collector.spans:

@@ -141,8 +141,12 @@ def test_the_demo_is_the_same_at_every_start(environment: dict[str, str], tmp_pa
     with running(other, tmp_path / "3.log") as said:
         assert passwords(said) == first
     (tmp_path / "var" / "demo.json").unlink()
-    with running(environment, tmp_path / "4.log") as said:
+    without = {**environment, "RIVEREDGE_PLUGINS__DENY": '["messaging"]'}
+    with running(without, tmp_path / "4.log") as said:
         assert "riveredge user password ada@demo.example" in said
+        # What is to be tried, can be.
+        assert "/auth/me" in said
+        assert "/messaging/" not in said
 
 
 @pytest.mark.slow

@@ -1,13 +1,17 @@
 """What `riveredge doctor` finds out about the platform's surroundings."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -76,6 +80,26 @@ def test_a_self_hosted_inngest_needs_a_redis_that_keeps_things(tmp_path: Path, s
     assert "✗ Redis of Inngest" in doctor({**here, **nowhere})
     gone = {**here, "RIVEREDGE_INNGEST__BASE_URL": f"http://127.0.0.1:{free_port()}"}
     assert "✗ Inngest: self-hosted, does not answer" in doctor(gone)
+
+
+def test_a_clock_that_is_wrong_is_told(tmp_path: Path) -> None:
+    class Ahead(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return formatdate(time.time() + 3600, usegmt=True)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Ahead) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        inngest = f"http://127.0.0.1:{server.server_address[1]}"
+        said = doctor({"RIVEREDGE_VAR_DIR": str(tmp_path), "RIVEREDGE_INNGEST__BASE_URL": inngest})
+        server.shutdown()
+    assert re.search(r"! clock of Inngest: \+3(599|600) s from this machine's: synchronise them", said), said
 
 
 def test_tables_without_the_second_wall_are_named(tmp_path: Path) -> None:

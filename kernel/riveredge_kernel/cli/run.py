@@ -108,24 +108,35 @@ def _welcome(platform: Platform, users: list[DemoUser], mail_dir: Path | None, s
         for user in users:
             password = user.password or f"(unknown; set one: riveredge user password {user.email})"
             out.print(f"    {user.email:<22} {password}  {user.title}")
-        _curl_lines(base, users[0])
+        sends = any(plugin.id == "messaging" for plugin in platform.plugins.active)
+        _curl_lines(base, users[0], sends=sends)
     out.print("\nCtrl-C stops all of it.")
 
 
-def _curl_lines(base: str, user: DemoUser) -> None:
-    """Three lines that work when pasted into a shell, printed raw so that no wrapping breaks them."""
+def _curl_lines(base: str, user: DemoUser, *, sends: bool) -> None:
+    """Three lines that work when pasted into a shell, printed raw so that no wrapping breaks them.
+
+    Args:
+        sends: messages can be sent; else they show what there is.
+    """
     read_answer = "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])'"
     show = "python3 -m json.tool --no-ensure-ascii"
     json_type = "-H 'Content-Type: application/json'"
     bearer = '-H "Authorization: Bearer $TOKEN"'
     login = json.dumps({"email": user.email, "password": user.password or "PASSWORD"})
     message = json.dumps({"template": "messaging.welcome", "to": [str(user.id)], "data": {"product": "RiverEdge"}})
-    out.print("\nTry it: sign in, send a message by mail and in-app, see the runs that delivered it and the inbox:")
+    what = "send a message by mail and in-app, see the runs that delivered it and the inbox"
+    out.print(f"\nTry it: sign in, {what if sends else 'see who you are, and which plugins there are'}:")
     runs, inbox = f"{base}/api/v1/runs?limit=2", f"{base}/api/v1/messaging/inbox"
     lines = [
         f"TOKEN=$(curl -s {base}/api/v1/auth/login {json_type} -d '{login}' | {read_answer})",
-        f"curl -s {base}/api/v1/messaging/messages {bearer} {json_type} -d '{message}' | {show}",
-        f"sleep 2; curl -s '{runs}' {bearer} | {show}; curl -s {inbox} {bearer} | {show}",
+        f"curl -s {base}/api/v1/auth/me {bearer} | {show}",
+        f"curl -s {base}/api/v1/plugins {bearer} | {show}",
     ]
+    if sends:
+        lines[1:] = [
+            f"curl -s {base}/api/v1/messaging/messages {bearer} {json_type} -d '{message}' | {show}",
+            f"sleep 2; curl -s '{runs}' {bearer} | {show}; curl -s {inbox} {bearer} | {show}",
+        ]
     sys.stdout.write("\n" + "\n".join(lines) + "\n")
     sys.stdout.flush()
