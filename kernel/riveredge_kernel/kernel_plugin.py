@@ -15,6 +15,7 @@ from riveredge_kernel.auth.oidc.models import Identity, IdentityProvider, OidcAt
 from riveredge_kernel.auth.one_time import OneTimeToken
 from riveredge_kernel.auth.permissions import PERMISSIONS, ROLES
 from riveredge_kernel.auth.second_factor import RecoveryCode, Totp
+from riveredge_kernel.auth.service import SIGN_IN_FAILED
 from riveredge_kernel.auth.session_models import RefreshToken, UserSession
 from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.functions.models import Rerun, Run, RunStep
@@ -27,6 +28,7 @@ from riveredge_kernel.limits.own import QUOTAS
 from riveredge_kernel.stream.models import StreamChannel, StreamMessage, StreamTicket
 from riveredge_kernel.tenancy.deletion import ERASURE_DUE
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin, TenantSettingsRow
+from riveredge_kernel.tenancy.policy import OrganisationPolicy
 from riveredge_kernel.timers.functions import EVENT_TYPES
 from riveredge_kernel.timers.models import Heartbeat, Timer
 from riveredge_sdk.contributions import Health, HealthCheck, Permission, Role
@@ -37,6 +39,7 @@ from riveredge_sdk.models import PlatformModel, TenantModel
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.ports import Service
 from riveredge_sdk.quotas import Quota
+from riveredge_sdk.settings import TenantSettings
 from riveredge_sdk.stream import StreamTopic
 from riveredge_sdk.timers import TimerSource
 
@@ -109,10 +112,14 @@ class KernelPlugin(Plugin):
             INVITATION_MAIL_REQUESTED,
             ARCHIVE_REQUESTED,
             ERASURE_DUE,
+            SIGN_IN_FAILED,
         )
 
     def timer_sources(self) -> Iterable[TimerSource]:
         return self.own_sources
+
+    def tenant_settings(self) -> Iterable[type[TenantSettings]]:
+        return (OrganisationPolicy,)
 
     def quotas(self) -> Iterable[Quota]:
         return QUOTAS

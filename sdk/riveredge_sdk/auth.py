@@ -25,7 +25,7 @@ class Principal:
     `id` is the user's or service account's id. `permissions` is the effective set in `tenant_id`; it is empty for a
     signed-in user who has not chosen a tenant. `api_key_id` is set if it came with an API key instead of signing in.
     `tenant_bound` says that only the tenant's own identity provider vouches for it: whatever concerns the account
-    beyond this tenant is closed to it.
+    beyond this tenant is closed to it. `second_factor` says that its session has shown one.
     """
 
     id: UUID
@@ -35,6 +35,7 @@ class Principal:
     session_id: UUID | None = None
     api_key_id: UUID | None = None
     tenant_bound: bool = False
+    second_factor: bool = False
     permissions: frozenset[str] = field(default_factory=frozenset)
 
     def may(self, permission: str) -> bool:

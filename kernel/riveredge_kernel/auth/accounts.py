@@ -104,7 +104,7 @@ class Accounts:
     ) -> None:
         await db.exec(update(User).where(col(User.id) == user_id).values(password_hash=hashed))
         await OneTimeTokens.cancel(db, user_id)
-        note("password_changed", user_id, because=because)
+        await note(db, "password_changed", user_id, because=because)
         await self._sessions.revoke_all(db, user_id, because, but=keep)
 
     async def ask_to_verify(self, user: User, address: str, device: Device) -> None:
@@ -138,10 +138,10 @@ class Accounts:
                 if before != address:
                     # A link to the old address must not open the account that has left it.
                     await OneTimeTokens.cancel(db, user.id)
+                    await note(db, "email_changed", user.id)
         except IntegrityError:
             raise Conflict("Another account has this address.") from None
         if before != address:
-            note("email_changed", user.id)
             await self._mails.tell(user, "email", address=before)
 
 

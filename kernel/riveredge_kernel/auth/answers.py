@@ -1,7 +1,7 @@
 """What the sign-in routes take and give."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -67,6 +67,14 @@ class UserOut(BaseModel):
     timezone: str | None
 
 
+class MissingProof(BaseModel):
+    """Something that the organisation demands: from `since` on, its routes answer 403 `second-factor-demanded`."""
+
+    proof: Literal["second_factor"]
+    since: datetime
+    refused: Annotated[bool, Field(description="Whether that is so by now.")]
+
+
 class TokenOut(BaseModel):
     """An access token. `tenant` is null if there are several to choose from."""
 
@@ -79,6 +87,10 @@ class TokenOut(BaseModel):
     user: UserOut
     tenant: TenantBrief | None
     tenants: list[TenantBrief]
+    missing: Annotated[
+        list[MissingProof],
+        Field(default_factory=list, description="What the organisation demands and this session has not shown."),
+    ]
 
 
 class Me(BaseModel):
@@ -134,4 +146,7 @@ def tokens(signed_in: SignedIn, response: Response) -> TokenOut:
         user=person(signed_in.user),
         tenant=brief(signed_in.tenant) if signed_in.tenant else None,
         tenants=[brief(tenant) for tenant in signed_in.tenants],
+        missing=[MissingProof(proof="second_factor", since=lacking.since, refused=lacking.refused)]
+        if (lacking := signed_in.demands)
+        else [],
     )

@@ -101,7 +101,11 @@ class AuthParts:
             "keys": self.keys.prune,
             "sign-ins": self.oidc.prune,
         }
-        return [*auth_functions(prune), *mail_functions(self.mails), *invitation_functions(self.invitations)]
+        return [
+            *auth_functions(prune, self.service),
+            *mail_functions(self.mails),
+            *invitation_functions(self.invitations),
+        ]
 
     def services(self) -> list[Service[Any]]:
         """The ports that it implements."""
@@ -142,6 +146,7 @@ class AuthParts:
             policy=policy,
             second_factor=second_factor,
             turnstile=turnstile,
+            tenants=tenants,
         )
         mails = AccountMails(database, runtime, settings)
         return cls(

@@ -1,11 +1,15 @@
 """From an Authorization header to a principal."""
 
+from datetime import timedelta
+from uuid import UUID
+
 from riveredge_kernel.auth.api_keys import ApiKeys, is_api_key
 from riveredge_kernel.auth.grants import Grants
-from riveredge_kernel.auth.sessions import Sessions
+from riveredge_kernel.auth.sessions import LiveSession, Sessions
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_sdk.auth import Principal
+from riveredge_sdk.models import utcnow
 from riveredge_sdk.problems import Forbidden, Unauthorized
 
 
@@ -49,7 +53,8 @@ class Authenticator:
 
     async def _user(self, token: str, tenant_hint: str | None) -> Principal:
         claims = self._tokens.read(token)
-        if not await self._sessions.is_live(claims.session_id, claims.user_id):
+        session = await self._sessions.live(claims.session_id, claims.user_id)
+        if session is None:
             raise Unauthorized("This session has ended. Sign in again.")
         tenant_id = claims.tenant_id
         if tenant_id is None and tenant_hint is not None:
@@ -62,16 +67,26 @@ class Authenticator:
             raise Unauthorized("This account is not active any more.")
         if tenant_id is not None and grant.permissions is None:
             raise _no_member(tenant_hint)
+        if tenant_id is not None:
+            await self._fresh(session, tenant_id)
         principal = Principal(
             id=claims.user_id,
             name=grant.name,
             tenant_id=tenant_id,
             session_id=claims.session_id,
             tenant_bound=claims.bound,
+            second_factor=session.second_factor,
             permissions=grant.permissions or frozenset(),
         )
         await self._same_tenant(principal, tenant_hint)
         return principal
+
+    async def _fresh(self, session: LiveSession, tenant_id: UUID) -> None:
+        """Raise `Unauthorized` if the organisation wants its people to sign in more often."""
+        tenant = await self._tenants.get(tenant_id)
+        hours = tenant.policy.session_max_hours if tenant is not None else None
+        if hours is not None and utcnow() - session.began_at > timedelta(hours=hours):
+            raise Unauthorized(f"This organisation has you sign in again after {hours} h. Sign in again.")
 
     async def _same_tenant(self, principal: Principal, tenant_hint: str | None) -> None:
         """What a token is for is never widened by a header or an address, which anybody can write."""

@@ -7,8 +7,10 @@ from sqlmodel import col, select
 from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
+from riveredge_kernel.tenancy.policy import OrganisationPolicy
 from riveredge_sdk.auth import current_principal
 from riveredge_sdk.problems import Conflict, FieldError, Forbidden, Invalid, invalid_field
+from riveredge_sdk.settings import tenant_settings
 from riveredge_sdk.uow import session
 
 _NAMED = 10
@@ -81,6 +83,14 @@ async def roles_by_key(keys: Iterable[str], *, field: str = "roles") -> list[Rol
         if key not in found:
             raise invalid_field(f"{field}.{index}", f"There is no role {key!r} here.", "unknown_role")
     return list(found.values())
+
+
+async def check_domain(email: str) -> None:
+    """Raise `Invalid` if the organisation lets in addresses of other domains only."""
+    policy = await tenant_settings(OrganisationPolicy)
+    if policy.invitation_domains and email.rpartition("@")[2] not in policy.invitation_domains:
+        allowed = ", ".join(policy.invitation_domains)
+        raise invalid_field("email", f"Only addresses of {allowed} are let in here.", "email_domain")
 
 
 async def keep_an_administrator() -> None:

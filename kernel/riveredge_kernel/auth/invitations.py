@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import Index
 from sqlmodel import Field, col, select
 
-from riveredge_kernel.auth.delegation import Delegation, roles_by_key
+from riveredge_kernel.auth.delegation import Delegation, check_domain, roles_by_key
 from riveredge_kernel.auth.mail_templates import INVITATION
 from riveredge_kernel.auth.mails import AccountMails
 from riveredge_kernel.auth.models import Membership, User
@@ -100,6 +100,7 @@ class InvitationService:
         """
         address = checked_email(email)
         self._rules.roles_held(await roles_by_key(roles))
+        await check_domain(address)
         await claim_quota("kernel.members")
         user = (await session().exec(select(User).where(col(User.email) == address))).one_or_none()
         if user is not None:

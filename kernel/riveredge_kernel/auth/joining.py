@@ -123,5 +123,5 @@ async def _join(db: AsyncSession, invitation: Invitation, user_id: UUID) -> None
     # A role may have gone since.
     for role in (await db.exec(select(RoleRow).where(*here))).all():
         await give_role(db, membership, role.key)
-    note("invitation_accepted", user_id, tenant_id=invitation.tenant_id)
+    await note(db, "invitation_accepted", user_id, tenant_id=invitation.tenant_id)
     invitation.accepted_at, invitation.accepted_by, invitation.token_hash = utcnow(), user_id, None

@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, delete
 from sqlmodel import col, select
 
-from riveredge_kernel.auth.delegation import Delegation, keep_an_administrator, roles_by_key
+from riveredge_kernel.auth.delegation import Delegation, check_domain, keep_an_administrator, roles_by_key
 from riveredge_kernel.auth.explain import Explainer, Holder
 from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.auth.key_models import ApiKey
@@ -131,6 +131,7 @@ class MemberService:
             Forbidden: a role allows more than the one who gives it may do, or there are as many as may be.
         """
         email = checked_email(body.email)
+        await check_domain(email)
         await claim_quota("kernel.members")
         wanted = await roles_by_key(body.roles)
         self._rules.roles_held(wanted)

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.auth.guesses import Guesses
 from riveredge_kernel.auth.models import User
+from riveredge_kernel.auth.session_models import UserSession
 from riveredge_kernel.auth.sessions import hashed
 from riveredge_kernel.auth.totp import matching_step, new_secret, uri
 from riveredge_kernel.auth.trail import note
@@ -96,7 +97,7 @@ class SecondFactor:
             db.add(row)
         return secret, uri(secret, user.email, issuer)
 
-    async def confirm(self, user_id: UUID, code: str) -> list[str]:
+    async def confirm(self, user_id: UUID, code: str, *, session_id: UUID) -> list[str]:
         """Switch it on by a first code; the recovery codes, shown this once.
 
         Raises:
@@ -114,11 +115,14 @@ class SecondFactor:
             if step is not None:
                 row.confirmed_at, row.last_step = utcnow(), step
                 codes = await _new_codes(db, user_id)
+                await note(db, "second_factor_on", user_id)
+                # They have just shown it, so this session goes on as one with a second factor.
+                here = (await db.exec(select(UserSession).where(col(UserSession.id) == session_id))).one()
+                here.second_factor = True
         if not codes:
             await self._guesses.wrong_code(user_id)
             raise invalid_field("code", "The code is wrong. Is the clock of the phone right?", "wrong_code")
         await self._guesses.right_code(user_id)
-        note("second_factor_on", user_id)
         return codes
 
     async def renew_codes(self, user_id: UUID) -> list[str]:
@@ -138,7 +142,7 @@ class SecondFactor:
         async with self._database.system("second factor", self._runtime) as db:
             await db.exec(delete(Totp).where(col(Totp.user_id) == user_id))
             await db.exec(delete(RecoveryCode).where(col(RecoveryCode.user_id) == user_id))
-        note("second_factor_off", user_id)
+            await note(db, "second_factor_off", user_id)
         await self._guesses.right_code(user_id)
 
     async def verify(self, user_id: UUID, code: str) -> str:
@@ -152,7 +156,8 @@ class SecondFactor:
         async with self._database.system("second factor", self._runtime) as db:
             used = await self._use(db, user_id, _plain(code))
         if used is None:
-            note("second_factor_failed", user_id)
+            async with self._database.system("second factor", self._runtime) as db:
+                await note(db, "second_factor_failed", user_id)
             await self._guesses.wrong_code(user_id)
             raise Unauthorized("The code is wrong, or was used before. Wait for the next one.")
         await self._guesses.right_code(user_id)

@@ -89,8 +89,8 @@ def second_factor_router(
         "/confirm", signed_in=True, status=200, own_transactions=True, summary="Switch the second factor on by a code"
     )
     async def confirm_second_factor(body: CodeIn, response: Response) -> RecoveryCodes:
-        me, _ = own_session()
-        codes = await second_factor.confirm(me.id, body.code)
+        me, current = own_session()
+        codes = await second_factor.confirm(me.id, body.code, session_id=current)
         response.headers.update(_NO_STORE)
         await mails.tell((await service.me(me.id))[0], "second_factor_on")
         return RecoveryCodes(recovery_codes=codes)

@@ -1,9 +1,10 @@
 """Signing in, and creating users."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy import update
 from sqlmodel import col, select
 
@@ -20,12 +21,34 @@ from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.auth.trail import note
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.limits.turnstile import Turnstile
+from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_kernel.tenancy.models import Tenant
+from riveredge_sdk.context import Context, find_context, use_context
+from riveredge_sdk.events import EventType
+from riveredge_sdk.models import utcnow
 from riveredge_sdk.problems import Forbidden, NotFound, Unauthorized
 from riveredge_sdk.runtime import Runtime
+from riveredge_sdk.uow import publish, unit_of_work
 
+
+class FailedSignIn(BaseModel):
+    """Whose password was wrong, if the address has an account, and from where."""
+
+    user_id: UUID | None
+    ip: str
+
+
+SIGN_IN_FAILED = EventType("kernel/sign_in.failed", FailedSignIn, "A sign-in has failed")
 # From the password to the code.
 CHALLENGE_LIFE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What the session lacks for the organisation: a second factor, from `since` on. `refused`: that is now."""
+
+    since: datetime
+    refused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +64,7 @@ class SignedIn:
     user: User
     tenant: Tenant | None
     tenants: list[Tenant]
+    demands: Demands | None = None
 
 
 def normalized(email: str) -> str:
@@ -73,9 +97,11 @@ class AuthService:
         policy: PasswordPolicy,
         second_factor: SecondFactor,
         turnstile: Turnstile,
+        tenants: TenantDirectory,
     ) -> None:
         self._database = database
         self._runtime = runtime
+        self._tenants = tenants
         self._tokens = tokens
         self.sessions = sessions
         self._grants = grants
@@ -149,12 +175,28 @@ class AuthService:
         await self._guesses.check(account, device, known=known)
         fits = await verify_password(password, user.password_hash if user else None)
         if user is None or not fits or not user.active:
-            note("sign_in_failed", user.id if user else None, ip=device.ip)
+            await self._tell_failure(user.id if user else None, device)
             raise await self._guesses.wrong(
                 account, device, known=known, detail="E-mail address or password are wrong."
             )
         await self._guesses.right(account, known=known)
         return user
+
+    async def _tell_failure(self, user_id: UUID | None, device: Device) -> None:
+        """By an event, so that it is as much work whoever has the address, and the entry is written later."""
+        found = find_context()
+        context = Context(
+            runtime=self._runtime, system_reason="failed sign-in", request_id=found.request_id if found else ""
+        )
+        with use_context(context):
+            async with unit_of_work(independent=True):
+                publish(SIGN_IN_FAILED, FailedSignIn(user_id=user_id, ip=device.ip))
+
+    async def note_failure(self, failed: FailedSignIn) -> None:
+        """Write the entry."""
+        if failed.user_id is not None:
+            async with self._database.system("sign-in", self._runtime) as db:
+                await note(db, "sign_in_failed", failed.user_id, ip=failed.ip)
 
     async def begin_bound(self, user_id: UUID, tenant_id: UUID, device: Device, *, method: str) -> SignedIn:
         """A new session of somebody for whom only this tenant's identity provider has vouched.
@@ -167,6 +209,7 @@ class AuthService:
             raise Unauthorized("This account is not active any more.")
         async with self._database.system("sign-in", self._runtime) as db:
             opened = await self.sessions.open(db, user_id, device, method=method, tenant_id=tenant_id, bound=True)
+            await note(db, "signed_in", user_id, tenant_id=tenant_id, method=method, ip=device.ip)
         return self._signed_in(user, opened.session.id, tenants[0], tenants, opened.refresh_token, bound=True)
 
     async def begin(
@@ -192,7 +235,11 @@ class AuthService:
                 second_factor=second_factor,
                 tenant_id=tenant.id if tenant else None,
             )
-        return self._signed_in(user, opened.session.id, tenant, tenants, opened.refresh_token)
+            where = tenant.id if tenant else None
+            how = {"method": method, "ip": device.ip}
+            await note(db, "signed_in", user.id, tenant_id=where, second_factor=second_factor, **how)
+        made = self._signed_in(user, opened.session.id, tenant, tenants, opened.refresh_token)
+        return await self._with_demands(made, second_factor=second_factor)
 
     async def refresh(self, token: str, device: Device) -> SignedIn:
         """New tokens for a session, for the tenant it acts in.
@@ -209,7 +256,9 @@ class AuthService:
         if bound and (acting is None or not tenants):
             raise Unauthorized("This account is not active any more.")
         tenant = next((t for t in tenants if t.id == acting), None) or _chosen(tenants, None)
-        return self._signed_in(user, opened.session.id, tenant, tenants, opened.refresh_token, bound=bound)
+        await self._not_too_long(opened, tenant)
+        made = self._signed_in(user, opened.session.id, tenant, tenants, opened.refresh_token, bound=bound)
+        return await self._with_demands(made, second_factor=opened.session.second_factor or bound)
 
     async def switch(self, user_id: UUID, session_id: UUID, slug: str, *, only: UUID | None = None) -> SignedIn:
         """A token for another of the user's tenants, which the session acts in from now on.
@@ -224,7 +273,30 @@ class AuthService:
         tenant = _chosen(tenants, slug)
         async with self._database.system("switch tenant", self._runtime) as db:
             await self.sessions.act_in(db, session_id, tenant.id if tenant else None)
-        return self._signed_in(user, session_id, tenant, tenants, None, bound=only is not None)
+        session = await self.sessions.live(session_id, user_id)
+        made = self._signed_in(user, session_id, tenant, tenants, None, bound=only is not None)
+        shown = only is not None or (session is not None and session.second_factor)
+        return await self._with_demands(made, second_factor=shown)
+
+    async def _with_demands(self, made: SignedIn, *, second_factor: bool) -> SignedIn:
+        """With what the organisation demands besides, so that a client can ask for it before anything is refused."""
+        tenant = await self._tenants.get(made.tenant.id) if made.tenant is not None and not second_factor else None
+        since = tenant.policy.second_factor_from if tenant is not None else None
+        if since is None:
+            return made
+        return replace(made, demands=Demands(since, refused=since <= utcnow()))
+
+    async def _not_too_long(self, opened: Opened, tenant: Tenant | None) -> None:
+        """End the session, and raise `Unauthorized`, if it has lasted or paused longer than the organisation allows."""
+        info = await self._tenants.get(tenant.id) if tenant is not None else None
+        if info is None:
+            return
+        age = utcnow() - opened.session.created_at
+        for limit, hours in ((info.policy.session_max_hours, age), (info.policy.session_idle_hours, opened.idle)):
+            if limit is not None and hours > timedelta(hours=limit):
+                async with self._database.system("refresh", self._runtime) as db:
+                    await self.sessions.revoke(db, [opened.session.id], "the organisation's limit")
+                raise Unauthorized(f"This organisation has you sign in again after {limit} h. Sign in again.")
 
     async def has_second_factor(self, user_id: UUID) -> bool:
         """Whether the user signs in with a second factor."""
@@ -285,6 +357,6 @@ class AuthService:
         async with self._database.system("set password", self._runtime) as db:
             await db.exec(update(User).where(col(User.id) == user_id).values(password_hash=hashed))
             await OneTimeTokens.cancel(db, user_id)
-            note("password_changed", user_id, because="set by an operator")
+            await note(db, "password_changed", user_id, because="set by an operator")
             await self.sessions.revoke_all(db, user_id, "password set by an operator")
         await self._guesses.unlock(user.email)

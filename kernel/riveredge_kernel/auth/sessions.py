@@ -8,9 +8,10 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, update
@@ -19,7 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.session_models import RefreshToken, UserSession
-from riveredge_kernel.auth.trail import note
+from riveredge_kernel.auth.trail import Happening, note
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.settings import AuthSettings
 from riveredge_sdk.models import utcnow
@@ -36,10 +37,23 @@ _ENDED = "This session has ended. Sign in again."
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session, and the refresh token that goes to its device: shown once, kept as a hash."""
+    """A session, and the refresh token that goes to its device: shown once, kept as a hash.
+
+    `idle` is how long it had not been used before.
+    """
 
     session: UserSession
     refresh_token: str
+    idle: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """What is asked of a session at each request."""
+
+    user_id: UUID
+    began_at: datetime
+    second_factor: bool
 
 
 def hashed(token: str) -> str:
@@ -63,7 +77,7 @@ class Sessions:
         self._longest = timedelta(days=settings.session_max_days)
         self._longest_bound = min(self._longest, timedelta(hours=settings.provider_session_hours))
         self._grace = timedelta(seconds=settings.refresh_grace_seconds)
-        self._live: dict[UUID, tuple[float, UUID | None]] = {}
+        self._live: dict[UUID, tuple[float, LiveSession | None]] = {}
         self._generation = 0
 
     async def open(
@@ -97,7 +111,6 @@ class Sessions:
         )
         db.add(begun)
         await db.flush()
-        note("signed_in", user_id, tenant_id=tenant_id, method=method, second_factor=second_factor, ip=device.ip)
         token = "rvr_" + secrets.token_urlsafe(32)
         db.add(RefreshToken(session_id=begun.id, token_hash=hashed(token)))
         return Opened(begun, token)
@@ -111,7 +124,7 @@ class Sessions:
         Raises:
             Unauthorized: the token is none of ours, was used before, or its session has ended.
         """
-        now, follower = utcnow(), ""
+        now, follower, idle = utcnow(), "", timedelta(0)
         async with self._database.system("refresh", self._runtime) as db:
             query = (
                 select(RefreshToken, UserSession)
@@ -127,14 +140,14 @@ class Sessions:
             replayed = row.used_at is not None and now - row.used_at > self._grace
             if replayed:
                 await self.revoke(db, [session.id], "refresh token replayed")
-                note("refresh_token_replayed", session.user_id, session=str(session.id), ip=device.ip)
+                await note(db, "refresh_token_replayed", session.user_id, session=str(session.id), ip=device.ip)
             else:
-                follower = self._rotate(db, row, token)
+                follower, idle = self._rotate(db, row, token), now - session.last_used_at
                 session.last_used_at, session.idle_at = now, now + self._idle
                 session.ip, session.user_agent = device.ip or session.ip, device.user_agent or session.user_agent
         if replayed:
             raise Unauthorized("This refresh token was used before, so the session has been ended. Sign in again.")
-        return Opened(session, follower)
+        return Opened(session, follower, idle)
 
     @staticmethod
     def _rotate(db: AsyncSession, row: RefreshToken, token: str) -> str:
@@ -158,13 +171,16 @@ class Sessions:
     async def revoke(self, db: AsyncSession, ids: Sequence[UUID], because: str) -> int:
         """End these sessions: their refresh tokens at once, their access tokens within `CACHE_SECONDS`."""
         open_ones = col(UserSession.id).in_(ids), col(UserSession.revoked_at).is_(None)
+        users = Counter((await db.exec(select(UserSession.user_id).where(*open_ones))).all())
         ended = await db.exec(
             update(UserSession).where(*open_ones).values(revoked_at=utcnow(), revoked_because=because)
         )
         for session_id in ids:
             # Before the commit: a look-up meanwhile must not find it alive.
             self._live[session_id] = (time.monotonic(), None)
-        note("sessions_ended", None, because=because, sessions=ended.rowcount)
+        for user_id, count in users.items():
+            what: Happening = "signed_out" if because.startswith("signed out") else "sessions_ended"
+            await note(db, what, user_id, because=because, sessions=count)
         return ended.rowcount
 
     async def revoke_all(self, db: AsyncSession, user_id: UUID, because: str, *, but: UUID | None = None) -> int:
@@ -196,27 +212,27 @@ class Sessions:
         )
         return list((await db.exec(query)).all())
 
-    async def is_live(self, session_id: UUID, user_id: UUID) -> bool:
-        """Whether the session is this user's and has not ended."""
+    async def live(self, session_id: UUID, user_id: UUID) -> LiveSession | None:
+        """The session, if it is this user's and has not ended."""
         known = self._live.get(session_id)
         if known is None or time.monotonic() - known[0] >= CACHE_SECONDS:
             generation = self._generation
-            known = (time.monotonic(), await self._owner(session_id))
+            known = (time.monotonic(), await self._look(session_id))
             if len(self._live) >= _REMEMBERED:
                 self._live.clear()
             if generation == self._generation:
                 # What was read before a change may arrive after it.
                 self._live[session_id] = known
-        return known[1] == user_id
+        return known[1] if known[1] is not None and known[1].user_id == user_id else None
 
     def invalidate(self) -> None:
         """Read everything anew: a session has ended, perhaps in another process."""
         self._generation += 1
         self._live.clear()
 
-    async def _owner(self, session_id: UUID) -> UUID | None:
+    async def _look(self, session_id: UUID) -> LiveSession | None:
         async with self._database.system("session", self._runtime, read_only=True) as db:
             session = await db.get(UserSession, session_id)
         if session is None or session.revoked_at is not None or session.expires_at <= utcnow():
             return None
-        return session.user_id
+        return LiveSession(session.user_id, session.created_at, session.second_factor)

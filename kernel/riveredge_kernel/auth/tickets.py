@@ -33,8 +33,8 @@ class Tickets:
             "shown": shown,
             "at": utcnow().isoformat(),
         }
-        note("ticket_issued", user_id, tenant_id=tenant_id, purpose=purpose)
         async with self._database.system("ticket", self._runtime) as db:
+            await note(db, "ticket_issued", user_id, tenant_id=tenant_id, purpose=purpose)
             return await OneTimeTokens.issue(db, user_id, Purpose.TICKET, self.life, data, replace=False)
 
     async def redeem(self, ticket: str | None, *, purpose: str, content_hash: str) -> Reauthenticated:

@@ -9,6 +9,7 @@ from riveredge_kernel.http.tenant_hint import tenant_hint
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.tenancy.directory import TenantInfo
 from riveredge_kernel.tenancy.models import TenantStatus
+from riveredge_kernel.tenancy.policy import check_second_factor
 from riveredge_sdk.auth import Principal
 from riveredge_sdk.context import Context
 from riveredge_sdk.http import Route
@@ -122,6 +123,8 @@ class Gate:
             return None
         if tenant.status != TenantStatus.ACTIVE and not _is_own_account(route, plugin):
             _refuse_closed(tenant.status, route, plugin)
+        if not _is_own_account(route, plugin):
+            check_second_factor(tenant.policy, principal, self._runtime.now())
         request.scope[RATE_LIMIT] = await self._quotas.count_request(tenant)
         if plugin is not None and not self._switches.is_on(plugin, tenant):
             raise NotFound(

@@ -16,8 +16,10 @@ from riveredge_kernel.stream.hub import StreamHub
 from riveredge_kernel.stream.tickets import StreamTickets
 from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo
 from riveredge_kernel.tenancy.models import TenantStatus
+from riveredge_kernel.tenancy.policy import check_second_factor
 from riveredge_sdk.auth import Principal
 from riveredge_sdk.context import Context, use_context
+from riveredge_sdk.models import utcnow
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.problems import BadRequest, Forbidden, NotFound, Problem, TooManyRequests, Unauthorized, Unavailable
 from riveredge_sdk.runtime import Runtime
@@ -102,6 +104,7 @@ class StreamDoor:
             raise Forbidden("Choose an organisation first: POST /api/v1/auth/token with its name.")
         if tenant.status != TenantStatus.ACTIVE:
             raise Forbidden("This organisation is suspended.")
+        check_second_factor(tenant.policy, principal, utcnow())
         return principal, tenant
 
     async def admit(self, follower: Follower, topic_id: str, key: str | None, since: int | None) -> Subscription:

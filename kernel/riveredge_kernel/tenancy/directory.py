@@ -9,7 +9,9 @@ from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 
 from riveredge_kernel.db.database import Database
-from riveredge_kernel.tenancy.models import Tenant, TenantPlugin, TenantStatus
+from riveredge_kernel.plugins.discovery import KERNEL
+from riveredge_kernel.tenancy.models import Tenant, TenantPlugin, TenantSettingsRow, TenantStatus
+from riveredge_kernel.tenancy.policy import OrganisationPolicy, read_policy
 from riveredge_sdk.runtime import Runtime
 
 # Other processes learn of a change after this time; this one at once.
@@ -18,7 +20,10 @@ CACHE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class TenantInfo:
-    """A tenant. `switches` are its own settings of plugins, by plugin id; `quotas` its own limits, by quota."""
+    """A tenant. `switches` are its own settings of plugins, by plugin id; `quotas` its own limits, by quota.
+
+    `policy` is what it demands of its members.
+    """
 
     id: UUID
     slug: str
@@ -28,6 +33,7 @@ class TenantInfo:
     timezone: str
     switches: Mapping[str, bool]
     quotas: Mapping[str, int | None] = field(default_factory=dict)
+    policy: OrganisationPolicy = field(default_factory=OrganisationPolicy)
 
 
 class TenantDirectory:
@@ -84,11 +90,25 @@ class TenantDirectory:
                 return None
             query = select(TenantPlugin).where(col(TenantPlugin.tenant_id) == row.id)
             switches = {switch.plugin: switch.enabled for switch in await session.exec(query)}
-        info = _info(row, switches)
+            kept = select(TenantSettingsRow).where(
+                col(TenantSettingsRow.tenant_id) == row.id, col(TenantSettingsRow.plugin) == KERNEL
+            )
+            policy = (await session.exec(kept)).one_or_none()
+        info = _info(row, switches, read_policy(policy.values if policy else None))
         # What was read before a change may arrive after it, and is good for this once only.
         self._known[info.id] = (time.monotonic() if generation == self._generation else float("-inf"), info)
         return info
 
 
-def _info(row: Tenant, switches: Mapping[str, bool]) -> TenantInfo:
-    return TenantInfo(row.id, row.slug, row.name, row.status, row.locale, row.timezone, switches, row.quotas)
+def _info(row: Tenant, switches: Mapping[str, bool], policy: OrganisationPolicy | None = None) -> TenantInfo:
+    return TenantInfo(
+        row.id,
+        row.slug,
+        row.name,
+        row.status,
+        row.locale,
+        row.timezone,
+        switches,
+        row.quotas,
+        policy or OrganisationPolicy(),
+    )

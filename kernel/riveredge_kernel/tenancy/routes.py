@@ -96,7 +96,7 @@ def tenancy_routers(plugins: PluginHost, tenants: TenantDirectory, settings: Set
         _tenant_router(tenants),
         deletion_router(tenants),
         _plugin_router(plugins, tenants),
-        settings_router(plugins, settings),
+        settings_router(plugins, settings, tenants),
         _navigation_router(plugins, tenants),
     ]
 

@@ -5,9 +5,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, SecretStr
 from starlette.responses import Response
 
+from riveredge_kernel.plugins.discovery import KERNEL
 from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_kernel.tenancy.settings_store import MASK, SettingsStore, Stored, secret_fields
 from riveredge_sdk.audit import record
+from riveredge_sdk.context import current_tenant
 from riveredge_sdk.http import ExpectedVersion, KnownVersion, Router, etag
 from riveredge_sdk.problems import NotFound
 
@@ -40,8 +43,9 @@ class SettingsOut(SettingsForm):
 class _Answers:
     """What the routes have in common."""
 
-    def __init__(self, plugins: PluginHost, store: SettingsStore) -> None:
+    def __init__(self, plugins: PluginHost, store: SettingsStore, tenants: TenantDirectory) -> None:
         self._plugins = plugins
+        self._tenants = tenants
         self._store = store
 
     def model_of(self, plugin: str) -> type[BaseModel]:
@@ -71,15 +75,17 @@ class _Answers:
     def told(self, operation: str, plugin: str, stored: Stored[BaseModel], response: Response) -> SettingsOut:
         """The answer to a change, which the audit log is told: the names of the fields, never their values."""
         answer = self.out(plugin, stored, response)
+        if plugin == KERNEL:
+            self._tenants.invalidate(current_tenant())
         fields = {"fields": sorted(stored.changed)}
         record(f"tenancy.{operation}", "kernel.settings", plugin, title=answer.title, details=fields)
         return answer
 
 
-def settings_router(plugins: PluginHost, store: SettingsStore) -> Router:
+def settings_router(plugins: PluginHost, store: SettingsStore, tenants: TenantDirectory) -> Router:
     """The routes."""
     router = Router(prefix="/settings", tag="Settings", audit="kernel.settings")
-    answers = _Answers(plugins, store)
+    answers = _Answers(plugins, store, tenants)
 
     @router.get(require=READ, summary="What can be set")
     async def list_settings() -> list[SettingsForm]:

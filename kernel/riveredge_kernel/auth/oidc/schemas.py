@@ -1,6 +1,5 @@
 """What the routes of identity providers and of signing in with one take and return."""
 
-import re
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -9,9 +8,8 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 from riveredge_kernel.auth.schemas import RoleKey, RoleKeys
+from riveredge_kernel.tenancy.policy import domain
 from riveredge_sdk.http import Body, Resource
-
-_DOMAIN = re.compile(r"([a-z0-9-]{1,63}\.)+[a-z0-9-]{1,63}")
 
 
 def _issuer(value: str) -> str:
@@ -19,13 +17,6 @@ def _issuer(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError("expected an address without parameters, for example https://login.example.com/realms/acme")
     return value
-
-
-def _domain(value: str) -> str:
-    lowered = value.lower()
-    if not _DOMAIN.fullmatch(lowered):
-        raise ValueError("expected a domain, for example example.com")
-    return lowered
 
 
 Issuer = Annotated[
@@ -37,7 +28,7 @@ ClientId = Annotated[str, Field(min_length=1, max_length=500, description="As th
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=2000, description="Encrypted, and never shown.")]
 Scopes = Annotated[list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")]], Field(max_length=20)]
 Domains = Annotated[
-    list[Annotated[str, AfterValidator(_domain)]],
+    list[Annotated[str, AfterValidator(domain)]],
     Field(max_length=100, description="Only addresses of these are linked or made members; empty: of all."),
 ]
 LinkByEmail = Annotated[bool, Field(description="Link a member who comes for the first time by a verified address.")]
