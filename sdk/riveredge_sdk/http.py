@@ -26,6 +26,7 @@ from riveredge_sdk.problems import BadRequest, PreconditionRequired
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Coroutine[Any, Any, Any]])
 ItemT = TypeVar("ItemT")
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Serves = Callable[[Mapping[str, Any]], UUID | None]
 
 MAX_PAGE = 200
 # How deep lists and objects nest in one field of a body.
@@ -44,6 +45,8 @@ class Route:
     somebody is enough (a person's own things, also before a tenant is chosen). API keys are limited to the permissions
     they name, so a `signed_in` route is closed to them unless it says `api_keys`. `audit` is the kind of object whose
     changes the audit log is told; False for none of it, None for what the kernel does by itself: its own routes.
+    `serves` is for `public` routes that somebody reaches by an address which the platform gave them: it reads the
+    tenant from the path's parameters, or says None.
     """
 
     method: Method
@@ -54,6 +57,7 @@ class Route:
     signed_in: bool
     api_keys: bool = False
     audit: str | bool | None = None
+    serves: Serves | None = None
     status: int
     tag: str
     options: Mapping[str, Any]
@@ -82,16 +86,20 @@ class Router:
         signed_in: bool = False,
         api_keys: bool = False,
         audit: str | bool | None = None,
+        serves: Serves | None = None,
         status: int = 200,
         **options: Any,
     ) -> Callable[[Endpoint], Endpoint]:
         """Declare an operation. `audit` is the router's unless it is given.
 
+        A `public` route with `serves` runs in the tenant that its path names: check what the path proves (a signature,
+        a secret) before anything else. It answers 404 where the tenant is not there, not active or without the plugin.
+
         `options` are FastAPI's (`summary`, `responses`, `response_model`, `max_body_size`, …).
 
         Raises:
             ValueError: not exactly one of `require`, `signed_in` and `public` is given, or `api_keys` without
-                `signed_in`.
+                `signed_in`, or `serves` without `public`.
         """
         if (require is not None) + public + signed_in != 1:
             raise ValueError(
@@ -100,6 +108,8 @@ class Router:
 
         if api_keys and not signed_in:
             raise ValueError(f"{method} {self.prefix}{path}: api_keys=True is for signed_in routes")
+        if serves is not None and not public:
+            raise ValueError(f"{method} {self.prefix}{path}: serves= is for public routes")
 
         def register(endpoint: Endpoint) -> Endpoint:
             self.routes.append(
@@ -112,6 +122,7 @@ class Router:
                     signed_in=signed_in,
                     api_keys=api_keys,
                     audit=self.audit if audit is None else audit,
+                    serves=serves,
                     status=status,
                     tag=self.tag,
                     options=options,

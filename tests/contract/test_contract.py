@@ -136,6 +136,10 @@ def test_nothing_but_sign_in_is_public(routes: list[KernelRoute]) -> None:
         "auth.verify_email",
         "auth.look_at_invitation",
         "auth.accept_invitation",
+        # Signed: by the provider, or by the organisation that has sent the link.
+        "messaging.receive_callback",
+        "messaging.show_unsubscribe",
+        "messaging.unsubscribe_by_link",
     }
 
 

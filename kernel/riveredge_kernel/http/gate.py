@@ -116,6 +116,8 @@ class Gate:
         self, request: Request, principal: Principal | None, route: Route, plugin: str | None
     ) -> TenantInfo | None:
         """The principal's tenant, if it is open for this."""
+        if route.serves is not None:
+            return await self._named(route.serves(request.path_params), plugin)
         if principal is None or principal.tenant_id is None:
             return None
         tenant = await self._tenants.get(principal.tenant_id)
@@ -130,6 +132,17 @@ class Gate:
             raise NotFound(
                 f"The plugin {plugin!r} is switched off for this organisation.", extensions={"plugin": plugin}
             )
+        return tenant
+
+    async def _named(self, tenant_id: UUID | None, plugin: str | None) -> TenantInfo:
+        """The tenant that a public route's path names. One answer for all that is not served: strangers may ask."""
+        tenant = await self._tenants.get(tenant_id) if tenant_id is not None else None
+        if (
+            tenant is None
+            or tenant.status != TenantStatus.ACTIVE
+            or (plugin is not None and not self._switches.is_on(plugin, tenant))
+        ):
+            raise NotFound("There is nothing at this address.")
         return tenant
 
 

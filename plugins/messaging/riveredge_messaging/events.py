@@ -9,13 +9,32 @@ from pydantic import BaseModel
 from riveredge_sdk import EventType
 
 
-class DeliveryRef(BaseModel):
-    """A delivery. `round` counts how often it was queued, so that a retry is told from a repeat."""
+class DeliveriesRef(BaseModel):
+    """Deliveries of one channel: one, or many that go the same way at the same time."""
 
-    delivery_id: UUID
-    message_id: UUID
     channel: str
-    round: int = 0
+    deliveries: list[UUID]
+
+
+class DeliveriesDue(DeliveriesRef):
+    """Deliveries that are to be made now. `reserved`: their place in the rates is taken already."""
+
+    reserved: bool = False
+
+
+class ConfigRef(BaseModel):
+    """A configuration of a provider, and what somebody has to mend about it."""
+
+    config: str
+    title: str
+    fault: str
+
+
+class NoticesRef(BaseModel):
+    """What a provider told of messages, in rows that are to be applied."""
+
+    config: str
+    notices: list[UUID]
 
 
 class MessageRef(BaseModel):
@@ -42,9 +61,11 @@ MESSAGE_RESUMED = EventType("messaging/message.resumed", MessageRef, "What was s
 MESSAGE_CANCELLED = EventType("messaging/message.cancelled", MessageRef, "A message was cancelled")
 DIGEST_DUE = EventType("messaging/digest.due", DigestRef, "A digest is to be sent")
 DELIVERY_RELEASED = EventType("messaging/delivery.released", HeldRef, "A rule holds deliveries no longer")
-DELIVERY_QUEUED = EventType("messaging/delivery.queued", DeliveryRef, "A message is to be delivered")
-DELIVERY_SENT = EventType("messaging/delivery.sent", DeliveryRef, "A message was taken by its channel")
-DELIVERY_FAILED = EventType("messaging/delivery.failed", DeliveryRef, "A message could not be delivered")
+DELIVERY_QUEUED = EventType("messaging/delivery.queued", DeliveriesDue, "Messages are to be delivered")
+DELIVERY_SENT = EventType("messaging/delivery.sent", DeliveriesRef, "Messages were taken by their channel")
+DELIVERY_FAILED = EventType("messaging/delivery.failed", DeliveriesRef, "Messages could not be delivered")
+CONFIG_FAILED = EventType("messaging/config.failed", ConfigRef, "A configuration was taken out of use")
+NOTICES_RECEIVED = EventType("messaging/notices.received", NoticesRef, "A provider has reported on messages")
 
 
 class InboxAnswered(BaseModel):
@@ -78,6 +99,8 @@ EVENTS = (
     DELIVERY_QUEUED,
     DELIVERY_SENT,
     DELIVERY_FAILED,
+    CONFIG_FAILED,
+    NOTICES_RECEIVED,
     INBOX_ANSWERED,
     SNOOZE_ENDED,
 )

@@ -1,142 +1,170 @@
-"""The durable function that delivers."""
+"""The durable functions of sending."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
-from sqlmodel import col, select
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm.exc import StaleDataError
+from sqlmodel import col
 
-from riveredge_messaging.catalog import channels, pinned_template
-from riveredge_messaging.composing import Reader, compose, load_look
-from riveredge_messaging.events import DELIVERY_FAILED, DELIVERY_QUEUED, DELIVERY_SENT, DeliveryRef
-from riveredge_messaging.models import Delivery, DeliveryStatus, Message
-from riveredge_messaging.rendering import RenderError
-from riveredge_messaging.repository import Deliveries
-from riveredge_sdk import FunctionContext, FunctionSpec, Subject, get_service, publish, session, unit_of_work, utcnow
-from riveredge_sdk.features.messaging import (
-    DeliveryResult,
-    MessageChannel,
-    PermanentFailure,
-    RenderedMessage,
-    TemporaryFailure,
+from riveredge_messaging import callbacks
+from riveredge_messaging.admission import admit
+from riveredge_messaging.delivery_models import MessageConfig
+from riveredge_messaging.delivery_repository import Configs
+from riveredge_messaging.ending import end
+from riveredge_messaging.events import (
+    CONFIG_FAILED,
+    DELIVERY_QUEUED,
+    NOTICES_RECEIVED,
+    ConfigRef,
+    DeliveriesDue,
+    NoticesRef,
 )
+from riveredge_messaging.handing_over import hand_over, lease
+from riveredge_messaging.models import Delivery, DeliveryStatus
+from riveredge_messaging.outcomes import note_outcomes
+from riveredge_messaging.preparing import prepare
+from riveredge_messaging.queueing import queue_later
+from riveredge_messaging.repository import Deliveries
+from riveredge_messaging.templates import CONFIG_FAILED_NOTICE
+from riveredge_sdk import FunctionContext, FunctionSpec, Subject, find_service, get_service, unit_of_work, utcnow
+from riveredge_sdk.features.messaging import NOTIFIER, Notification
 from riveredge_sdk.features.people import PEOPLE
-from riveredge_sdk.functions import Failure, RetryAfterError
+from riveredge_sdk.functions import Failure
 
-_MAX_ERROR = 2000
+log = structlog.get_logger(__name__)
 
-
-class _OverError(Exception):
-    """The delivery has ended already; the status says how."""
-
-
-class _SkippedError(Exception):
-    """The recipient has no address on the channel."""
+# Seconds between tries to write down what came of a wave, where the database does not take it.
+_NOTE_AGAIN = (0.2, 1.0, 3.0)
+# Each wave goes through configurations that those before did not use up; what is left then is a run of its own.
+MAX_WAVES = 10
 
 
-async def deliver(ctx: FunctionContext, event: DeliveryRef) -> str:
-    """Deliver one message to one person over one channel."""
+async def deliver(ctx: FunctionContext, event: DeliveriesDue) -> str:
+    """Hand deliveries over. What has to wait is set down as a timer, so that a run never sleeps."""
+    open_ids, reserved = list(event.deliveries), event.reserved
+    for number in range(1, MAX_WAVES + 1):
 
-    async def send() -> str:
-        return await _attempt(event.delivery_id)
+        async def send(ids: list[UUID] = open_ids, reserved: bool = reserved) -> list[str]:
+            return [str(delivery_id) for delivery_id in await _wave(event.channel, ids, reserved=reserved)]
 
-    return await ctx.step.run("send", send)
+        left = await ctx.step.run("send" if number == 1 else f"send-{number}", send)
+        open_ids, reserved = [UUID(text) for text in left], False
+        if not open_ids:
+            return "done"
 
+    @unit_of_work()
+    async def hand_on() -> None:
+        await queue_later(event.channel, open_ids, utcnow())
 
-async def _attempt(delivery_id: UUID) -> str:
-    try:
-        message, channel = await _prepare(delivery_id)
-        result = await channel.deliver(message)
-    except _OverError as over:
-        return str(over)
-    except _SkippedError as skipped:
-        return await _end(delivery_id, DeliveryStatus.SKIPPED, error=str(skipped))
-    except PermanentFailure as failure:
-        return await _end(delivery_id, DeliveryStatus.FAILED, error=str(failure))
-    except TemporaryFailure as failure:
-        await _note(delivery_id, str(failure))
-        if failure.retry_after is not None:
-            raise RetryAfterError(str(failure), timedelta(seconds=failure.retry_after)) from None
-        raise
-    status = DeliveryStatus.DELIVERED if result.outcome == "delivered" else DeliveryStatus.SENT
-    return await _end(delivery_id, status, result=result)
+    await ctx.step.run("hand-on", hand_on)
+    return "handed on"
 
 
-async def _prepare(delivery_id: UUID) -> tuple[RenderedMessage, MessageChannel]:
-    """Count the attempt and render, in one transaction that ends before anything is sent."""
-    async with unit_of_work():
-        delivery = await Deliveries().find(col(Delivery.id) == delivery_id)
-        if delivery is None or delivery.status != DeliveryStatus.QUEUED:
-            raise _OverError(delivery.status if delivery is not None else "deleted")
-        channel = channels().get(delivery.channel)
-        person = (await get_service(PEOPLE).find([delivery.recipient_id])).get(delivery.recipient_id)
-        address = await channel.address_of(delivery.recipient_id) if channel is not None else None
-        delivery.attempts += 1
-        delivery.address = address
-        message = (await session().exec(select(Message).where(col(Message.id) == delivery.message_id))).one()
-        template = await pinned_template(message.template, message.template_version_id)
-        look = await load_look()
-    if channel is None:
-        raise PermanentFailure(f"The channel {delivery.channel} is not there any more.")
-    if template is None:
-        raise PermanentFailure(f"The template {message.template} is not there any more.")
-    if person is None or address is None:
-        raise _SkippedError("The person cannot be reached on this channel.")
-    try:
-        rendered = compose(template, channel, message.data, Reader.of(person), look)
-    except RenderError as error:
-        raise PermanentFailure(f"The template cannot be rendered: {error}") from None
-    return (
-        RenderedMessage(
-            delivery_id=delivery.id,
-            recipient_id=delivery.recipient_id,
-            address=address,
-            subject=rendered.subject,
-            text=rendered.text,
-            html=rendered.html,
-            locale=rendered.locale,
-            data=message.data,
-            options=rendered.options,
-            category=message.category,
-        ),
-        channel,
-    )
+async def _wave(channel: str, ids: list[UUID], *, reserved: bool) -> list[UUID]:
+    prepared = await prepare(channel, ids)
+    if not prepared:
+        return []
+    attempts = await admit(channel, prepared, reserved=reserved, lease=lease())
+    if not attempts:
+        return []
+    outcomes = await hand_over(attempts)
+    for pause in _NOTE_AGAIN:
+        try:
+            return await note_outcomes(channel, outcomes)
+        except (DBAPIError, StaleDataError):
+            # What was sent would be forgotten, and perhaps sent again.
+            log.warning("outcomes_not_noted", exc_info=True)
+            await asyncio.sleep(pause)
+    return await note_outcomes(channel, outcomes)
 
 
 @unit_of_work()
-async def _note(delivery_id: UUID, error: str) -> None:
-    """Show why the last attempt did not succeed."""
-    delivery = await Deliveries().get(delivery_id, lock=True)
-    delivery.error = error[:_MAX_ERROR]
-
-
-@unit_of_work()
-async def _end(
-    delivery_id: UUID, status: DeliveryStatus, *, result: DeliveryResult | None = None, error: str | None = None
-) -> str:
-    delivery = await Deliveries().get(delivery_id, lock=True)
-    if delivery.status != DeliveryStatus.QUEUED and result is None:
-        return delivery.status
-    delivery.status, delivery.ended_at = status, utcnow()
-    delivery.error = error and error[:_MAX_ERROR]
-    delivery.reference = result.reference if result is not None else None
-    ref = DeliveryRef(
-        delivery_id=delivery.id, message_id=delivery.message_id, channel=delivery.channel, round=delivery.version
-    )
-    publish(DELIVERY_SENT if result is not None else DELIVERY_FAILED, ref)
-    return str(status)
-
-
 async def give_up(_ctx: FunctionContext, failure: Failure) -> None:
-    """The last attempt has failed."""
-    await _end(UUID(str(failure.data["delivery_id"])), DeliveryStatus.FAILED, error=failure.message)
+    """The function itself has failed, again and again: a mistake of ours, or the database is gone."""
+    ids = DeliveriesDue.model_validate(
+        {name: failure.data[name] for name in DeliveriesDue.model_fields if name in failure.data}
+    ).deliveries
+    for row in await Deliveries().all(col(Delivery.id).in_(ids)):
+        if row.status == DeliveryStatus.SENDING:
+            end(row, DeliveryStatus.UNKNOWN, reason="unknown_held", error=failure.message)
+        elif row.status == DeliveryStatus.QUEUED and row.next_at is None:
+            end(row, DeliveryStatus.FAILED, reason="gave_up", error=failure.message)
+
+
+def _subject(event: DeliveriesDue) -> Subject | None:
+    return Subject("messaging.delivery", event.deliveries[0]) if len(event.deliveries) == 1 else None
 
 
 DELIVER = FunctionSpec(
     id="messaging.deliver",
-    title="Deliver a message",
+    title="Deliver messages",
     trigger=DELIVERY_QUEUED,
     handler=deliver,
     on_failure=give_up,
-    subject=lambda event: Subject("messaging.delivery", event.delivery_id),
+    subject=_subject,
     retries=8,
 )
+
+
+async def apply_notices(ctx: FunctionContext, event: NoticesRef) -> int:
+    """Apply what a provider told. It may tell before we have written down that it took the message."""
+    left = event.notices
+    for number, seconds in enumerate((0, 2, 10, 60)):
+        if seconds:
+            await ctx.step.sleep(f"wait-{number}", timedelta(seconds=seconds))
+
+        @unit_of_work()
+        async def apply(ids: list[UUID] = left) -> list[str]:
+            return [str(notice_id) for notice_id in await callbacks.apply(ids)]
+
+        left = [UUID(text) for text in await ctx.step.run(f"apply-{number}", apply)]
+        if not left:
+            break
+    return len(left)
+
+
+APPLY_NOTICES = FunctionSpec(
+    id="messaging.apply_notices",
+    title="Apply what a provider reports",
+    trigger=NOTICES_RECEIVED,
+    handler=apply_notices,
+)
+
+
+async def alert(ctx: FunctionContext, event: ConfigRef) -> str:
+    """Tell whoever keeps a configuration that it was taken out of use."""
+
+    @unit_of_work()
+    async def tell() -> str:
+        row = await Configs().find(col(MessageConfig.id) == UUID(event.config))
+        notifier = find_service(NOTIFIER)
+        if row is None or row.keeper_id is None or notifier is None:
+            return "nobody"
+        person = (await get_service(PEOPLE).find([row.keeper_id])).get(row.keeper_id)
+        if person is None or not person.active:
+            return "nobody"
+        await notifier.notify(
+            Notification(
+                template=CONFIG_FAILED_NOTICE.id,
+                to=[person.id],
+                data={"config": event.title, "fault": event.fault},
+                channels=["messaging.in_app"],
+                correlation=f"messaging.config:{row.id}",
+            )
+        )
+        return "told"
+
+    return await ctx.step.run("tell", tell)
+
+
+ALERT = FunctionSpec(
+    id="messaging.alert",
+    title="Tell of a configuration that failed",
+    trigger=CONFIG_FAILED,
+    handler=alert,
+)
+
+FUNCTIONS = (DELIVER, APPLY_NOTICES, ALERT)

@@ -1,15 +1,27 @@
 """Mails with secrets: through the installation's server, in the plugins' words, kept nowhere. Implements MAILER."""
 
 from riveredge_messaging.catalog import find_contributed
-from riveredge_messaging.channels.smtp import EmailChannel, send_mail
+from riveredge_messaging.channels.smtp import EmailChannel
 from riveredge_messaging.composing import Reader, compose
+from riveredge_messaging.configs import installation_smtp
+from riveredge_messaging.providers.smtp import SmtpProvider
 from riveredge_messaging.rendering import RenderError
 from riveredge_messaging.settings import MessagingSettings
-from riveredge_sdk.features.messaging import DirectMail, PermanentFailure, RenderedMessage
+from riveredge_sdk.features.messaging import (
+    ConfigurationFailure,
+    DirectMail,
+    PermanentFailure,
+    RenderedMessage,
+    TemporaryFailure,
+    UnknownOutcome,
+)
 
 
 class InstallationMailer:
     """See `riveredge_sdk.features.messaging.Mailer`."""
+
+    def __init__(self, smtp: SmtpProvider) -> None:
+        self._smtp = smtp
 
     def is_ready(self) -> bool:
         """Whether the installation has a mail server."""
@@ -34,4 +46,12 @@ class InstallationMailer:
             html=rendered.html,
             locale=rendered.locale,
         )
-        await send_mail(MessagingSettings().smtp, message, public_only=False)
+        try:
+            config = installation_smtp()
+        except LookupError as error:
+            raise PermanentFailure(str(error)) from None
+        try:
+            await self._smtp.send(config, message)
+        except (ConfigurationFailure, UnknownOutcome) as failure:
+            # Whoever waits for a link would rather get the mail twice than not at all.
+            raise TemporaryFailure(str(failure)) from None

@@ -18,13 +18,20 @@ class Model(TenantModel, registry=plugin_registry("messaging")):
 
 class DeliveryStatus(StrEnum):
     """`deferred`: a rule holds it until later. `sent`: the peer has taken it. `skipped`: the recipient cannot be
-    reached on that channel, or does not want it. `digested`: it went into a digest."""
+    reached on that channel, or does not want it. `digested`: it went into a digest. `unknown`: it may have been sent,
+    and is not repeated."""
 
     QUEUED = "queued"
     DEFERRED = "deferred"
+    SENDING = "sending"
     SENT = "sent"
     DELIVERED = "delivered"
+    OPENED = "opened"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    UNKNOWN = "unknown"
     FAILED = "failed"
+    FAILED_RENDER = "failed_render"
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
@@ -114,6 +121,9 @@ class Delivery(Model, table=True):
     held_by: str | None = Field(default=None, max_length=40, description="The rule that holds it.")
     reason: str | None = Field(default=None, max_length=60, description="Why it is held, or ended unsent.")
     bucket_id: UUID | None = Field(default=None, description="The digest it waits for, or went into.")
+    queued_at: datetime | None = Field(default=None, sa_type=UtcDateTime, description="Since when it is being tried.")
+    next_at: datetime | None = Field(default=None, sa_type=UtcDateTime, description="When it is tried again.")
+    pinned_config: str | None = Field(default=None, max_length=100, description="The only one to go through.")
 
 
 class Decision(Model, table=True):

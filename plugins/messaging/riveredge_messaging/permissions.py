@@ -12,6 +12,10 @@ POLICY_READ = "messaging.policy.read"
 POLICY_WRITE = "messaging.policy.write"
 TOPIC_READ = "messaging.topic.read"
 TOPIC_WRITE = "messaging.topic.write"
+CONFIG_READ = "messaging.config.read"
+CONFIG_WRITE = "messaging.config.write"
+SUPPRESSION_READ = "messaging.suppression.read"
+SUPPRESSION_WRITE = "messaging.suppression.write"
 
 PERMISSIONS = (
     Permission(TEMPLATE_READ, "See message templates"),
@@ -24,6 +28,10 @@ PERMISSIONS = (
     Permission(TOPIC_READ, "See topics and who follows them, and follow them"),
     Permission(TOPIC_WRITE, "Write topics, and let others follow them"),
     Permission(INBOX_MANAGE, "Divide everybody's inbox into tabs"),
+    Permission(CONFIG_READ, "See how messages are sent: providers, their configurations and how they do"),
+    Permission(CONFIG_WRITE, "Configure providers, test them and take them out of use"),
+    Permission(SUPPRESSION_READ, "See which addresses get nothing"),
+    Permission(SUPPRESSION_WRITE, "Suppress addresses, and let them get messages again"),
 )
 
 ROLES = (
@@ -32,6 +40,13 @@ ROLES = (
         "Manager of messages",
         frozenset(
             {INBOX_USE, MESSAGE_READ, MESSAGE_SEND, POLICY_READ, POLICY_WRITE, TEMPLATE_READ, TOPIC_READ, TOPIC_WRITE}
+        ),
+    ),
+    Role(
+        "messaging.operator",
+        "Operator of messaging",
+        frozenset(
+            {INBOX_USE, MESSAGE_READ, MESSAGE_SEND, CONFIG_READ, CONFIG_WRITE, SUPPRESSION_READ, SUPPRESSION_WRITE}
         ),
     ),
     Role("messaging.reader", "Inbox", frozenset({INBOX_USE})),

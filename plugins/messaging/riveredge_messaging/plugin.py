@@ -6,14 +6,20 @@ from uuid import UUID
 
 from riveredge_messaging import (
     block_routes,
+    callback_routes,
     category_routes,
+    config_routes,
+    delivery_models,
     delivery_routes,
     message_routes,
     personal,
     pipeline_functions,
     preference_routes,
+    sending_routes,
+    suppression_routes,
     template_routes,
     topic_routes,
+    unsubscribe_routes,
 )
 from riveredge_messaging.actions import SendMessage
 from riveredge_messaging.categories import GENERAL
@@ -21,7 +27,7 @@ from riveredge_messaging.channels.in_app import InAppChannel
 from riveredge_messaging.channels.push import PushChannel
 from riveredge_messaging.channels.smtp import EmailChannel
 from riveredge_messaging.events import EVENTS
-from riveredge_messaging.functions import DELIVER
+from riveredge_messaging.functions import FUNCTIONS
 from riveredge_messaging.inbox import functions as inbox_functions
 from riveredge_messaging.inbox import routes as inbox_routes
 from riveredge_messaging.inbox import tab_routes
@@ -29,6 +35,7 @@ from riveredge_messaging.inbox.models import Inbox, InboxItem, InboxTab
 from riveredge_messaging.mailer import InstallationMailer
 from riveredge_messaging.models import Decision, Delivery, Message
 from riveredge_messaging.permissions import INBOX_USE, PERMISSIONS, ROLES
+from riveredge_messaging.providers.smtp import SmtpProvider
 from riveredge_messaging.reach import device_routes
 from riveredge_messaging.reach.models import Device, PushKey
 from riveredge_messaging.rule_models import (
@@ -44,7 +51,7 @@ from riveredge_messaging.rule_models import (
 from riveredge_messaging.service import Messaging
 from riveredge_messaging.settings import MessagingSettings, MessagingTenantSettings
 from riveredge_messaging.template_models import Block, Template, TemplateVersion
-from riveredge_messaging.templates import DIGEST, WELCOME
+from riveredge_messaging.templates import TEMPLATES
 from riveredge_messaging.topics import INBOX
 from riveredge_sdk import (
     EventType,
@@ -62,7 +69,7 @@ from riveredge_sdk import (
     TenantSettings,
 )
 from riveredge_sdk.features.message_categories import MessageCategory
-from riveredge_sdk.features.messaging import MAILER, NOTIFIER, MessageChannel, MessageTemplateSpec
+from riveredge_sdk.features.messaging import MAILER, NOTIFIER, MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import TaskAction
 
 
@@ -72,6 +79,9 @@ class MessagingPlugin(Plugin):
     id = "messaging"
     title = "Messaging"
     description = "Templated messages by e-mail and in-app, delivered by durable functions."
+
+    def __init__(self) -> None:
+        self._smtp = SmtpProvider()
 
     def routers(self) -> Iterable[Router]:
         return (
@@ -86,6 +96,12 @@ class MessagingPlugin(Plugin):
             inbox_routes.router,
             tab_routes.router,
             device_routes.router,
+            sending_routes.router,
+            config_routes.router,
+            config_routes.providers_router,
+            suppression_routes.router,
+            callback_routes.router,
+            unsubscribe_routes.router,
         )
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
@@ -109,10 +125,11 @@ class MessagingPlugin(Plugin):
             InboxTab,
             Device,
             PushKey,
+            *delivery_models.MODELS,
         )
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
-        return (DELIVER, *pipeline_functions.FUNCTIONS, *inbox_functions.FUNCTIONS)
+        return (*FUNCTIONS, *pipeline_functions.FUNCTIONS, *inbox_functions.FUNCTIONS)
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS
@@ -130,7 +147,7 @@ class MessagingPlugin(Plugin):
         return (MessagingTenantSettings,)
 
     def services(self) -> Iterable[Service[Any]]:
-        return (Service(NOTIFIER, Messaging()), Service(MAILER, InstallationMailer()))
+        return (Service(NOTIFIER, Messaging()), Service(MAILER, InstallationMailer(self._smtp)))
 
     def stream_topics(self) -> Iterable[StreamTopic]:
         return (INBOX,)
@@ -141,8 +158,14 @@ class MessagingPlugin(Plugin):
     def message_channels(self) -> Iterable[MessageChannel]:
         return (EmailChannel(), InAppChannel(), PushChannel())
 
+    def message_providers(self) -> Iterable[MessageProvider[Any]]:
+        return (self._smtp,)
+
+    async def shutdown(self) -> None:
+        await self._smtp.aclose()
+
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
-        return (WELCOME, DIGEST)
+        return TEMPLATES
 
     def message_categories(self) -> Iterable[MessageCategory]:
         return (GENERAL,)

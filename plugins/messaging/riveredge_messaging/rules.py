@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlmodel import col
 
+from riveredge_messaging import suppression
 from riveredge_messaging.models import DeliveryStatus, Message, MessageKind
 from riveredge_messaging.preferences import Choices, load_choices
 from riveredge_messaging.quiet import Window, quiet_until
@@ -59,6 +60,7 @@ class Rules:
     quiet: Mapping[UUID, tuple[Sequence[Window], str | None]]
     quiet_of_tenant: Sequence[Window]
     spread_s: int
+    suppressed: frozenset[str]
 
     @classmethod
     async def load(
@@ -70,17 +72,19 @@ class Rules:
     ) -> "Rules":
         """Everything about these people. Inside a unit of work."""
         settings = await tenant_settings(MessagingTenantSettings)
+        addresses = {key: await channel.addresses_of(user_ids) for key, channel in channels.items()}
         rows = await QuietTimes().all(col(QuietHours.user_id).in_(list(user_ids)))
         return cls(
             message=message,
             category=category,
             channels=channels,
             people=await get_service(PEOPLE).find(user_ids),
-            addresses={key: await channel.addresses_of(user_ids) for key, channel in channels.items()},
+            addresses=addresses,
             choices=await load_choices(user_ids),
             quiet={row.user_id: (read_windows(row.windows), row.zone) for row in rows},
             quiet_of_tenant=tenant_windows(settings),
             spread_s=settings.quiet_spread_s,
+            suppressed=await _suppressed(channels, addresses),
         )
 
     def admit(self, user_id: UUID, channel: str, now: datetime) -> Ruling:
@@ -103,8 +107,11 @@ class Rules:
             return _stop(DeliveryStatus.SKIPPED, "recipient", "no_member")
         if channel not in self.channels:
             return _stop(DeliveryStatus.SKIPPED, "channel", "no_channel", channel=channel)
-        if self.addresses.get(channel, {}).get(user_id) is None:
+        address = self.addresses.get(channel, {}).get(user_id)
+        if address is None:
             return _stop(DeliveryStatus.SKIPPED, "address", "no_address")
+        if suppression.digest_of(self.channels[channel], address) in self.suppressed:
+            return _stop(DeliveryStatus.SUPPRESSED, "suppression", "suppressed")
         return None
 
     def wait(self, user_id: UUID, channel: str, now: datetime) -> Ruling | None:
@@ -149,6 +156,17 @@ class Rules:
         """Some seconds, for each person others, so that not everybody's are due at once."""
         steps = self.spread_s // GRID_SECONDS + 1
         return (user_id.int ^ self.message.id.int) % steps * GRID_SECONDS
+
+
+async def _suppressed(
+    channels: Mapping[str, MessageChannel], addresses: Mapping[str, Mapping[UUID, str]]
+) -> frozenset[str]:
+    found: frozenset[str] = frozenset()
+    for key, channel in channels.items():
+        # What needs no provider has no addresses that could bounce.
+        if not channel.delivers_itself:
+            found |= await suppression.among(channel, addresses[key].values())
+    return found
 
 
 def _stop(status: DeliveryStatus, rule: str, reason: str, **detail: Any) -> Ruling:

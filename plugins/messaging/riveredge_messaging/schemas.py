@@ -68,6 +68,7 @@ class DeliveryOut(Resource):
     reference: str | None
     error: str | None
     ended_at: datetime | None
+    next_at: datetime | None
     due_at: Annotated[datetime | None, Field(description="Until when a rule holds it.")]
     held_by: Annotated[str | None, Field(description="That rule.")]
     reason: Annotated[str | None, Field(description="Why it is held, or ended unsent.")]

@@ -43,6 +43,11 @@ class MessagingSettings(PluginSettings):
 
     smtp: SmtpSettings = SmtpSettings()
     web_push: WebPushSettings = WebPushSettings()
+    tenant_per_minute: int | None = Field(
+        default=None, ge=1, description="Messages a minute that one organisation may hand to providers; none: no limit."
+    )
+    send_seconds: float = Field(default=60, gt=0, le=600, description="How long a provider may take for one message.")
+    max_attachment_bytes: int = Field(default=10_000_000, ge=0, description="Of all files of one message together.")
     allow_private_smtp: bool = Field(
         default=False,
         description="Let tenants name mail servers at private addresses. Not where strangers are tenants.",

@@ -20,12 +20,15 @@ STOPPABLE = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
 # Ended without success, and worth another try.
 RETRIABLE = (
     DeliveryStatus.FAILED,
+    DeliveryStatus.FAILED_RENDER,
+    DeliveryStatus.UNKNOWN,
+    DeliveryStatus.BOUNCED,
     DeliveryStatus.SKIPPED,
     DeliveryStatus.SUPPRESSED,
     DeliveryStatus.CANCELLED,
     DeliveryStatus.EXPIRED,
 )
-FAILED = (DeliveryStatus.FAILED,)
+FAILED = (DeliveryStatus.FAILED, DeliveryStatus.FAILED_RENDER)
 PAGE = 500
 # So many messages are taken up by one request.
 MAX_MESSAGES = 200

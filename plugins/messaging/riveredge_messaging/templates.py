@@ -56,3 +56,43 @@ DIGEST = MessageTemplateSpec(
         ),
     },
 )
+
+CONFIG_TEST = MessageTemplateSpec(
+    id="messaging.config_test",
+    title="Test of a provider",
+    description="Sent to whoever tests a configuration.",
+    variables={"type": "object", "properties": {"config": {"type": "string"}}, "required": ["config"]},
+    texts={
+        "en": TemplateText(
+            subject="Test of {{ config }}",
+            text="This message went through {{ config }}. If you can read it, the configuration works.\n",
+        ),
+        "zh-CN": TemplateText(
+            subject="{{ config }} 测试",
+            text="这条消息通过 {{ config }} 发送。能看到它,说明配置正常。\n",
+        ),
+    },
+)
+
+CONFIG_FAILED_NOTICE = MessageTemplateSpec(
+    id="messaging.config_failed",
+    title="A provider's configuration failed",
+    description="Tells whoever keeps a configuration that it was taken out of use.",
+    variables={
+        "type": "object",
+        "properties": {"config": {"type": "string"}, "fault": {"type": "string"}},
+        "required": ["config", "fault"],
+    },
+    texts={
+        "en": TemplateText(
+            subject="{{ config }} was taken out of use",
+            text="Messages do not go through {{ config }} any more, until its settings are mended: {{ fault }}\n",
+        ),
+        "zh-CN": TemplateText(
+            subject="{{ config }} 已停用",
+            text="在修正设置之前,消息不再通过 {{ config }} 发送:{{ fault }}\n",
+        ),
+    },
+)
+
+TEMPLATES = (WELCOME, DIGEST, CONFIG_TEST, CONFIG_FAILED_NOTICE)

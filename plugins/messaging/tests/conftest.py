@@ -1,7 +1,8 @@
 """What the tests of messaging share."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -56,14 +57,14 @@ def send(client: ApiClient) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def ended(client: ApiClient) -> Callable[[dict[str, Any]], Deliveries]:
-    """`ended(message)`: the message's deliveries once none is queued any more."""
+    """`ended(message)`: the message's deliveries once none is on its way any more."""
 
     def wait(message: dict[str, Any], timeout: float = 30) -> Deliveries:
         deadline = time.monotonic() + timeout
         while True:
             answer = client.get(f"/api/v1/messaging/messages/{message['id']}")
             deliveries: Deliveries = answer.json()["deliveries"]
-            if all(delivery["status"] != "queued" for delivery in deliveries):
+            if all(delivery["status"] not in {"queued", "sending"} for delivery in deliveries):
                 return deliveries
             assert time.monotonic() < deadline, deliveries
             time.sleep(0.03)
@@ -114,3 +115,57 @@ def fill(platform: PlatformUnderTest, tenant: TestTenant) -> Callable[..., None]
         platform.run(work())
 
     return make
+
+
+@dataclass
+class Servers:
+    """Real mail servers, and the configurations of the client's tenant that lead to them."""
+
+    platform: PlatformUnderTest
+    client: ApiClient
+    started: list[Mailbox] = field(default_factory=list)
+
+    def start(self) -> Mailbox:
+        """One more server."""
+        made = Mailbox(self.platform)
+        self.platform.run(made.server.start())
+        self.started.append(made)
+        return made
+
+    def stop(self, mailbox: Mailbox) -> None:
+        """Nobody listens there any more; open connections are kept."""
+        self.platform.run(mailbox.server.stop())
+
+    def again(self, mailbox: Mailbox) -> None:
+        """It listens again, where it did before."""
+        self.platform.run(mailbox.server.start())
+
+    def configure(self, mailbox: Mailbox, title: str, *, settings: Mapping[str, Any] | None = None, **more: Any) -> Any:
+        """A configuration for the server; the answer's body."""
+        own = {"host": "127.0.0.1", "port": mailbox.port, "tls": "none", "sender": "Acme <no-reply@acme.example>"}
+        body = {"title": title, "provider": "messaging.smtp", "settings": {**own, **(settings or {})}, **more}
+        answer = self.client.post("/api/v1/messaging/configs", json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def settle(self) -> None:
+        """Everything that was set off has been done."""
+        self.platform.settle()
+
+    def sending(self, delivery: Mapping[str, Any]) -> Any:
+        """A delivery's status, its attempts and what providers told."""
+        return self.client.get(f"/api/v1/messaging/deliveries/{delivery['id']}/sending").json()
+
+    def health(self, config: Mapping[str, Any]) -> Any:
+        """How a configuration does."""
+        return self.client.get(f"/api/v1/messaging/configs/{config['id']}").json()["health"]
+
+
+@pytest.fixture
+def servers(platform: PlatformUnderTest, client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
+    """Mail servers at private addresses, which the installation allows."""
+    monkeypatch.setenv("RIVEREDGE_MESSAGING__ALLOW_PRIVATE_SMTP", "true")
+    made = Servers(platform, client)
+    yield made
+    for mailbox in made.started:
+        made.stop(mailbox)

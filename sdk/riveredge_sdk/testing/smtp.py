@@ -16,6 +16,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+DROP = "drop"
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@_-]+")
 
 
@@ -43,7 +44,13 @@ class MailServer:
 
     Args:
         directory: also keep each mail as an .eml file here.
-        reply: asked for every message; returns None to accept it, or an SMTP reply such as "451 4.3.0 try later".
+        reply: asked for every message; returns None to accept it, or an SMTP reply such as "451 4.3.0 try later", or
+            `DROP` to keep it and break the connection off without an answer.
+
+    Attributes:
+        recipient_reply: asked for every recipient, in the same way.
+        delay: seconds before each answer to a message.
+        connections: how many were opened.
     """
 
     def __init__(
@@ -58,6 +65,9 @@ class MailServer:
         self.port = port
         self.directory = directory
         self.reply = reply
+        self.recipient_reply: Callable[[str], str | None] | None = None
+        self.delay = 0.0
+        self.connections = 0
         self.mails: list[ReceivedMail] = []
         self._server: asyncio.Server | None = None
         self._arrived = asyncio.Event()
@@ -71,9 +81,7 @@ class MailServer:
         if self.directory is not None:
             self.directory.mkdir(parents=True, exist_ok=True)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: SMTP(self, hostname="mail.riveredge.test", enable_SMTPUTF8=True, loop=loop), self.host, self.port
-        )
+        self._server = await loop.create_server(self._session, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -83,10 +91,26 @@ class MailServer:
             await self._server.wait_closed()
             self._server = None
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """aiosmtpd calls this for each message."""
-        refusal = self.reply(envelope) if self.reply else None
+    def _session(self) -> SMTP:
+        self.connections += 1
+        return SMTP(self, hostname="mail.riveredge.test", enable_SMTPUTF8=True, loop=asyncio.get_running_loop())
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """aiosmtpd calls this for each recipient."""
+        refusal = self.recipient_reply(address) if self.recipient_reply else None
         if refusal:
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 known"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """aiosmtpd calls this for each message."""
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        refusal = self.reply(envelope) if self.reply else None
+        if refusal and refusal != DROP:
             return refusal
         content: Any = envelope.content
         raw = content.encode() if isinstance(content, str) else bytes(content or b"")
@@ -96,6 +120,8 @@ class MailServer:
             (self.directory / name).write_bytes(raw)
         self.mails.append(mail)
         self._arrived.set()
+        if refusal == DROP and isinstance(server.transport, asyncio.WriteTransport):
+            server.transport.abort()
         return "250 2.0.0 kept"
 
     async def wait_for(self, count: int = 1, *, timeout: float = 15) -> list[ReceivedMail]:  # noqa: ASYNC109
