@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import time
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from riveredge_messaging.quiet import Window
 from riveredge_messaging.settings import MessagingTenantSettings
+from riveredge_messaging.zones import Zone
 from riveredge_sdk import Body
 from riveredge_sdk.features.message_categories import WallTime
 
@@ -30,15 +30,7 @@ class QuietHoursIn(Body):
     """One's own quiet hours, instead of the organisation's. No windows: one may always be disturbed."""
 
     windows: Annotated[list[QuietWindow], Field(max_length=20)]
-    zone: Annotated[str | None, Field(max_length=64, description="An IANA time zone; null: one's own.")] = None
-
-    @field_validator("zone")
-    @classmethod
-    def _known(cls, value: str | None) -> str | None:
-        try:
-            return value if value is None else ZoneInfo(value).key
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("There is no such time zone; an IANA name is for example Europe/Berlin.") from None
+    zone: Annotated[Zone | None, Field(description="An IANA time zone; null: one's own.")] = None
 
 
 def read_windows(kept: Sequence[Mapping[str, Any]]) -> list[Window]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, field_validator
 
 from riveredge_messaging.composing import Composed
+from riveredge_messaging.zones import Zone
 from riveredge_sdk import Body, Resource
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_.]{0,60}$", max_length=100)]
@@ -162,7 +163,7 @@ class PreviewIn(Body):
     data: Annotated[dict[str, Any] | None, Field(description="Null: the template's sample.")] = None
     channel: ChannelId | None = None
     locale: Locale = "en"
-    timezone: Annotated[str | None, Field(max_length=64)] = None
+    timezone: Zone | None = None
 
 
 class PreviewOut(BaseModel):

@@ -179,6 +179,10 @@ def test_quiet_hours_hold_what_can_wait(client: ApiClient, engine: EngineControl
     kept = client.put(f"{API}/preferences/quiet-hours", json={"windows": [window], "zone": "UTC"})
     assert (kept.status_code, kept.json()["own"]) == (200, True), kept.text
     category(client, "acme.alarm", kind="critical")
+    body = {"template": "messaging.welcome", "to": [user_id(client)], "data": {"product": "x"}, "channels": [EMAIL]}
+    planned = client.post(f"{API}/messages", params={"dry_run": True}, json=body)
+    (line,) = planned.json()["recipients"][0]["deliveries"]
+    assert (planned.status_code, line["reason"], line["rendered"]["text"][:6]) == (200, "quiet", "Hello,")
     plain = send(client, "plain", channels=[EMAIL, IN_APP])
     short = send(client, "short", channels=[EMAIL], expires_at=(now + timedelta(minutes=30)).isoformat())
     alarm = send(client, "alarm", channels=[EMAIL], category="acme.alarm")

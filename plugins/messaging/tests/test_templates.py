@@ -410,6 +410,12 @@ def test_variables_are_declared_properly(client: ApiClient, variables: dict[str,
     assert client.post(f"{TEMPLATES}/preview", json=body).json()["errors"][0]["field"] == "contents.variables"
 
 
+@pytest.mark.parametrize("zone", ["Mars/Base", "Europe", "../../etc/passwd", ""])
+def test_a_time_zone_is_a_known_one(client: ApiClient, zone: str) -> None:
+    answer = client.post(f"{TEMPLATES}/preview", json={"key": "messaging.welcome", "timezone": zone})
+    assert [error["field"] for error in answer.json()["errors"]] == ["timezone"]
+
+
 @pytest.mark.parametrize("locale", ["en-XX", "zz", "zz-ZZ"])
 def test_an_unknown_locale_is_written_as_the_next_best(client: ApiClient, locale: str) -> None:
     body = {

@@ -19,8 +19,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "以下是此人符合条件的消息及其处理结果。",
     ),
     "why_none": (
-        "No message was for this person: nobody has sent one that matches, or the person was not among its recipients.",
-        "没有发给此人的消息：没有符合条件的消息，或此人不在收件人之列。",
+        "No message was for this person: none that matches was sent, or has gone out yet, or they were not meant.",
+        "没有发给此人的消息：没有符合条件的消息、消息尚未发出，或此人不在收件人之列。",
     ),
     "got_it": ("It was handed over: {status}.", "已送出：{status}。"),
     "did_not_arrive": ("It could not be delivered: {error}", "未能送达：{error}"),
