@@ -160,7 +160,12 @@ def test_changes_and_deletions_ask_for_the_version(routes: list[KernelRoute]) ->
             headers = [parameter.alias for parameter in _headers(route.dependant)]
             if "if-match" not in headers:
                 without.add(route.plan.operation)
-    assert without <= {"messaging.delete_inbox_item", "messaging.delete_device", "auth.revoke_session"}
+    assert without <= {
+        "messaging.delete_inbox_item",
+        "messaging.delete_device",
+        "messaging.delete_address",
+        "auth.revoke_session",
+    }
 
 
 def _headers(dependant: Any) -> Iterator[Any]:

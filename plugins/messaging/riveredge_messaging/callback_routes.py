@@ -22,6 +22,8 @@ class Received(BaseModel):
     """What was taken of a call."""
 
     new: int
+    # What Alibaba Cloud takes for a receipt; without it, it reports again.
+    code: int = 0
 
 
 def _tenant(path: Mapping[str, Any]) -> UUID | None:

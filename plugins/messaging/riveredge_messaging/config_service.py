@@ -188,7 +188,7 @@ async def route_of(channel: str) -> list[RouteOut]:
     return found
 
 
-def callback_url(config_id: UUID) -> str:
+def callback_url(config_id: UUID | str) -> str:
     """Where the provider of a configuration reports to."""
     return public_url(f"{CALLBACKS}/{current_tenant()}/{config_id}")
 

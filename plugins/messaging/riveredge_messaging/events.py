@@ -87,6 +87,14 @@ class SnoozeEnded(BaseModel):
     until: datetime
 
 
+class AddressClaimed(BaseModel):
+    """Somebody says that an address is theirs; a code is to prove it."""
+
+    address_id: UUID
+    pending: str
+
+
+ADDRESS_CLAIMED = EventType("messaging/address.claimed", AddressClaimed, "An address is to be proved")
 INBOX_ANSWERED = EventType("messaging/inbox.answered", InboxAnswered, "A button of a message was pressed")
 SNOOZE_ENDED = EventType("messaging/inbox.snooze_ended", SnoozeEnded, "A snoozed message comes back")
 
@@ -103,4 +111,5 @@ EVENTS = (
     NOTICES_RECEIVED,
     INBOX_ANSWERED,
     SNOOZE_ENDED,
+    ADDRESS_CLAIMED,
 )

@@ -3,13 +3,15 @@
 import asyncio
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
 
 from riveredge_messaging.admission import Attempt
+from riveredge_messaging.config_service import callback_url
+from riveredge_messaging.configs import BUILT_IN
 from riveredge_messaging.delivery_models import AttemptState
 from riveredge_messaging.health import FAILURES
 from riveredge_messaging.settings import MessagingSettings
@@ -111,7 +113,10 @@ async def _try(seconds: float, attempt: Attempt) -> Outcome:  # noqa: PLR0911  (
 async def _send(attempt: Attempt) -> DeliveryResult:
     if attempt.config is None:
         return await attempt.ready.channel.deliver(attempt.ready.message)
-    return await attempt.config.provider.send(attempt.config.settings, attempt.ready.message)
+    message, config = attempt.ready.message, attempt.config
+    if config.provider.receives and config.key not in BUILT_IN:
+        message = replace(message, callback_url=callback_url(config.key))
+    return await config.provider.send(config.settings, message)
 
 
 def _gate(attempt: Attempt) -> asyncio.Semaphore:

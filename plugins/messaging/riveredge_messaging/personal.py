@@ -11,32 +11,36 @@ from riveredge_messaging.inbox.models import Inbox, InboxItem
 from riveredge_messaging.inbox.repository import InboxItems
 from riveredge_messaging.inbox.schemas import InboxOut
 from riveredge_messaging.models import Delivery
-from riveredge_messaging.reach.models import Device
-from riveredge_messaging.reach.repository import Devices
-from riveredge_messaging.reach.schemas import DeviceOut
+from riveredge_messaging.reach.models import Address, Device
+from riveredge_messaging.reach.repository import Addresses, Devices
+from riveredge_messaging.reach.schemas import AddressOut, DeviceOut
 from riveredge_messaging.repository import Deliveries
 from riveredge_messaging.schemas import DeliveryOut
 from riveredge_sdk import session
 
 
 async def export(user_id: UUID) -> dict[str, Any]:
-    """Inbox, deliveries, devices, and what the rules hold, as JSON."""
+    """Inbox, deliveries, addresses, devices, and what the rules hold, as JSON."""
     items = await InboxItems().all(col(InboxItem.recipient_id) == user_id)
+    addresses = await Addresses().all(col(Address.user_id) == user_id)
     devices = await Devices().all(col(Device.user_id) == user_id)
     sent = await Deliveries().all(col(Delivery.recipient_id) == user_id)
     return {
         "inbox": [InboxOut.model_validate(item).model_dump(mode="json") for item in items],
         "deliveries": [DeliveryOut.model_validate(row).model_dump(mode="json") for row in sent],
+        "addresses": [AddressOut.model_validate(address).model_dump(mode="json") for address in addresses],
         "devices": [DeviceOut.model_validate(device).model_dump(mode="json") for device in devices],
         **await rule_personal.export(user_id),
     }
 
 
 async def erase(user_id: UUID) -> int:
-    """Delete the inbox, the devices, and the addresses from deliveries, whose numbers stay."""
+    """Delete the inbox, the person's addresses and devices, and the addresses from deliveries, whose numbers stay."""
     removed = await session().exec(delete(InboxItem).where(col(InboxItem.recipient_id) == user_id))
     await session().exec(delete(Inbox).where(col(Inbox.user_id) == user_id))
+    addresses = await session().exec(delete(Address).where(col(Address.user_id) == user_id))
     devices = await session().exec(delete(Device).where(col(Device.user_id) == user_id))
     held = (col(Delivery.recipient_id) == user_id, col(Delivery.address).is_not(None))
     cleared = await session().exec(update(Delivery).where(*held).values(address=None, error=None))
-    return removed.rowcount + devices.rowcount + cleared.rowcount + await rule_personal.erase(user_id)
+    own = removed.rowcount + addresses.rowcount + devices.rowcount
+    return own + cleared.rowcount + await rule_personal.erase(user_id)

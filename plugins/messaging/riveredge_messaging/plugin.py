@@ -25,6 +25,8 @@ from riveredge_messaging.actions import SendMessage
 from riveredge_messaging.categories import GENERAL
 from riveredge_messaging.channels.in_app import InAppChannel
 from riveredge_messaging.channels.push import PushChannel
+from riveredge_messaging.channels.rooms import ChatChannel, WebhookChannel
+from riveredge_messaging.channels.sms import SmsChannel
 from riveredge_messaging.channels.smtp import EmailChannel
 from riveredge_messaging.events import EVENTS
 from riveredge_messaging.functions import FUNCTIONS
@@ -35,9 +37,15 @@ from riveredge_messaging.inbox.models import Inbox, InboxItem, InboxTab
 from riveredge_messaging.mailer import InstallationMailer
 from riveredge_messaging.models import Decision, Delivery, Message
 from riveredge_messaging.permissions import INBOX_USE, PERMISSIONS, ROLES
+from riveredge_messaging.providers import apprise
+from riveredge_messaging.providers.aliyun_sms import AliyunSms
+from riveredge_messaging.providers.apprise import Apprise
 from riveredge_messaging.providers.smtp import SmtpProvider
-from riveredge_messaging.reach import device_routes
-from riveredge_messaging.reach.models import Device, PushKey
+from riveredge_messaging.providers.twilio import Twilio
+from riveredge_messaging.providers.webhook import Webhook
+from riveredge_messaging.reach import address_routes, device_routes
+from riveredge_messaging.reach.functions import SEND_CODE
+from riveredge_messaging.reach.models import Address, Device, PushKey
 from riveredge_messaging.rule_models import (
     Allowance,
     Bucket,
@@ -74,11 +82,11 @@ from riveredge_sdk.features.scheduling import TaskAction
 
 
 class MessagingPlugin(Plugin):
-    """Templates, e-mail and the in-app inbox."""
+    """Templates, channels, providers and the in-app inbox."""
 
     id = "messaging"
     title = "Messaging"
-    description = "Templated messages by e-mail and in-app, delivered by durable functions."
+    description = "Templated messages by e-mail, SMS, push, webhook, chat and in-app, delivered by durable functions."
 
     def __init__(self) -> None:
         self._smtp = SmtpProvider()
@@ -95,6 +103,7 @@ class MessagingPlugin(Plugin):
             topic_routes.router,
             inbox_routes.router,
             tab_routes.router,
+            address_routes.router,
             device_routes.router,
             sending_routes.router,
             config_routes.router,
@@ -123,13 +132,14 @@ class MessagingPlugin(Plugin):
             Inbox,
             InboxItem,
             InboxTab,
+            Address,
             Device,
             PushKey,
             *delivery_models.MODELS,
         )
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
-        return (*FUNCTIONS, *pipeline_functions.FUNCTIONS, *inbox_functions.FUNCTIONS)
+        return (*FUNCTIONS, *pipeline_functions.FUNCTIONS, *inbox_functions.FUNCTIONS, SEND_CODE)
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS
@@ -156,10 +166,12 @@ class MessagingPlugin(Plugin):
         return (NavItem("messaging.inbox", "Inbox", "messaging/inbox", "inbox", permission=INBOX_USE, order=10),)
 
     def message_channels(self) -> Iterable[MessageChannel]:
-        return (EmailChannel(), InAppChannel(), PushChannel())
+        return (EmailChannel(), InAppChannel(), PushChannel(), SmsChannel(), WebhookChannel(), ChatChannel())
 
     def message_providers(self) -> Iterable[MessageProvider[Any]]:
-        return (self._smtp,)
+        # Apprise is an extra.
+        chat = (Apprise(),) if apprise.is_installed() else ()
+        return (self._smtp, Twilio(), AliyunSms(), Webhook(), *chat)
 
     async def shutdown(self) -> None:
         await self._smtp.aclose()

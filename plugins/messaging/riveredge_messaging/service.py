@@ -248,7 +248,9 @@ def _channels(named: Sequence[str], template: CatalogTemplate, category: Message
     ]
     if unknown:
         raise Invalid(f"{len(unknown)} unknown channel(s).", errors=unknown)
-    return list(dict.fromkeys(named)) or [name for name in category.channels if name in there] or there
+    chosen = list(dict.fromkeys(named)) or [name for name in category.channels if name in there]
+    every = channels()
+    return chosen or [name for name in there if not every[name].only_if_named]
 
 
 def _check_times(send_at: datetime | None, expires_at: datetime | None) -> None:

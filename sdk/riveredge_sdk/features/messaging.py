@@ -187,6 +187,7 @@ class RenderedMessage:
         category: of the message, which unsubscribing is about; empty for none.
         headers: further header lines, for channels that have such.
         files: attachments and inline images, with their content.
+        callback_url: where the provider is to report what becomes of it; empty where nothing can be received.
     """
 
     delivery_id: UUID
@@ -201,6 +202,7 @@ class RenderedMessage:
     category: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[Attachment] = ()
+    callback_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +262,7 @@ class MessageChannel(ABC):
     Attributes:
         id: `<plugin>.<name>`. One object serves all tenants.
         has_subject, has_html: which texts it shows besides `text`; the others are not rendered for it.
+        only_if_named: messages that name no channels leave it out: it costs money, or others read along.
     """
 
     id: str
@@ -267,6 +270,7 @@ class MessageChannel(ABC):
     description: str = ""
     has_subject: bool = True
     has_html: bool = False
+    only_if_named: bool = False
 
     @abstractmethod
     async def address_of(self, user_id: UUID) -> str | None:

@@ -12,6 +12,22 @@ from riveredge_sdk.models import UtcDateTime
 from riveredge_sdk.secrets import SealedText
 
 
+class Address(Model, table=True):
+    """A person's address on a channel, such as a phone number. A new one replaces it once it has been proved."""
+
+    __tablename__ = "messaging_address"
+    __table_args__ = (UniqueConstraint("tenant_id", "user_id", "channel"),)
+
+    user_id: UUID
+    channel: str = Field(max_length=100)
+    address: str | None = Field(default=None, max_length=200)
+    verified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    pending: str | None = Field(default=None, max_length=200, description="To be proved by a code that is sent there.")
+    code_digest: str | None = Field(default=None, max_length=64)
+    code_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    error: str | None = Field(default=None, max_length=500, description="Why the last code could not be sent.")
+
+
 class Device(Model, table=True):
     """A browser that a person lets notify them. The subscription is as good as a key, so it is sealed."""
 

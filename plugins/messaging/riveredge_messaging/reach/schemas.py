@@ -13,6 +13,29 @@ from riveredge_sdk import Body, Resource
 from riveredge_sdk.outbound import OutboundSettings
 
 
+class AddressOut(Resource):
+    """One's own address on a channel."""
+
+    channel: str
+    address: Annotated[str | None, Field(description="Where messages go.")]
+    verified_at: datetime | None
+    pending: Annotated[str | None, Field(description="Waits for the code that is sent there.")]
+    code_until: Annotated[datetime | None, Field(description="Until when the code can be used.")]
+    error: Annotated[str | None, Field(description="Why the code could not be sent.")]
+
+
+class AddressIn(Body):
+    """The new address. A code is sent there; it is used once that is given."""
+
+    address: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class CodeIn(Body):
+    """The code that was sent."""
+
+    code: Annotated[str, Field(pattern=r"^[0-9]{6}$")]
+
+
 def _endpoint(endpoint: str) -> str:
     parts = urlsplit(endpoint)
     is_plain = parts.scheme == "http" and _is_let_in(parts.hostname or "")
