@@ -34,6 +34,7 @@ from riveredge_kernel.timers.models import Heartbeat, Timer
 from riveredge_sdk.contributions import Health, HealthCheck, Permission, Role
 from riveredge_sdk.events import EventType
 from riveredge_sdk.features.messaging import MessageTemplateSpec
+from riveredge_sdk.features.tenants import PLUGIN_SWITCHED
 from riveredge_sdk.functions import FunctionSpec
 from riveredge_sdk.models import PlatformModel, TenantModel
 from riveredge_sdk.plugin import Plugin
@@ -41,7 +42,7 @@ from riveredge_sdk.ports import Service
 from riveredge_sdk.quotas import Quota
 from riveredge_sdk.settings import TenantSettings
 from riveredge_sdk.stream import StreamTopic
-from riveredge_sdk.timers import TimerSource
+from riveredge_sdk.timers import DueRows
 
 
 class KernelPlugin(Plugin):
@@ -53,7 +54,7 @@ class KernelPlugin(Plugin):
     def __init__(self) -> None:
         self.checks: list[HealthCheck] = []
         self.own_functions: Sequence[FunctionSpec[Any]] = ()
-        self.own_sources: Sequence[TimerSource] = ()
+        self.own_sources: Sequence[DueRows] = ()
         self.own_services: Sequence[Service[Any]] = ()
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
@@ -113,9 +114,10 @@ class KernelPlugin(Plugin):
             ARCHIVE_REQUESTED,
             ERASURE_DUE,
             SIGN_IN_FAILED,
+            PLUGIN_SWITCHED,
         )
 
-    def timer_sources(self) -> Iterable[TimerSource]:
+    def timer_sources(self) -> Iterable[DueRows]:
         return self.own_sources
 
     def tenant_settings(self) -> Iterable[type[TenantSettings]]:

@@ -1,7 +1,7 @@
 """What the SDK's functions call: the kernel's parts, answered for the current context's tenant."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -25,7 +25,7 @@ from riveredge_sdk.ports import Port
 from riveredge_sdk.tenancy import TenantWallError
 from riveredge_sdk.timers import NotServedError, Owner
 from riveredge_sdk.tracing import Tracer
-from riveredge_sdk.uow import UnitOfWork
+from riveredge_sdk.uow import UnitOfWork, session
 
 T = TypeVar("T")
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
@@ -102,14 +102,21 @@ class KernelRuntime:
             raise NotServedError(f"The plugin {plugin!r} is switched off for this organisation.")
         return replace(context, tenant_id=tenant.id, locale=tenant.locale, timezone=tenant.timezone, system_reason=None)
 
-    async def served_tenants(self, plugin: str) -> Sequence[UUID]:
+    async def served_tenants(self, plugin: str, among: Collection[UUID] | None = None) -> Sequence[UUID]:
         if current_context().system_reason is None:
             raise TenantWallError("only code that runs without a tenant may look at all of them")
-        active = await self._tenants.active()
-        return [tenant.id for tenant in active if is_on(self.plugins, plugin, tenant.switches)]
+        found = await self._tenants.active() if among is None else (await self._tenants.get_many(among)).values()
+        return [
+            tenant.id
+            for tenant in found
+            if tenant.status == TenantStatus.ACTIVE and is_on(self.plugins, plugin, tenant.switches)
+        ]
 
     def now(self) -> datetime:
         return self.clock.now()
+
+    async def database_now(self) -> datetime:
+        return await self.clock.present(session())
 
     @property
     def cursor_key(self) -> bytes:

@@ -264,3 +264,41 @@ def test_wrong_arguments_are_refused(note: Reminders, engine: EngineControl) -> 
         with pytest.raises(ValueError, match=r"timer|time zone"):
             note.within(lambda o=owner, n=name, d=due_at: timers.set(o, n, d, REMINDER_DUE, payload))  # type: ignore[misc]
     assert note.rows() == []
+
+
+def test_the_database_s_clock_decides_and_is_asked_seldom(
+    platform: ThreadedPlatform, tenant: TestTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    clock = platform.platform.runtime.clock
+    measure = clock._measure
+
+    async def look() -> tuple[datetime, datetime, datetime]:
+        async def counted(session: Any) -> datetime:
+            asked.append(session)
+            return await measure(session)
+
+        with use_context(platform.context(tenant)), monkeypatch.context() as patch:
+            patch.setattr(type(clock), "_measure", lambda _, session: counted(session))
+            async with unit_of_work() as session:
+                exact = await clock.database_now(session)
+                # This node's own clock goes an hour ahead.
+                patch.setattr("riveredge_kernel.timers.clock.datetime", Ahead)
+                found = [await timers.now() for _ in range(3)]
+                return exact, found[0], found[2]
+
+    exact, first, last = platform.run(look())
+    if platform.kind == "postgresql":
+        assert len(asked) == 1
+        assert exact <= first <= last < exact + timedelta(minutes=1)
+    else:
+        # There is no clock but the node's.
+        assert last - exact > timedelta(minutes=59)
+
+
+class Ahead(datetime):
+    """A clock that is an hour ahead."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + timedelta(hours=1)

@@ -21,7 +21,7 @@ from riveredge_sdk.ports import Service
 from riveredge_sdk.quotas import Quota
 from riveredge_sdk.settings import PluginSettings, TenantSettings
 from riveredge_sdk.stream import StreamTopic
-from riveredge_sdk.timers import TimerSource
+from riveredge_sdk.timers import DueRows
 
 
 class Plugin:
@@ -106,7 +106,7 @@ class Plugin:
         """Checks shown under `/health/plugins`."""
         return ()
 
-    def timer_sources(self) -> Iterable[TimerSource]:
+    def timer_sources(self) -> Iterable[DueRows]:
         """Tables of due rows of its own, claimed by the kernel's tick."""
         return ()
 

@@ -1,6 +1,6 @@
 """What the kernel lends to the SDK's functions. Plugins use those functions, not this protocol."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -43,7 +43,9 @@ class Runtime(Protocol):
 
     async def tenant_context(self, tenant_id: UUID, plugin: str) -> "Context": ...
 
-    async def served_tenants(self, plugin: str) -> Sequence[UUID]: ...
+    async def served_tenants(self, plugin: str, among: Collection[UUID] | None = None) -> Sequence[UUID]: ...
+
+    async def database_now(self) -> datetime: ...
 
     def now(self) -> datetime: ...
 

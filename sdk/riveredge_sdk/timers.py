@@ -15,11 +15,12 @@ Setting the same owner and name again replaces what was set. A timer that was ca
 functions, even if its event is on its way already: the kernel sees to it, handlers need not look. While an organisation
 is suspended, or the plugin switched off for it, its timers wait, and come late rather than never.
 
-A plugin with a table of due rows of its own (schedules, say) takes part in the kernel's tick as a `TimerSource`.
+A plugin with a table of due rows of its own (schedules, say) takes part in the kernel's tick with
+`DueRows`, or a `TimerSource` if they are many.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -106,8 +107,10 @@ class Waiting:
     next_due_at: datetime | None
 
 
-class TimerSource(ABC):
+class DueRows(ABC):
     """A plugin's own table of due rows, claimed by the kernel's tick. Contributed by `Plugin.timer_sources`.
+
+    Each row that it claims publishes an event of its own. Where many are due at once, see `TimerSource`.
 
     The methods run without a tenant, in the kernel's hatch: a `unit_of_work()` opened inside sees the rows of all
     tenants and stamps nothing, so each row and each published event names its tenant. Work that is a tenant's own is
@@ -132,20 +135,24 @@ class TimerSource(ABC):
         """
 
     @abstractmethod
-    async def fire(self, chunk: Chunk) -> None:
-        """Execute what `publish_fires` handed over: called at the fires' due time, never before, at least once.
-
-        Admit each fire with a guarded change (`UPDATE … WHERE id IN (…) AND state = 'planned' RETURNING …`), so that
-        one that comes again, or was taken back meanwhile, finds nothing to do. If it raises, it is called again later.
-        """
-
-    @abstractmethod
     async def reconcile(self, now: datetime) -> int:
         """Mend what got lost on the way (fires that never started, leases that ran out); how much. Once in a tick."""
 
     @abstractmethod
     async def waiting(self, now: datetime) -> Waiting:
         """What is overdue, and when the next row is due; asked by health checks and by the testing kit's clock."""
+
+
+class TimerSource(DueRows):
+    """Due rows whose fires travel together (`publish_fires`) and come back to the source, many in one call."""
+
+    @abstractmethod
+    async def fire(self, chunk: Chunk) -> None:
+        """Execute what `publish_fires` handed over: called at the fires' due time, never before, at least once.
+
+        Admit each fire with a guarded change (`UPDATE … WHERE id IN (…) AND state = 'planned' RETURNING …`), so that
+        one that comes again, or was taken back meanwhile, finds nothing to do. If it raises, it is called again later.
+        """
 
 
 def publish_fires(source: str, fires: Iterable[Fire], *, size: int = 100) -> int:
@@ -200,21 +207,37 @@ async def serving(tenant_id: UUID, plugin: str) -> AsyncIterator[None]:
         yield
 
 
-async def served_tenants(plugin: str) -> Sequence[UUID]:
-    """The tenants for which `serving(tenant_id, plugin)` would serve. For code that runs without a tenant."""
-    return await current_context().runtime.served_tenants(plugin)
+async def served_tenants(plugin: str, among: Collection[UUID] | None = None) -> Sequence[UUID]:
+    """The tenants for which `serving(tenant_id, plugin)` would serve. For code that runs without a tenant.
+
+    Args:
+        among: only of these; many are looked up at once, and `serving` each of them then looks up nothing.
+    """
+    return await current_context().runtime.served_tenants(plugin, among)
+
+
+async def now() -> datetime:
+    """The present by the database's clock, which decides what is due: nodes' own clocks differ. Costs one statement.
+
+    Raises:
+        NoUnitOfWorkError: no unit of work is open.
+    """
+    unit()
+    return await current_context().runtime.database_now()
 
 
 __all__ = [
     "HORIZON",
     "MAX_CHUNK",
     "Chunk",
+    "DueRows",
     "Fire",
     "NotServedError",
     "Owner",
     "TimerSource",
     "Waiting",
     "cancel",
+    "now",
     "publish_fires",
     "served_tenants",
     "serving",

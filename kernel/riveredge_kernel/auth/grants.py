@@ -103,7 +103,7 @@ class Grants:
         return grant
 
     async def _load_account(self, account_id: UUID, tenant_id: UUID) -> Grant | None:
-        async with self._database.system("grants", self._runtime, read_only=True) as session:
+        async with self._database.lookup("grants", self._runtime) as session:
             query = select(ServiceAccount).where(
                 col(ServiceAccount.tenant_id) == tenant_id, col(ServiceAccount.id) == account_id
             )
@@ -118,7 +118,7 @@ class Grants:
             return Grant(account.name, account.active, self.of_roles(roles.all()), service=True)
 
     async def _load(self, user_id: UUID, tenant_id: UUID | None) -> Grant | None:
-        async with self._database.system("grants", self._runtime, read_only=True) as session:
+        async with self._database.lookup("grants", self._runtime) as session:
             user = await session.get(User, user_id)
             if user is None:
                 return None

@@ -36,6 +36,7 @@ AfterCommit = Callable[["Transaction"], None]
 
 # After this time without use a connection is looked at before it is used again.
 _IDLE_SECONDS = 5.0
+_LOOKUPS = 2
 _USED = "riveredge_used"
 
 
@@ -93,7 +94,10 @@ class Database:
         turns = WriterTurns()
         self.app = _engine(url, size, turns)
         event.listen(self.app.sync_engine, "before_cursor_execute", guard)
-        self.system_engine = _engine(make_url(settings.database.system_url or url), min(size, 5), turns)
+        across = make_url(settings.database.system_url or url)
+        self.system_engine = _engine(across, min(size, 5), turns)
+        # Whoever looks something up often holds a connection already: from one pool they would wait for each other.
+        self._lookup_engine = _engine(across, min(size, _LOOKUPS), turns)
         # Told after each commit that changed what somebody may do.
         self.on_grants: Listener | None = None
         self.replica: AsyncEngine | None = None
@@ -138,9 +142,24 @@ class Database:
         Args:
             reason: a fixed phrase, also a metric's label.
         """
+        engine = self.system_engine if read_only else self._system_writing
+        async with self._across(engine, reason, runtime, read_only=read_only) as session:
+            yield session
+
+    @asynccontextmanager
+    async def lookup(self, reason: str, runtime: Runtime) -> AsyncIterator[AsyncSession]:
+        """`system` for reading, on a connection of a pool of its own: for what is cached, and is asked for by code that
+        holds a connection. Open nothing else inside.
+        """
+        async with self._across(self._lookup_engine, reason, runtime, read_only=True) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _across(
+        self, engine: AsyncEngine, reason: str, runtime: Runtime, *, read_only: bool
+    ) -> AsyncIterator[AsyncSession]:
         log.debug("system_session", reason=reason)
         SYSTEM_SESSIONS.labels(reason).inc()
-        engine = self.system_engine if read_only else self._system_writing
         with use_context(_system_context(runtime, reason)):
             async with _session(engine, Scope(read_only=read_only, system=True), self.on_grants) as session:
                 yield session
@@ -184,7 +203,7 @@ class Database:
 
     async def dispose(self) -> None:
         """Close all connections."""
-        for engine in (self.app, self.system_engine, self.replica):
+        for engine in (self.app, self.system_engine, self._lookup_engine, self.replica):
             if engine is not None:
                 await engine.dispose()
 

@@ -1,8 +1,9 @@
 """The tenants, as every request needs them: cached for a few seconds, so that a switch takes effect soon everywhere."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
@@ -16,6 +17,7 @@ from riveredge_sdk.runtime import Runtime
 
 # Other processes learn of a change after this time; this one at once.
 CACHE_SECONDS = 5.0
+_NEVER: tuple[float, None] = (float("-inf"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,28 @@ class TenantDirectory:
 
     async def active(self) -> Sequence[TenantInfo]:
         """All that are not suspended. Read anew, and not kept: there may be many."""
-        async with self._database.system("tenant directory", self.runtime, read_only=True) as session:
+        async with self._database.lookup("tenant directory", self.runtime) as session:
             rows = (await session.exec(select(Tenant).where(col(Tenant.status) == TenantStatus.ACTIVE))).all()
-            switches: dict[UUID, dict[str, bool]] = {}
-            for switch in await session.exec(select(TenantPlugin)):
-                switches.setdefault(switch.tenant_id, {})[switch.plugin] = switch.enabled
-        return [_info(row, switches.get(row.id, {})) for row in rows]
+            switches = (await session.exec(select(TenantPlugin))).all()
+        return _with_switches(rows, switches)
+
+    async def get_many(self, tenant_ids: Collection[UUID]) -> dict[UUID, TenantInfo]:
+        """Those of them that there are, by id: what is not known is looked up all at once."""
+        fresh = time.monotonic() - CACHE_SECONDS
+        missing = [each for each in tenant_ids if self._known.get(each, _NEVER)[0] <= fresh]
+        generation = self._generation
+        if missing:
+            async with self._database.lookup("tenant directory", self.runtime) as session:
+                rows = (await session.exec(select(Tenant).where(col(Tenant.id).in_(missing)))).all()
+                query = select(TenantPlugin).where(col(TenantPlugin.tenant_id).in_(missing))
+                switches = (await session.exec(query)).all()
+                kept = select(TenantSettingsRow).where(
+                    col(TenantSettingsRow.tenant_id).in_(missing), col(TenantSettingsRow.plugin) == KERNEL
+                )
+                policies = {row.tenant_id: row.values for row in await session.exec(kept)}
+            for info in _with_switches(rows, switches, policies):
+                self._remember(info, generation)
+        return {each: self._known[each][1] for each in tenant_ids if each in self._known}
 
     def peek(self, tenant_id: UUID) -> TenantInfo | None:
         """What was last known of a tenant; the one being served is always known."""
@@ -84,31 +102,43 @@ class TenantDirectory:
 
     async def _load(self, condition: ColumnElement[bool]) -> TenantInfo | None:
         generation = self._generation
-        async with self._database.system("tenant directory", self.runtime, read_only=True) as session:
+        async with self._database.lookup("tenant directory", self.runtime) as session:
             row = (await session.exec(select(Tenant).where(condition))).one_or_none()
             if row is None:
                 return None
             query = select(TenantPlugin).where(col(TenantPlugin.tenant_id) == row.id)
-            switches = {switch.plugin: switch.enabled for switch in await session.exec(query)}
+            switches = (await session.exec(query)).all()
             kept = select(TenantSettingsRow).where(
                 col(TenantSettingsRow.tenant_id) == row.id, col(TenantSettingsRow.plugin) == KERNEL
             )
-            policy = (await session.exec(kept)).one_or_none()
-        info = _info(row, switches, read_policy(policy.values if policy else None))
-        # What was read before a change may arrive after it, and is good for this once only.
-        self._known[info.id] = (time.monotonic() if generation == self._generation else float("-inf"), info)
+            policies = {found.tenant_id: found.values for found in await session.exec(kept)}
+        (info,) = _with_switches([row], switches, policies)
+        self._remember(info, generation)
         return info
 
+    def _remember(self, info: TenantInfo, generation: int) -> None:
+        # What was read before a change may arrive after it, and is good for this once only.
+        self._known[info.id] = (time.monotonic() if generation == self._generation else float("-inf"), info)
 
-def _info(row: Tenant, switches: Mapping[str, bool], policy: OrganisationPolicy | None = None) -> TenantInfo:
-    return TenantInfo(
-        row.id,
-        row.slug,
-        row.name,
-        row.status,
-        row.locale,
-        row.timezone,
-        switches,
-        row.quotas,
-        policy or OrganisationPolicy(),
-    )
+
+def _with_switches(
+    rows: Iterable[Tenant], switches: Iterable[TenantPlugin], policies: Mapping[UUID, Any] | None = None
+) -> list[TenantInfo]:
+    """What is known of tenants. Without `policies`, theirs are the defaults."""
+    by_tenant: dict[UUID, dict[str, bool]] = {}
+    for switch in switches:
+        by_tenant.setdefault(switch.tenant_id, {})[switch.plugin] = switch.enabled
+    return [
+        TenantInfo(
+            row.id,
+            row.slug,
+            row.name,
+            row.status,
+            row.locale,
+            row.timezone,
+            by_tenant.get(row.id, {}),
+            row.quotas,
+            read_policy(policies.get(row.id)) if policies is not None else OrganisationPolicy(),
+        )
+        for row in rows
+    ]

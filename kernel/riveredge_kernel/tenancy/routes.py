@@ -17,11 +17,12 @@ from riveredge_kernel.tenancy.settings_routes import settings_router
 from riveredge_kernel.tenancy.settings_store import SettingsStore
 from riveredge_sdk.auth import current_principal
 from riveredge_sdk.context import current_tenant
+from riveredge_sdk.features.tenants import PLUGIN_SWITCHED, PluginSwitched
 from riveredge_sdk.http import Body, ExpectedVersion, Resource, Router
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.problems import Conflict, NotFound
 from riveredge_sdk.repository import Repository
-from riveredge_sdk.uow import session
+from riveredge_sdk.uow import publish, session
 
 
 class TenantOut(Resource):
@@ -182,6 +183,8 @@ def _plugin_router(plugins: PluginHost, tenants: TenantDirectory) -> Router:
             plugin = plugins.get(plugin_id)
             assert plugin is not None  # noqa: S101
             await (plugin.tenant_enabled() if body.enabled else plugin.tenant_disabled())
+            switched = PluginSwitched(plugin=plugin_id, enabled=body.enabled)
+            publish(PLUGIN_SWITCHED, switched)
         tenants.invalidate(current_tenant())
         return out(plugin_id, {**switches, plugin_id: body.enabled})
 

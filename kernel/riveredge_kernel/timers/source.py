@@ -1,8 +1,9 @@
-"""The kernel's own timers as a `TimerSource`: claimed like any plugin's due rows."""
+"""The kernel's own timers: claimed like any plugin's due rows."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import bindparam, func, update
 from sqlmodel import col, select
@@ -16,15 +17,16 @@ from riveredge_kernel.tenancy.models import TenantStatus
 from riveredge_kernel.timers.models import Timer, TimerState
 from riveredge_kernel.timers.service import event_of
 from riveredge_sdk.models import utcnow, uuid7
-from riveredge_sdk.timers import Chunk, TimerSource, Waiting
+from riveredge_sdk.timers import DueRows, Waiting
 from riveredge_sdk.uow import unit, unit_of_work
 
 # An event without a sure consumer is done with once it was sent; this long after its time, so is its timer.
 SETTLE_AFTER = timedelta(seconds=30)
+_RELEASED = 5000
 _WAITING = (col(Timer.ended_at).is_(None), col(Timer.state) == TimerState.WAITING)
 
 
-class KernelTimers(TimerSource):
+class KernelTimers(DueRows):
     """`kernel_timer`."""
 
     id = "kernel.timers"
@@ -71,15 +73,17 @@ class KernelTimers(TimerSource):
                 )
             )
         table: Any = Timer.__table__  # type: ignore[attr-defined]
-        dispatched = {"state": TimerState.DISPATCHED, "dispatched_at": now, "event_id": bindparam("the_event")}
+        dispatched = {
+            "state": TimerState.DISPATCHED,
+            "dispatched_at": now,
+            "event_id": bindparam("the_event"),
+            "held_for": None,
+        }
         statement = update(table).where(table.c.id == bindparam("the_row")).values(**dispatched)
         await (await session.connection()).execute(statement, changes)
 
-    async def fire(self, chunk: Chunk) -> None:
-        raise NotImplementedError("kernel timers publish one event each")
-
     async def reconcile(self, now: datetime) -> int:
-        """Let go on what was held for tenants that are served again, and end what was sent to nobody in particular.
+        """Send what was held for tenants that are served again, and end what was sent to nobody in particular.
 
         What was sent and not seen to start, the outbox sends again by itself.
         """
@@ -92,17 +96,23 @@ class KernelTimers(TimerSource):
                 )
             ).all()
         mended = 0
+        tenants = await self._tenants.get_many({tenant_id for tenant_id, _ in pairs})
         for tenant_id, plugin in pairs:
-            tenant = await self._tenants.get(tenant_id)
-            if tenant is None or tenant.status != TenantStatus.ACTIVE or not self._on(plugin, tenant.switches):
-                continue
-            again = {"state": TimerState.WAITING, "event_id": None, "dispatched_at": None, "held_for": None}
-            held = (col(Timer.tenant_id) == tenant_id, col(Timer.held_for) == plugin)
-            async with unit_of_work() as session:
-                statement = update(Timer).where(*held, col(Timer.state) == TimerState.HELD).values(**again)
-                mended += (await session.exec(statement)).rowcount
+            tenant = tenants.get(tenant_id)
+            if tenant is not None and tenant.status == TenantStatus.ACTIVE and self._on(plugin, tenant.switches):
+                mended += await self._release(tenant_id, plugin)
         await self._settle(now)
         return mended
+
+    async def _release(self, tenant_id: UUID, plugin: str | None) -> int:
+        """Send them now: left to the next tick, they would be a minute later still. Many take several ticks."""
+        held = (col(Timer.tenant_id) == tenant_id, col(Timer.held_for) == plugin, col(Timer.state) == TimerState.HELD)
+        async with unit_of_work() as session:
+            query = select(Timer).where(col(Timer.ended_at).is_(None), *held).order_by(col(Timer.due_at))
+            rows = (await session.exec(query.limit(_RELEASED).with_for_update(skip_locked=True))).all()
+            await self._dispatch(session, rows)
+            session.expunge_all()
+        return len(rows)
 
     def _on(self, plugin: str | None, switches: Any) -> bool:
         return plugin is None or is_on(self._plugins, plugin, switches)

@@ -14,7 +14,7 @@ from riveredge_kernel.metrics import FIRE_LATENESS, TIMER_SOURCE_ERRORS, TIMERS_
 from riveredge_kernel.runtime import KernelRuntime
 from riveredge_kernel.timers.models import Heartbeat
 from riveredge_sdk.context import Context, use_context
-from riveredge_sdk.timers import HORIZON, Chunk, Fire, TimerSource, Waiting
+from riveredge_sdk.timers import HORIZON, Chunk, DueRows, Fire, TimerSource, Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -37,9 +37,7 @@ class Claimed:
 class Tick:
     """The work of `kernel.tick`, `kernel.tick_shard` and `kernel.fire`."""
 
-    def __init__(
-        self, database: Database, runtime: KernelRuntime, sources: Callable[[], Sequence[TimerSource]]
-    ) -> None:
+    def __init__(self, database: Database, runtime: KernelRuntime, sources: Callable[[], Sequence[DueRows]]) -> None:
         """`sources` is asked when the work begins, because plugins are loaded by then."""
         self._database = database
         self._runtime = runtime
@@ -49,7 +47,7 @@ class Tick:
         self.failures: dict[str, str] = {}
 
     @property
-    def sources(self) -> Sequence[TimerSource]:
+    def sources(self) -> Sequence[DueRows]:
         """All of them, the kernel's own first."""
         return self._sources()
 
@@ -116,7 +114,7 @@ class Tick:
     async def fire(self, source_id: str, due_at: datetime, fires: Sequence[tuple[UUID, UUID]], run_id: str) -> bool:
         """Let the source execute its fires; False if there is no such source any more."""
         source = next((s for s in self.sources if s.id == source_id), None)
-        if source is None:
+        if not isinstance(source, TimerSource):
             log.warning("fires_without_source", source=source_id, fires=len(fires))
             return False
         FIRE_LATENESS.labels(source_id).observe(max((self._clock.now() - due_at).total_seconds(), 0.0))
@@ -125,7 +123,7 @@ class Tick:
             await source.fire(chunk)
         return True
 
-    async def _guarded(self, source: TimerSource, what: str, work: Awaitable[int]) -> int:
+    async def _guarded(self, source: DueRows, what: str, work: Awaitable[int]) -> int:
         """One source's failure must not keep the others' rows from being claimed."""
         try:
             count = await work
@@ -135,7 +133,7 @@ class Tick:
         self.failures.pop(f"{source.id}.{what}", None)
         return count
 
-    def _note(self, source: TimerSource, what: str, error: Exception) -> None:
+    def _note(self, source: DueRows, what: str, error: Exception) -> None:
         reason = self.failures[f"{source.id}.{what}"] = f"{type(error).__name__}: {error}"[:300]
         TIMER_SOURCE_ERRORS.labels(source.id).inc()
         log.error("timer_source_failed", source=source.id, method=what, error=reason)

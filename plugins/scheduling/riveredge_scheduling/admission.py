@@ -10,15 +10,16 @@ from sqlmodel import col, select
 
 from riveredge_scheduling import alarms
 from riveredge_scheduling.catalog import actions
-from riveredge_scheduling.models import HOLDING, OPEN, Fire, FireState, ScheduledTask, TaskStatus
+from riveredge_scheduling.models import HOLDING, IS_OPEN, Fire, FireState, ScheduledTask, TaskStatus
 from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.turns import ended, note_run, publish_again
-from riveredge_sdk import session, utcnow
+from riveredge_sdk import session, timers
 
 # Between the end of an attempt and the end of its lease, so that the attempt's own process is the first to note it.
 LEASE_SLACK = timedelta(seconds=30)
 _DEFER = timedelta(seconds=10)
-_EARLY = timedelta(seconds=5)
+# A little early is on time: the engine's clock need not be the database's.
+EARLY = timedelta(seconds=5)
 _STARTABLE = frozenset({FireState.PLANNED, FireState.RETRYING})
 
 
@@ -60,7 +61,6 @@ async def admit(fire_ids: Sequence[UUID], run_id: str) -> list[Admitted]:
 
     Must run in a unit of work of the fires' tenant. Repeating it changes nothing.
     """
-    now = utcnow()
     named = (await session().exec(select(Fire.task_id).where(col(Fire.id).in_(fire_ids)))).all()
     tasks = {
         task.id: task
@@ -74,8 +74,9 @@ async def admit(fire_ids: Sequence[UUID], run_id: str) -> list[Admitted]:
         ).all()
     }
     # Only now that the schedules are locked: before, another run may have decided.
-    query = select(Fire).where(col(Fire.task_id).in_(set(named)), col(Fire.state).in_(OPEN)).with_for_update()
+    query = select(Fire).where(col(Fire.task_id).in_(set(named)), IS_OPEN).with_for_update()
     rows = (await session().exec(query.execution_options(populate_existing=True))).all()
+    now = await timers.now()
     situations: dict[UUID, Situation] = {}
     for row in rows:
         situations.setdefault(row.task_id, Situation([])).open.append(row)
@@ -88,8 +89,7 @@ async def admit(fire_ids: Sequence[UUID], run_id: str) -> list[Admitted]:
             if fire.state == FireState.RUNNING:
                 begun = fire.run_id == run_id
             else:
-                # A little early is on time: clocks of nodes differ.
-                is_due = fire.state in _STARTABLE and fire.fire_at <= now + _EARLY
+                is_due = fire.state in _STARTABLE and fire.fire_at <= now + EARLY
                 begun = is_due and await _decide(fire, task, around, now, run_id)
             if begun:
                 started.append(Admitted(fire, task, around.open))
@@ -137,7 +137,7 @@ async def _verdict(fire: Fire, task: ScheduledTask | None, around: Situation, no
     if await _crowded(fire):
         running = SchedulingSettings().max_running
         return Verdict(reason="quota", details={"count": running}, defer=True)
-    return _overlap(fire, task, around)
+    return _overlap(fire, task, around, now)
 
 
 def _unwanted(fire: Fire, task: ScheduledTask) -> Verdict | None:
@@ -184,7 +184,7 @@ async def _crowded(fire: Fire) -> bool:
     return len((await session().exec(running)).all()) >= limit
 
 
-def _overlap(fire: Fire, task: ScheduledTask, around: Situation) -> Verdict:
+def _overlap(fire: Fire, task: ScheduledTask, around: Situation, now: datetime) -> Verdict:
     policy = fire.overlap or task.overlap
     holding = around.holding(fire)
     if policy == "allow" or not holding:
@@ -195,7 +195,7 @@ def _overlap(fire: Fire, task: ScheduledTask, around: Situation) -> Verdict:
         for each in holding:
             each.state, each.reason = FireState.CANCELLED, "replaced"
             each.details = {"nominal": fire.nominal_at.isoformat()}
-            each.finished_at, each.blocked_by = utcnow(), fire.id
+            each.finished_at, each.blocked_by = now, fire.id
         return Verdict()
     waiting = len(around.buffered(fire))
     # A backfill or a catch-up, which name a policy of their own, are bounded already.

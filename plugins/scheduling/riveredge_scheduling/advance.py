@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from riveredge_scheduling.models import FireState
-from riveredge_scheduling.plan import Plan
+from riveredge_scheduling.plan import MAX_COUNTED, Plan
 
 # So many fires one claim makes of one schedule: a horizon of 90 seconds at one a second, and some more.
 MAX_AT_ONCE = 200
-# Missed instants are counted up to here.
-MAX_COUNTED = 1000
+# So many days off one claim notes of one schedule.
+MAX_DAYS_OFF = 62
 _TICK = timedelta(microseconds=1)
 
 
@@ -46,27 +46,55 @@ class Advance:
     next_nominal_at: datetime | None = None
     next_fire_at: datetime | None = None
 
+    @property
+    def last_nominal_at(self) -> datetime | None:
+        """The last instant that has a row now; None if there is no new row."""
+        return max((fire.nominal_at for fire in self.fires), default=None)
 
-def advance(plan: Plan, nominal: datetime, catch_up: CatchUp, now: datetime, until: datetime) -> Advance:
-    """Make the fires of the instants from `nominal` on that are due before `until`.
+
+def advance(  # noqa: PLR0917
+    plan: Plan, nominal: datetime, look_at: datetime, catch_up: CatchUp, now: datetime, until: datetime
+) -> Advance:
+    """Make the fires of the instants from `nominal` on that are due before `until`, and note the days off before them.
 
     Instants older than the grace are missed: with `skip` they are noted in one row; with `fire_once` the latest of all
     that have passed runs for the others; with `fire_all` those within the window run one after the other, the oldest
     first, and one row notes the rest.
+
+    Args:
+        look_at: from when on days off are not noted yet, if that is before `nominal`.
     """
     fires: list[NewFire] = []
+    seen = min(look_at, nominal) - _TICK
     following: datetime | None = nominal
     if plan.fire_at(nominal) < now - timedelta(seconds=catch_up.grace_s):
         fires, last = _missed(plan, nominal, catch_up, now)
+        seen = _note_days_off(plan, fires, seen, min(last, until))
         following = plan.after(last)
-    while following is not None and len(fires) < MAX_AT_ONCE:
-        fire_at = plan.fire_at(following)
-        if fire_at >= until:
-            return Advance(fires=fires, next_nominal_at=following, next_fire_at=fire_at)
-        fires.append(NewFire(nominal_at=following, fire_at=fire_at))
-        following = plan.after(following)
-    next_fire_at = plan.fire_at(following) if following is not None else None
-    return Advance(fires=fires, next_nominal_at=following, next_fire_at=next_fire_at)
+    while following is not None:
+        seen = _note_days_off(plan, fires, seen, min(following, until))
+        if plan.fire_at(following) >= until or len(fires) >= MAX_AT_ONCE:
+            break
+        fires.append(NewFire(nominal_at=following, fire_at=plan.fire_at(following)))
+        seen, following = following, plan.after(following)
+    return Advance(fires=fires, next_nominal_at=following, next_fire_at=plan.look_at(seen, following))
+
+
+def _note_days_off(plan: Plan, fires: list[NewFire], after: datetime, until: datetime) -> datetime:
+    """Add a row for each day off in (after, until]; up to where they are noted now."""
+    for day in plan.days_off(after, until, MAX_DAYS_OFF):
+        fires.append(
+            NewFire(
+                nominal_at=day.nominal_at,
+                fire_at=day.nominal_at,
+                state=FireState.SKIPPED_HOLIDAY,
+                reason="holiday" if day.name else "weekend_off",
+                details={"count": day.count, "name": day.name},
+                missed_count=day.count - 1,
+            )
+        )
+        after = day.until
+    return after
 
 
 def _missed(plan: Plan, first: datetime, catch_up: CatchUp, now: datetime) -> tuple[list[NewFire], datetime]:

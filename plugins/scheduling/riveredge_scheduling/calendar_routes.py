@@ -14,7 +14,7 @@ from riveredge_scheduling.repository import Calendars, Tasks
 from riveredge_sdk import ExpectedVersion, ListQuery, Page, Router
 from riveredge_sdk.problems import Conflict
 
-router = Router(prefix="/calendars", tag="Scheduling: calendars")
+router = Router(prefix="/calendars", tag="Scheduling: calendars", audit="scheduling.calendar")
 calendars = Calendars()
 
 

@@ -5,14 +5,19 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from riveredge_sdk import Plugin, Principal, contributions
+from riveredge_sdk import Plugin, Principal, contributions, session
 from riveredge_sdk.features.scheduling import TaskAction
 from riveredge_sdk.problems import FieldError, Forbidden, Invalid, invalid_field
 
+_ACTIONS = "scheduling_actions"
+
 
 def actions() -> dict[str, TaskAction[Any]]:
-    """By id."""
-    return {action.id: action for action in contributions(Plugin.task_actions)}
+    """By id. Collected once in a unit of work, which may ask for each of many fires."""
+    known: dict[str, TaskAction[Any]] | None = session().info.get(_ACTIONS)
+    if known is None:
+        known = session().info[_ACTIONS] = {action.id: action for action in contributions(Plugin.task_actions)}
+    return known
 
 
 def find_action(action_id: str) -> TaskAction[Any]:

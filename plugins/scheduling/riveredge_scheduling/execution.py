@@ -15,14 +15,23 @@ from riveredge_scheduling import alarms
 from riveredge_scheduling.catalog import actions, read_params
 from riveredge_scheduling.events import FIRE_FAILED, TASK_PAUSED, FireEnded, TaskRef
 from riveredge_scheduling.metrics import DURATION, FIRES, LATENESS
-from riveredge_scheduling.models import OPEN, SYSTEM, Fire, FireState, ScheduledTask, TaskStatus
+from riveredge_scheduling.models import IS_OPEN, SYSTEM, Fire, FireState, ScheduledTask, TaskStatus
 from riveredge_scheduling.texts import sentence
 from riveredge_scheduling.turns import ended, note, publish_again
-from riveredge_sdk import Principal, current_context, get_service, publish, session, unit_of_work, utcnow
+from riveredge_sdk import (
+    Principal,
+    current_context,
+    current_tenant,
+    get_service,
+    publish,
+    session,
+    timers,
+    unit_of_work,
+)
 from riveredge_sdk.context import use_context
 from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.features.scheduling import ActionError, FireContext, FireKind, TaskAction
-from riveredge_sdk.problems import Problem
+from riveredge_sdk.problems import Invalid, Problem
 
 log = structlog.get_logger(__name__)
 
@@ -35,13 +44,16 @@ _LOOK_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How an attempt ended. `error` None: it succeeded. `reason`: a code of `texts`, if the platform knows better."""
+    """How an attempt ended. `error` None: it succeeded. `reason`: a code of `texts`, if the platform knows better, with
+    its details.
+    """
 
     result: Any = None
     error: str | None = None
     retry: bool = True
     retry_after: float | None = None
     reason: str | None = None
+    details: dict[str, Any] | None = None
     gone: bool = False
 
 
@@ -51,6 +63,12 @@ class UnfitError(Exception):
     def __init__(self, reason: str, **details: Any) -> None:
         super().__init__(sentence(reason, "en", details))
         self.reason = reason
+        self.details = details
+
+    @property
+    def outcome(self) -> Outcome:
+        """How such an attempt ends."""
+        return Outcome(error=str(self), retry=False, reason=self.reason, details=self.details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +91,7 @@ async def prepare(fire: Fire, task: ScheduledTask | None) -> Prepared:
     action = actions().get(fire.action)
     if action is None:
         raise UnfitError("no_action", action=fire.action)
-    owner = await _owner_of(task) if task is not None else None
+    owner = await find_owner(task.key, task.id, task.title, task.owner_id) if task is not None else None
     if owner is None or task is None:
         raise UnfitError("no_owner")
     if action.permission is not None and not owner.may(action.permission):
@@ -88,14 +106,22 @@ async def prepare(fire: Fire, task: ScheduledTask | None) -> Prepared:
         attempt=fire.attempt,
         missed_count=fire.missed_count,
     )
-    return Prepared(ctx, action, read_params(action, fire.params or {}), owner, task.timeout_s or action.timeout_s)
+    try:
+        params = read_params(action, fire.params or {})
+    except Invalid as mistakes:
+        raise UnfitError("bad_params", mistakes=_listed(mistakes)) from None
+    return Prepared(ctx, action, params, owner, task.timeout_s or action.timeout_s)
 
 
-async def _owner_of(task: ScheduledTask) -> Principal | None:
-    """On whose behalf it runs. A plugin's own schedule runs on nobody's, with no permissions."""
-    if task.key.startswith(SYSTEM):
-        return Principal(id=task.id, kind="system", name=task.title, tenant_id=task.tenant_id)
-    return await get_service(PEOPLE).principal(task.owner_id) if task.owner_id is not None else None
+def _listed(mistakes: Invalid) -> str:
+    return "; ".join(f"{each.field}: {each.message}" for each in mistakes.errors)[:500]
+
+
+async def find_owner(key: str, task_id: UUID, title: str, owner_id: UUID | None) -> Principal | None:
+    """On whose behalf a schedule runs. A plugin's own schedule runs on nobody's, with no permissions."""
+    if key.startswith(SYSTEM):
+        return Principal(id=task_id, kind="system", name=title, tenant_id=current_tenant())
+    return await get_service(PEOPLE).principal(owner_id) if owner_id is not None else None
 
 
 async def attempt(prepared: Prepared, *, timed: bool = True) -> Outcome:
@@ -108,7 +134,7 @@ async def attempt(prepared: Prepared, *, timed: bool = True) -> Outcome:
     try:
         with use_context(context):
             async with asyncio.timeout(prepared.timeout_s if timed else None):
-                return Outcome(result=_bounded(await prepared.action.run(prepared.ctx, prepared.params)))
+                return Outcome(result=bounded(await prepared.action.run(prepared.ctx, prepared.params)))
     except TimeoutError:
         return Outcome(error=f"It did not end within {prepared.timeout_s:g} s.")
     except ActionError as failed:
@@ -120,7 +146,8 @@ async def attempt(prepared: Prepared, *, timed: bool = True) -> Outcome:
         return Outcome(error=f"{type(error).__name__}: {error}")
 
 
-def _bounded(result: Any) -> Any:
+def bounded(result: Any) -> Any:
+    """What an action gave, as it is kept with its fire."""
     return result if len(repr(result)) <= MAX_RESULT else {"truncated": repr(result)[:1000]}
 
 
@@ -155,7 +182,7 @@ async def finish(
         around: the schedule's fires that have not ended, this one among them.
         now: the same for fires that end together, so that they can be written together; None: the present.
     """
-    now = now or utcnow()
+    now = now or await timers.now()
     error = outcome.error and outcome.error[:_MAX_ERROR]
     fire.lease_until = None
     if error is not None and outcome.retry and task is not None and fire.attempt <= _retries(fire, task):
@@ -165,13 +192,14 @@ async def finish(
         publish_again(fire)
         return
     fire.state = FireState.FAILED if error is not None else FireState.SUCCEEDED
-    fire.error, fire.reason, fire.result, fire.finished_at = error, outcome.reason, outcome.result, now
+    fire.error, fire.reason, fire.details = error, outcome.reason, outcome.details
+    fire.result, fire.finished_at = outcome.result, now
     FIRES.labels(fire.state).inc()
     if fire.started_at is not None:
         LATENESS.observe(max((fire.started_at - fire.nominal_at).total_seconds(), 0))
         DURATION.observe((now - fire.started_at).total_seconds())
     if task is not None:
-        await (_succeeded(task, now) if error is None else _failed(task, fire, error, outcome.reason))
+        await (_succeeded(task, now) if error is None else _failed(task, fire, error, outcome.reason, now))
         await ended(task, around, now)
 
 
@@ -188,9 +216,9 @@ async def _succeeded(task: ScheduledTask, now: datetime) -> None:
         await alarms.expect_success(task)
 
 
-async def _failed(task: ScheduledTask, fire: Fire, error: str, reason: str | None) -> None:
+async def _failed(task: ScheduledTask, fire: Fire, error: str, reason: str | None, now: datetime) -> None:
     count = task.failures + 1
-    note(task, failures=count, last_failure_at=utcnow())
+    note(task, failures=count, last_failure_at=now)
     payload = FireEnded(
         fire_id=fire.id, task_id=task.id, key=task.key, nominal_at=fire.nominal_at, error=error[:_MAX_ERROR]
     )
@@ -202,14 +230,14 @@ async def _failed(task: ScheduledTask, fire: Fire, error: str, reason: str | Non
     elif task.pause_after_failures is not None and count >= task.pause_after_failures:
         cause = "failures"
     if cause is not None and task.status == TaskStatus.ACTIVE:
-        await _pause(task, cause, error)
+        await _pause(task, cause, error, now)
 
 
-async def _pause(task: ScheduledTask, cause: str, error: str) -> None:
+async def _pause(task: ScheduledTask, cause: str, error: str, now: datetime) -> None:
     note(
         task,
         status=TaskStatus.PAUSED,
-        paused_at=utcnow(),
+        paused_at=now,
         paused_by=None,
         pause_reason=cause,
         pause_note=error[:500],
@@ -223,5 +251,5 @@ async def _pause(task: ScheduledTask, cause: str, error: str) -> None:
 
 async def fires_around(task_id: UUID) -> Sequence[Fire]:
     """The schedule's fires that have not ended, locked. Lock the schedule first."""
-    query = select(Fire).where(col(Fire.task_id) == task_id, col(Fire.state).in_(OPEN)).with_for_update()
+    query = select(Fire).where(col(Fire.task_id) == task_id, IS_OPEN).with_for_update()
     return (await session().exec(query)).all()

@@ -17,7 +17,7 @@ from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.transfer_schemas import Document, ImportOut
 from riveredge_sdk import ListQuery, Page, Router, current_principal, utcnow
 
-fires_router = Router(prefix="/fires", tag="Scheduling: fires")
+fires_router = Router(prefix="/fires", tag="Scheduling: fires", audit="scheduling.fire")
 other_router = Router(tag="Scheduling: tasks")
 fires = Fires()
 
@@ -39,7 +39,11 @@ async def cancel_fire(fire_id: UUID) -> FireOut:
 
 
 @other_router.post(
-    "/backfills/{batch}/cancel", require=TASK_RUN, status=200, summary="Cancel what is left of a backfill"
+    "/backfills/{batch}/cancel",
+    require=TASK_RUN,
+    audit="scheduling.backfill",
+    status=200,
+    summary="Cancel what is left of a backfill",
 )
 async def cancel_backfill(batch: UUID) -> dict[str, int]:
     """What runs goes on; cancel it by itself."""
@@ -71,7 +75,9 @@ async def list_actions() -> list[ActionOut]:
     ]
 
 
-@other_router.post("/preview", require=TASK_READ, status=200, summary="The next fires of a plan that need not be saved")
+@other_router.post(
+    "/preview", require=TASK_READ, audit=False, status=200, summary="The next fires of a plan that need not be saved"
+)
 async def preview_plan(body: PreviewIn) -> PreviewOut:
     now = utcnow()
     plan = await plan_from(body, now)
@@ -87,6 +93,8 @@ async def export_tasks() -> Document:
 @other_router.post(
     "/import",
     require=TASK_WRITE,
+    # It tells the log itself, what has changed.
+    audit=False,
     status=200,
     summary="Create and change schedules from a document",
     max_body_size=20_000_000,

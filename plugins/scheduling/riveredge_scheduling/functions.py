@@ -16,6 +16,7 @@ from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.turns import write_notes
 from riveredge_scheduling.zones import rules_version
 from riveredge_sdk import Cron, CronTick, FunctionContext, FunctionSpec, session, unit_of_work, utcnow
+from riveredge_sdk.features.tenants import PLUGIN_SWITCHED, PluginSwitched
 from riveredge_sdk.timers import NotServedError, serving
 
 # Rows deleted in one transaction.
@@ -63,7 +64,7 @@ async def _prepare(fire_id: UUID) -> Prepared | Outcome:
     try:
         return await prepare(fire, task)
     except UnfitError as unfit:
-        return Outcome(error=str(unfit), retry=False, reason=unfit.reason)
+        return unfit.outcome
 
 
 @unit_of_work()
@@ -113,28 +114,37 @@ async def keep_house(ctx: FunctionContext, _tick: CronTick) -> dict[str, int]:
 
     return {
         "removed": await ctx.step.run("prune", prune),
-        "replanned": await ctx.step.run("zones", _replan),
+        "moved": await ctx.step.run("zones", _replan),
         "system": await ctx.step.run("system", system.follow_plugins),
     }
 
 
+async def follow_switch(ctx: FunctionContext, _event: PluginSwitched) -> int:
+    """An organisation has other plugins than before, which bring other schedules."""
+    changed: int = await ctx.step.run("follow", system.follow)
+    return changed
+
+
 async def _replan() -> int:
-    """What is planned with another release of the time zone rules than the one in use."""
+    """Look at what is planned with another release of the time zone rules than the one in use; how many moved."""
     async with unit_of_work(read_only=True) as opened:
         query = select(ScheduledTask.tenant_id, ScheduledTask.id).where(
             col(ScheduledTask.rules) != rules_version(), col(ScheduledTask.next_fire_at).is_not(None)
         )
         outdated = (await opened.exec(query)).all()
+    moved = 0
     for tenant_id, task_id in outdated:
         try:
             async with serving(tenant_id, "scheduling"), unit_of_work() as opened:
                 lock = select(ScheduledTask).where(col(ScheduledTask.id) == task_id).with_for_update()
                 task = (await opened.exec(lock)).one_or_none()
                 if task is not None:
-                    await service.replan(task)
+                    moved += await service.follow_rules(task)
+                    await opened.flush()
+                    await write_notes()
         except NotServedError:
             continue
-    return len(outdated)
+    return moved
 
 
 FUNCTIONS = (
@@ -150,6 +160,12 @@ FUNCTIONS = (
         title="Tell that a schedule did not succeed in time",
         trigger=SUCCESS_MISSING,
         handler=tell_missing,
+    ),
+    FunctionSpec(
+        id="scheduling.follow",
+        title="Give an organisation the schedules of the plugins that are on",
+        trigger=PLUGIN_SWITCHED,
+        handler=follow_switch,
     ),
     FunctionSpec(
         id="scheduling.housekeeping",

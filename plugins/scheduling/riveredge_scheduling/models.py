@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, text
-from sqlmodel import Field
+from sqlalchemy import Index, UniqueConstraint, bindparam, text
+from sqlmodel import Field, col
 
 from riveredge_sdk import TenantModel, plugin_registry, tenant_fk
 from riveredge_sdk.models import JsonType, UtcDateTime
@@ -44,13 +44,14 @@ class FireState(StrEnum):
     SKIPPED_MISFIRE = "skipped_misfire"
     SKIPPED_REQUESTED = "skipped_requested"
     SKIPPED_ENDED = "skipped_ended"
+    SKIPPED_HOLIDAY = "skipped_holiday"
 
 
 # Waiting for their turn; holding it; all that have not ended.
 WAITING = (FireState.PLANNED, FireState.BUFFERED)
 HOLDING = (FireState.RUNNING, FireState.RETRYING)
 OPEN = (*WAITING, *HOLDING)
-_IS_OPEN = text("state IN ('planned', 'buffered', 'running', 'retrying')")
+_OPEN_INDEX = text("state IN ('planned', 'buffered', 'running', 'retrying')")
 _IS_ARMED = text("next_fire_at IS NOT NULL")
 
 
@@ -70,7 +71,8 @@ class ScheduledTask(Model, table=True):
     """A schedule: when, what, and what to do when things go wrong.
 
     `revision` counts changes of what decides about fires; a fire planned under an earlier one does not run.
-    `next_nominal_at` is the next instant of the plan that no fire was made for, `next_fire_at` when to look at it.
+    `next_nominal_at` is the next instant of the plan that no fire was made for. `next_fire_at` is when to look at it:
+    when it fires, or on a day off before, which leaves a row.
     """
 
     __tablename__ = "scheduling_task"
@@ -138,13 +140,13 @@ class Fire(Model, table=True):
             "tenant_id", "task_id", "nominal_at", "kind", "batch", "revision", name="uq_scheduling_fire_instant"
         ),
         Index("ix_scheduling_fire_tenant_id_nominal_at", "tenant_id", "nominal_at"),
-        Index("ix_scheduling_fire_due", "fire_at", postgresql_where=_IS_OPEN, sqlite_where=_IS_OPEN),
+        Index("ix_scheduling_fire_due", "fire_at", postgresql_where=_OPEN_INDEX, sqlite_where=_OPEN_INDEX),
         Index(
             "ix_scheduling_fire_tenant_id_open",
             "tenant_id",
             "task_id",
-            postgresql_where=_IS_OPEN,
-            sqlite_where=_IS_OPEN,
+            postgresql_where=_OPEN_INDEX,
+            sqlite_where=_OPEN_INDEX,
         ),
     )
 
@@ -172,3 +174,7 @@ class Fire(Model, table=True):
     result: Any = Field(default=None, sa_type=JsonType, nullable=True)
     error: str | None = Field(default=None, max_length=2000)
     requested_by: UUID | None = None
+
+
+# The same as the condition of the indexes, and written out: the database has to see that they fit.
+IS_OPEN = col(Fire.state).in_(bindparam("open_states", OPEN, expanding=True, literal_execute=True))

@@ -14,9 +14,21 @@ from riveredge_scheduling.zones import instant_of
 
 # What has no fire within this time never fires.
 HORIZON = timedelta(days=5 * 366)
+# What does not fire is counted up to here.
+MAX_COUNTED = 1500
 _TICK = timedelta(microseconds=1)
 _NO_SEED = UUID(int=0)
 _LOOK_BACK = (60, 3_600, 86_400, 31 * 86_400, 366 * 86_400, 5 * 366 * 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class DayOff:
+    """A day on which `count` instants, from `nominal_at` on, do not fire. `until` is its end, `name` the holiday's."""
+
+    nominal_at: datetime
+    count: int
+    until: datetime
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +103,30 @@ class Plan:
             if not self.workdays.is_workday(found.astimezone(ZoneInfo(self.zone)).date()):
                 yield found
             moment = found
+
+    def days_off(self, after: datetime, until: datetime, limit: int) -> Iterator["DayOff"]:
+        """The days off in (after, until], at most `limit`, with what does not fire on them."""
+        if self.workdays is None or self.on_holiday != "skip":
+            return
+        zone = ZoneInfo(self.zone)
+        moment = after if self.starts_at is None else max(after, self.starts_at - _TICK)
+        while limit > 0:
+            found = series.after(self.trigger, self.zone, moment)
+            if found is None or found > until or (self.ends_at is not None and found > self.ends_at):
+                return
+            day = found.astimezone(zone).date()
+            moment = max(found, instant_of(datetime.combine(day + timedelta(days=1), time()), zone) - _TICK)
+            if not self.workdays.is_workday(day):
+                limit -= 1
+                count = sum(1 for _ in self.skipped(found - _TICK, moment, MAX_COUNTED))
+                yield DayOff(found, count, moment, self.workdays.why_off(day))
+
+    def look_at(self, after: datetime, nominal: datetime | None) -> datetime | None:
+        """When to look at it, if `nominal` is what follows `after`: when that fires, or on a day off before."""
+        if nominal is None:
+            return None
+        off = next(self.days_off(after, nominal, 1), None)
+        return off.nominal_at if off is not None else self.fire_at(nominal)
 
     def moved(self, base: datetime) -> datetime | None:
         """Where an instant of the trigger goes: itself on a workday, else the same time on the nearest one."""

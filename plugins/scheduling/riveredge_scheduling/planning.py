@@ -58,7 +58,7 @@ def catch_up_of(task: Any) -> CatchUp:
 def arm(task: ScheduledTask, plan: Plan, after: datetime) -> None:
     """Set the schedule's next instant to the first later than `after`."""
     task.next_nominal_at = plan.after(after)
-    task.next_fire_at = plan.fire_at(task.next_nominal_at) if task.next_nominal_at is not None else None
+    task.next_fire_at = plan.look_at(after, task.next_nominal_at)
 
 
 async def plan_soon(task: ScheduledTask, plan: Plan) -> None:
@@ -66,10 +66,9 @@ async def plan_soon(task: ScheduledTask, plan: Plan) -> None:
     now = utcnow()
     if task.next_nominal_at is None or task.next_fire_at is None or task.next_fire_at >= now + HORIZON:
         return
-    done = advance(plan, task.next_nominal_at, catch_up_of(task), now, now + HORIZON)
+    done = advance(plan, task.next_nominal_at, task.next_fire_at, catch_up_of(task), now, now + HORIZON)
     task.next_nominal_at, task.next_fire_at = done.next_nominal_at, done.next_fire_at
-    if done.fires:
-        task.last_nominal_at = done.fires[-1].nominal_at
+    task.last_nominal_at = done.last_nominal_at or task.last_nominal_at
     rows = [Fire(**values) for values in fire_rows(task, done.fires, now)]
     session().add_all(rows)
     await session().flush()

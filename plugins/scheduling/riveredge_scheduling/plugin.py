@@ -30,7 +30,7 @@ from riveredge_sdk import (
 )
 from riveredge_sdk.features.messaging import MessageTemplateSpec
 from riveredge_sdk.features.scheduling import TaskAction
-from riveredge_sdk.timers import TimerSource
+from riveredge_sdk.timers import DueRows
 
 
 class SchedulingPlugin(Plugin):
@@ -73,7 +73,7 @@ class SchedulingPlugin(Plugin):
 
         return (Command("scheduling.commands", "Scheduled tasks.", build),)
 
-    def timer_sources(self) -> Iterable[TimerSource]:
+    def timer_sources(self) -> Iterable[DueRows]:
         return (Schedules(),)
 
     def task_actions(self) -> Iterable[TaskAction[Any]]:

@@ -27,7 +27,7 @@ from riveredge_scheduling.schemas import (
 )
 from riveredge_sdk import ExpectedVersion, ListQuery, Page, Router, utcnow
 
-router = Router(prefix="/tasks", tag="Scheduling: tasks")
+router = Router(prefix="/tasks", tag="Scheduling: tasks", audit="scheduling.task")
 tasks = Tasks()
 fires = Fires()
 
@@ -80,13 +80,15 @@ async def resume_task(task_id: UUID) -> TaskOut:
     return TaskOut.model_validate(task)
 
 
-@router.post("/{task_id}/run", require=TASK_RUN, status=202, summary="Run a schedule now")
+@router.post("/{task_id}/run", require=TASK_RUN, audit="scheduling.fire", status=202, summary="Run a schedule now")
 async def run_task(task_id: UUID, body: RunIn) -> FireOut:
     """The plan stays as it is. Other runs count as for any fire: see the schedule's overlap policy."""
     return FireOut.model_validate(await service.run_now(await tasks.get(task_id, lock=True), body.params))
 
 
-@router.post("/{task_id}/skip-next", require=TASK_RUN, status=200, summary="Skip the next fire")
+@router.post(
+    "/{task_id}/skip-next", require=TASK_RUN, audit="scheduling.fire", status=200, summary="Skip the next fire"
+)
 async def skip_next_fire(task_id: UUID) -> FireOut:
     return FireOut.model_validate(await service.skip_next(await tasks.get(task_id, lock=True)))
 
@@ -96,7 +98,9 @@ async def backfill_task(task_id: UUID, body: BackfillIn) -> BackfillOut:
     return await backfill.start(await tasks.get(task_id, lock=True), body)
 
 
-@router.post("/{task_id}/backfill/preview", require=TASK_RUN, status=200, summary="What a backfill would run")
+@router.post(
+    "/{task_id}/backfill/preview", require=TASK_RUN, audit=False, status=200, summary="What a backfill would run"
+)
 async def preview_backfill(task_id: UUID, body: BackfillIn) -> BackfillOut:
     return await backfill.look(await tasks.get(task_id), body)
 

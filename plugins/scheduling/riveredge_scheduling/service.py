@@ -19,6 +19,7 @@ from riveredge_scheduling.repository import Fires, Tasks
 from riveredge_scheduling.schemas import TaskChange, TaskIn
 from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.triggers import IntervalTrigger, write_trigger
+from riveredge_scheduling.turns import note
 from riveredge_scheduling.zones import check_zone, rules_version
 from riveredge_sdk import (
     current_context,
@@ -30,6 +31,7 @@ from riveredge_sdk import (
     utcnow,
     uuid7,
 )
+from riveredge_sdk.audit import record
 from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.problems import Conflict, FieldError, Forbidden, Invalid, invalid_field
 
@@ -99,7 +101,7 @@ async def change(task: ScheduledTask, body: TaskChange) -> ScheduledTask:
     return task
 
 
-async def pause(task: ScheduledTask, note: str = "", *, reason: str = "requested") -> None:
+async def pause(task: ScheduledTask, why: str = "", *, reason: str = "requested") -> None:
     """Let nothing fire any more until it is resumed; what runs goes on.
 
     Raises:
@@ -107,7 +109,7 @@ async def pause(task: ScheduledTask, note: str = "", *, reason: str = "requested
     """
     if task.status != TaskStatus.ACTIVE:
         raise Conflict(f"The schedule is {task.status}.")
-    _set_paused(task, utcnow(), reason, note)
+    _set_paused(task, utcnow(), reason, why)
     publish(TASK_PAUSED, TaskRef(task_id=task.id, key=task.key))
     await session().flush()
 
@@ -195,7 +197,7 @@ async def skip_next(task: ScheduledTask) -> Fire:
         revision=task.revision,
         kind="scheduled",
         nominal_at=task.next_nominal_at,
-        fire_at=task.next_fire_at,
+        fire_at=max(task.next_nominal_at, task.next_fire_at),
         sent_at=now,
         state=FireState.SKIPPED_REQUESTED,
         **asked,
@@ -203,7 +205,11 @@ async def skip_next(task: ScheduledTask) -> Fire:
     await Fires().add(fire)
     task.last_nominal_at = fire.nominal_at
     plan = plan_of(task, await find_workdays(task.calendar_id))
+    look_at = task.next_fire_at
     arm(task, plan, fire.nominal_at)
+    if look_at < fire.nominal_at and task.next_fire_at is not None:
+        # There is a day off before, which is still to be noted.
+        task.next_fire_at = look_at
     if plan.after(fire.nominal_at) is None:
         task.status = TaskStatus.COMPLETED
     await session().flush()
@@ -211,10 +217,36 @@ async def skip_next(task: ScheduledTask) -> Fire:
 
 
 async def replan(task: ScheduledTask) -> None:
-    """Plan anew because what its plan rests on has changed: a calendar, or the rules of its time zone."""
+    """Plan anew because what its plan rests on has changed: a calendar, or what its plugin says."""
     await _plan_anew(task, utcnow(), keep_due=False)
     task.rules = rules_version()
     await session().flush()
+
+
+async def follow_rules(task: ScheduledTask) -> bool:
+    """Plan anew if the rules of time zones in use move its next instant; whether they do. The audit log tells of it."""
+    before, outdated, now = task.next_nominal_at, task.rules, utcnow()
+    note(task, rules=rules_version())
+    plan = plan_of(task, await find_workdays(task.calendar_id))
+    # What is due at this moment is about to be claimed, and a fixed delay knows no zone.
+    if before is None or before <= now or task.trigger_kind == "fixed_delay":
+        return False
+    if plan.after(max(now, task.last_nominal_at or now)) == before:
+        return False
+    await replan(task)
+    after = task.next_nominal_at
+    record(
+        "scheduling.task.follow_rules",
+        "scheduling.task",
+        task.id,
+        title=task.title,
+        details={
+            "zone": task.zone,
+            "rules": {"before": outdated, "now": task.rules},
+            "next_nominal_at": {"before": before.isoformat(), "now": after.isoformat() if after is not None else None},
+        },
+    )
+    return True
 
 
 async def _checked_work(task: ScheduledTask, values: Mapping[str, Any], *, take_over: bool) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """The schedules as a source of the kernel's tick: claims what is due, executes the light fires, mends what got lost."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import exists, insert, update
 from sqlalchemy.orm import aliased
 from sqlmodel import bindparam, col, func, select
@@ -19,7 +20,9 @@ from riveredge_scheduling.together import execute_together
 from riveredge_scheduling.turns import ended, write_notes
 from riveredge_scheduling.workdays import Workdays
 from riveredge_sdk import session, unit_of_work, utcnow
-from riveredge_sdk.timers import HORIZON, Chunk, NotServedError, TimerSource, Waiting, serving
+from riveredge_sdk.timers import HORIZON, Chunk, NotServedError, TimerSource, Waiting, served_tenants, serving
+
+log = structlog.get_logger(__name__)
 
 PLUGIN = "scheduling"
 # A fire that has not started this long after its time was lost on the way. Sending it again is harmless.
@@ -27,6 +30,12 @@ LOST_AFTER = timedelta(seconds=60)
 # Schedules of organisations that are not served are looked at again after this time.
 LOOK_AGAIN = timedelta(minutes=5)
 _BATCH = 1000
+# What a claim needs of a schedule.
+_CLAIMED = (
+    *("id", "tenant_id", "key", "action", "revision", "trigger", "zone", "starts_at", "ends_at", "calendar_id"),
+    *("on_holiday", "jitter_s", "catch_up", "catch_up_max", "catch_up_window_s", "misfire_grace_s"),
+    *("next_nominal_at", "next_fire_at", "last_nominal_at"),
+)
 _ARMED = (col(ScheduledTask.next_fire_at).is_not(None), col(ScheduledTask.status) == TaskStatus.ACTIVE)
 
 
@@ -41,7 +50,7 @@ class Schedules(TimerSource):
         table: Any = ScheduledTask.__table__  # type: ignore[attr-defined]
         async with unit_of_work() as opened:
             query = (
-                select(*table.columns)
+                select(*(table.c[name] for name in _CLAIMED))
                 .where(*_ARMED, col(ScheduledTask.next_fire_at) < until)
                 .order_by(col(ScheduledTask.next_fire_at))
                 .limit(limit)
@@ -60,12 +69,13 @@ class Schedules(TimerSource):
                     changes.append(_change(task.id, task.next_nominal_at, now + LOOK_AGAIN, task.last_nominal_at))
                     continue
                 plan = plan_of(task, calendars.get(task.calendar_id))
-                done = advance(plan, task.next_nominal_at, catch_up_of(task), now, until)
+                done = advance(plan, task.next_nominal_at, task.next_fire_at, catch_up_of(task), now, until)
                 rows += fire_rows(task, done.fires, now)
-                last = done.fires[-1].nominal_at if done.fires else task.last_nominal_at
+                last = done.last_nominal_at or task.last_nominal_at
                 changes.append(_change(task.id, done.next_nominal_at, done.next_fire_at, last))
+            connection = await opened.connection()
             if rows:
-                await opened.exec(insert(Fire), params=rows)
+                await connection.execute(insert(Fire.__table__), rows)  # type: ignore[attr-defined]
             statement = (
                 update(table)
                 .where(table.c.id == bindparam("row"))
@@ -76,7 +86,7 @@ class Schedules(TimerSource):
                     updated_at=table.c.updated_at,
                 )
             )
-            await (await opened.connection()).execute(statement, changes)
+            await connection.execute(statement, changes)
             hand_over(rows)
         return len(tasks)
 
@@ -84,12 +94,18 @@ class Schedules(TimerSource):
         by_tenant: dict[UUID, list[UUID]] = {}
         for each in chunk.fires:
             by_tenant.setdefault(each.tenant_id, []).append(each.id)
-        for tenant_id, ids in by_tenant.items():
+        failures: list[Exception] = []
+        for tenant_id in await served_tenants(PLUGIN, by_tenant):
             try:
                 async with serving(tenant_id, PLUGIN):
-                    await execute_together(ids, chunk.run_id)
+                    await execute_together(by_tenant[tenant_id], chunk.run_id)
             except NotServedError:
                 continue
+            except Exception as error:
+                log.exception("fires_failed", tenant=str(tenant_id), fires=len(by_tenant[tenant_id]))
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     async def reconcile(self, now: datetime) -> int:
         return await _send_again(now) + await _end_leases(now) + await _free_queues()
@@ -112,16 +128,9 @@ async def _calendars(opened: AsyncSession, ids: set[UUID]) -> dict[UUID, Workday
     return {calendar.id: workdays_of(calendar) for calendar in found}
 
 
-async def _unserved(tenant_ids: Iterable[UUID]) -> set[UUID]:
+async def _unserved(tenant_ids: set[UUID]) -> set[UUID]:
     """Those that are suspended or have the plugin switched off."""
-    found = set()
-    for tenant_id in tenant_ids:
-        try:
-            async with serving(tenant_id, PLUGIN):
-                pass
-        except NotServedError:
-            found.add(tenant_id)
-    return found
+    return tenant_ids - set(await served_tenants(PLUGIN, tenant_ids))
 
 
 async def _send_again(now: datetime) -> int:

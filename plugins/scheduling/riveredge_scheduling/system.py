@@ -22,21 +22,20 @@ log = structlog.get_logger(__name__)
 
 
 async def follow_plugins() -> int:
-    """Give every organisation what its plugins bring, and take away what they no longer bring; how much changed.
-
-    For code that runs without a tenant.
-    """
+    """`follow` for every organisation. For code that runs without a tenant."""
     changed = 0
     for tenant_id in await served_tenants("scheduling"):
         try:
-            async with serving(tenant_id, "scheduling"), unit_of_work():
-                changed += await _follow()
+            async with serving(tenant_id, "scheduling"):
+                changed += await follow()
         except NotServedError:
             continue
     return changed
 
 
-async def _follow() -> int:
+@unit_of_work()
+async def follow() -> int:
+    """Give the organisation what its plugins bring, and take away what they no longer bring; how much changed."""
     wanted = {f"{SYSTEM}{each.id}": each for each in contributions(Plugin.system_schedules)}
     there = {task.key: task for task in await Tasks().all(col(ScheduledTask.key).startswith(SYSTEM))}
     for key, task in there.items():

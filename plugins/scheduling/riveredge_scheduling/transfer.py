@@ -13,9 +13,12 @@ from riveredge_scheduling.repository import Calendars, Tasks
 from riveredge_scheduling.schemas import TaskChange, TaskIn
 from riveredge_scheduling.transfer_schemas import Document, Imported, ImportOut, TaskDocument
 from riveredge_sdk import current_principal, savepoint
+from riveredge_sdk.audit import record
 from riveredge_sdk.problems import FieldError, Forbidden, Invalid, Problem, invalid_field
 
 Outcome = Literal["created", "changed", "unchanged"]
+# Keys that one entry of the audit log names.
+_LOGGED = 50
 _FIELDS = [name for name in TaskIn.model_fields if name not in {"key", "paused", "calendar_id"}]
 
 
@@ -59,7 +62,19 @@ async def load(document: Document, *, dry_run: bool) -> ImportOut:
                 raise _OnlyLookedError
     except _OnlyLookedError:
         pass
+    else:
+        _tell_log(items)
     return ImportOut(dry_run=dry_run, items=items)
+
+
+def _tell_log(items: list[Imported]) -> None:
+    """An entry for each kind of thing that has changed; the first of them by their keys."""
+    for kind in ("calendar", "task"):
+        changed = [item for item in items if item.kind == kind and item.outcome != "unchanged"]
+        if changed:
+            keys = {item.key: item.outcome for item in changed[:_LOGGED]}
+            details = {"count": len(changed), "keys": keys}
+            record(f"scheduling.{kind}.import", f"scheduling.{kind}", "import", details=details)
 
 
 async def _load_calendars(document: Document) -> list[Imported]:

@@ -130,10 +130,10 @@ def _plan_delayed(task: ScheduledTask, now: datetime) -> None:
         note(task, status=TaskStatus.COMPLETED)
         return
     plan = plan_of(task, None)
-    done = advance(plan, nominal, catch_up_of(task), now, now + HORIZON)
+    done = advance(plan, nominal, nominal, catch_up_of(task), now, now + HORIZON)
     note(task, next_nominal_at=done.next_nominal_at, next_fire_at=done.next_fire_at)
-    if done.fires:
-        note(task, last_nominal_at=done.fires[-1].nominal_at)
+    if done.last_nominal_at is not None:
+        note(task, last_nominal_at=done.last_nominal_at)
     rows = [Fire(**values) for values in fire_rows(task, done.fires, now)]
     session().add_all(rows)
     hand_over([vars(row) for row in rows])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -16,6 +16,7 @@ from riveredge_sdk.testing.platform import ApiClient, DatabaseKind, find_factory
 from .lab import LAB, LabPlugin
 
 TASKS = "/api/v1/scheduling/tasks"
+T = TypeVar("T")
 Make = Callable[..., dict[str, Any]]
 _numbers = itertools.count()
 
@@ -82,12 +83,16 @@ class History:
         self, task: dict[str, Any], check: Callable[[list[dict[str, Any]]], Any], timeout: float = 40
     ) -> list[dict[str, Any]]:
         """The fires, once `check` of them is true."""
+        return self.wait(lambda: self.all(task), check, timeout)
+
+    def wait(self, look: Callable[[], T], check: Callable[[T], Any], timeout: float = 40) -> T:
+        """What `look` finds, once `check` of it is true."""
         deadline = time.monotonic() + timeout
         while True:
-            items = self.all(task)
-            if check(items):
-                return items
-            assert time.monotonic() < deadline, items
+            found = look()
+            if check(found):
+                return found
+            assert time.monotonic() < deadline, found
             time.sleep(0.05)
 
     def ended(self, task: dict[str, Any], count: int) -> list[dict[str, Any]]:
@@ -154,3 +159,9 @@ def held(key: str) -> Iterator[None]:
         yield
     finally:
         LAB.let_go(key)
+
+
+def inbox(client: ApiClient, template: str) -> list[str]:
+    """The subjects of the alarms that reached the user."""
+    found = client.get("/api/v1/messaging/inbox", params={"limit": 200}).json()["items"]
+    return [item["subject"] for item in found if item["subject"].startswith(template)]

@@ -1,37 +1,33 @@
 """Fires: on time and once, whatever happens to engine, people and plans meanwhile."""
 
 import asyncio
+import json
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import httpx2
 import pytest
 from sqlalchemy import update
 from sqlmodel import col, func, select
 
-from riveredge_kernel.auth.models import Membership
 from riveredge_kernel.testing import ThreadedPlatform
 from riveredge_scheduling.models import Fire, ScheduledTask
 from riveredge_scheduling.source import Schedules
 from riveredge_sdk.context import use_context
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, TestTenant
-from riveredge_sdk.testing.plugin import AsUser
 from riveredge_sdk.timers import HORIZON
 
-from .conftest import TASKS, History, Make, TimeMachine, held, states
-from .lab import LAB, USE
+from .conftest import TASKS, History, Make, TimeMachine, held, inbox, states
+from .lab import LAB
 
 pytestmark = pytest.mark.database
 
 MINUTELY = {"kind": "cron", "expression": "* * * * *"}
 
 
-def inbox(client: ApiClient, template: str) -> list[str]:
-    """The subjects of the alarms that reached the user."""
-    found = client.get("/api/v1/messaging/inbox", params={"limit": 200}).json()["items"]
-    return [item["subject"] for item in found if item["subject"].startswith(template)]
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def test_every_instant_fires_once_and_in_time(
@@ -206,44 +202,6 @@ def test_a_run_that_takes_too_long_is_broken_off(client: ApiClient, make: Make, 
     assert (fire["state"], fire["error"]) == ("failed", "It did not end within 1 s.")
 
 
-def test_whoever_leaves_takes_their_schedules_rights_along(  # noqa: PLR0917
-    client: ApiClient, platform: ThreadedPlatform, as_user: AsUser, make: Make, history: History, engine: EngineControl
-) -> None:
-    assert client.user is not None
-    owner = as_user({"scheduling.task.write", "scheduling.task.read", USE})
-    assert owner.user is not None
-    task = make(by=owner, action="lab.work", trigger=MINUTELY, alarm_to=[str(client.user.id)])
-    leaver: UUID = owner.user.id
-
-    async def leave() -> None:
-        async with platform.platform.database.system("test", platform.platform.runtime) as session:
-            await session.exec(update(Membership).where(col(Membership.user_id) == leaver).values(active=False))
-        platform.platform.auth.grants.invalidate()
-
-    platform.run(leave())
-    engine.advance(minutes=2)
-    read = client.get(f"{TASKS}/{task['id']}").json()
-    assert (read["status"], read["pause_reason"]) == ("paused", "owner")
-    first = history.all(task)[0]
-    assert (first["state"], first["reason"], first["why"]) == (
-        "failed",
-        "no_owner",
-        "Its owner is no active member any more.",
-    )
-    assert LAB.runs[task["key"]] == []
-    assert inbox(client, "Paused") == ["Paused: A task"]
-    assert client.post(f"{TASKS}/{task['id']}/resume").status_code == 409
-
-
-def test_a_schedule_runs_as_its_owner(client: ApiClient, as_user: AsUser, make: Make, history: History) -> None:
-    owner = as_user({"scheduling.task.write", "scheduling.task.read", USE})
-    assert owner.user is not None
-    task = make(by=owner, action="lab.work")
-    client.post(f"{TASKS}/{task['id']}/run", json={})
-    history.ended(task, 1)
-    assert [f"{name}@example.com" for name in LAB.owners[task["key"]]] == [owner.user.email]
-
-
 def test_a_fixed_delay_counts_from_the_end(make: Make, history: History, engine: EngineControl) -> None:
     task = make(trigger={"kind": "fixed_delay", "every_s": 60}, action="lab.light")
     engine.advance(minutes=4)
@@ -392,46 +350,44 @@ def test_changed_rules_of_a_zone_are_followed(
     platform.run(outdate())
     engine.advance(days=1, minutes=5)
     assert client.get(f"{TASKS}/{task['id']}").json()["next_nominal_at"] == right
+    asked = {"conditions": [{"field": "action", "op": "eq", "value": "scheduling.task.follow_rules"}]}
+    (told,) = client.get("/api/v1/audit", params={"filter": json.dumps(asked)}).json()["items"]
+    assert (told["object_id"], told["details"]["rules"]["before"]) == (task["id"], "1999a")
+    assert at(told["details"]["next_nominal_at"]["now"]) == at(right)
 
 
-def test_erasing_a_person_leaves_their_schedules_without_owner(
-    client: ApiClient, make: Make, platform: ThreadedPlatform, tenant: TestTenant
+def test_a_day_off_leaves_a_row_that_says_why(
+    client: ApiClient, make: Make, history: History, engine: EngineControl
 ) -> None:
-    from riveredge_scheduling import plugin
-    from riveredge_sdk import unit_of_work
+    tomorrow = engine.now() + timedelta(days=1)
+    body = {
+        "key": f"founded-{tomorrow:%Y-%m-%d}",
+        "title": "Ours",
+        "weekdays": [1, 2, 3, 4, 5, 6, 7],
+        "days": [{"date": f"{tomorrow:%Y-%m-%d}", "name": "Founders' Day"}],
+    }
+    calendar = client.post("/api/v1/scheduling/calendars", json=body).json()
+    noon = {"kind": "cron", "expression": "0 12 * * *"}
+    task = make(trigger=noon, calendar_id=calendar["id"], on_holiday="skip")
+    engine.advance(days=3)
+    found = {item["nominal_at"][:10]: item for item in history.all(task) if item["finished_at"]}
+    off = found.pop(f"{tomorrow:%Y-%m-%d}")
+    assert (off["state"], off["why"]) == ("skipped_holiday", "No workday (Founders' Day): 1 left out on this day.")
+    assert set(states(list(found.values()))) == {"succeeded"}
+    assert len(found) >= 2
 
-    assert client.user is not None
-    user_id = client.user.id
-    task = make(alarm_to=[str(user_id)])
 
-    async def erase() -> int:
-        with use_context(platform.context(tenant)):
-            async with unit_of_work():
-                held_data = await plugin.export_personal_data(user_id)
-                assert held_data["schedules"] == [{"key": task["key"], "title": "A task"}]
-                return await plugin.erase_personal_data(user_id)
-
-    assert platform.run(erase()) >= 2
-    read = client.get(f"{TASKS}/{task['id']}").json()
-    assert (read["owner_id"], read["alarm_to"]) == (None, [])
-
-
-def test_a_service_account_owns_what_it_makes(client: ApiClient, history: History) -> None:
-    """It comes with an API key, and its schedules run with its own permissions."""
-    permissions = ["scheduling.task.read", "scheduling.task.write", USE]
-    role = client.post("/api/v1/roles", json={"key": "robots", "title": "Robots", "permissions": permissions}).json()
-    robot = client.post("/api/v1/service-accounts", json={"name": "Robot", "roles": [role["key"]]})
-    assert robot.status_code == 201, robot.text
-    keys = f"/api/v1/service-accounts/{robot.json()['id']}/api-keys"
-    key = client.post(keys, json={"name": "Key", "permissions": permissions})
-    assert key.status_code == 201, key.text
-    with httpx2.Client(base_url=client.base_url, headers={"Authorization": f"Bearer {key.json()['key']}"}) as program:
-        trigger = {"kind": "cron", "expression": "0 0 1 1 *"}
-        body = {"key": f"robot-{uuid4()}", "title": "A robot's", "action": "lab.work", "trigger": trigger}
-        made = program.post(TASKS, json=body)
-    assert made.status_code == 201, made.text
-    task = made.json()
-    assert task["owner_id"] == robot.json()["id"]
-    client.post(f"{TASKS}/{task['id']}/run", json={})
-    (fire,) = history.ended(task, 1)
-    assert (fire["state"], LAB.owners[task["key"]]) == ("succeeded", ["Robot"])
+def test_no_more_run_at_once_than_the_organisation_may(
+    client: ApiClient, make: Make, history: History, engine: EngineControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIVEREDGE_SCHEDULING__MAX_RUNNING", "1")
+    first, second = (make(action="lab.work", params={"hold": True}) for _ in range(2))
+    with held(first["key"]), held(second["key"]):
+        client.post(f"{TASKS}/{first['id']}/run", json={})
+        history.until(first, lambda items: states(items) == ["running"])
+        client.post(f"{TASKS}/{second['id']}/run", json={})
+        (waiting,) = history.until(second, lambda items: items[0]["reason"] == "quota")
+        assert (waiting["state"], waiting["why"]) == ("planned", "Waits: 1 actions of the organisation run already.")
+    history.ended(first, 1)
+    engine.advance(seconds=15)
+    assert states(history.ended(second, 1)) == ["succeeded"]

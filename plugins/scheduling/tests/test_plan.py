@@ -7,9 +7,11 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
+from riveredge_scheduling.advance import Advance, CatchUp, advance
 from riveredge_scheduling.plan import Plan
 from riveredge_scheduling.triggers import CronTrigger, read_trigger
 from riveredge_scheduling.workdays import Workdays, read_workdays
+from riveredge_sdk.timers import HORIZON
 
 
 def at(text: str) -> datetime:
@@ -245,6 +247,39 @@ def test_a_schedule_of_every_second_passes_over_a_holiday_at_once() -> None:
     assert plan.after(at("2026-11-20T23:59:59")) == at("2026-11-23T00:00:00")
 
 
+def advanced(plan: Plan, nominal: str, look_at: str, until: str) -> Advance:
+    """What a claim makes of it, the clock standing shortly before `until`."""
+    now = at(until) - HORIZON
+    return advance(plan, at(nominal), at(look_at), CatchUp(grace_s=86_400 * 30), now, at(until))
+
+
+def test_every_day_off_leaves_one_row() -> None:
+    daily = Plan(
+        trigger=CronTrigger(expression="0 9 * * *"), zone="Europe/Berlin", workdays=CHRISTMAS, on_holiday="skip"
+    )
+    after = at("2026-12-23T08:00")
+    following = daily.after(after)
+    assert following == at("2026-12-26T08:00")
+    assert daily.look_at(after, following) == at("2026-12-24T08:00")
+    eve = advanced(daily, "2026-12-26T08:00", "2026-12-24T08:00", "2026-12-24T08:01")
+    assert [(fire.nominal_at, fire.state, fire.reason, fire.details) for fire in eve.fires] == [
+        (at("2026-12-24T08:00"), "skipped_holiday", "holiday", {"count": 1, "name": "Eve"})
+    ]
+    assert (eve.next_nominal_at, eve.next_fire_at) == (following, at("2026-12-25T08:00"))
+    # Nobody looked for days: all of it is noted, and the fire made.
+    late = advanced(daily, "2026-12-26T08:00", "2026-12-24T08:00", "2026-12-26T08:01")
+    assert [f"{fire.nominal_at:%d} {fire.state}" for fire in late.fires] == [
+        "24 skipped_holiday",
+        "25 skipped_holiday",
+        "26 planned",
+    ]
+    assert late.next_fire_at == at("2026-12-27T08:00")
+    minutely = Plan(trigger=CronTrigger(expression="* * * * *"), zone="UTC", workdays=Workdays(), on_holiday="skip")
+    weekend = advanced(minutely, "2026-11-20T23:59", "2026-11-20T23:59", "2026-11-21T00:01")
+    assert [(fire.state, fire.missed_count) for fire in weekend.fires] == [("planned", 0), ("skipped_holiday", 1439)]
+    assert weekend.next_fire_at == at("2026-11-22T00:00")
+
+
 def test_where_nobody_ever_works_nothing_fires() -> None:
     nobody = Workdays(weekdays=frozenset())
     for policy in ("skip", "next_workday", "previous_workday"):
@@ -268,6 +303,8 @@ def test_jitter_is_stable_spread_and_stays_before_the_next_fire() -> None:
         fire_at = plan.fire_at(nominal)
         assert fire_at == plan.fire_at(nominal)
         assert nominal <= fire_at < at("2026-01-01T12:01")
+        # On a whole second, so that many share an instant and travel together.
+        assert fire_at.microsecond == 0
         offsets.add((fire_at - nominal).seconds)
     assert len(offsets) > 10
 

@@ -1,5 +1,7 @@
 """Schedules that plugins bring: every organisation has them, and may pause them."""
 
+from typing import Any
+
 import pytest
 
 from riveredge_kernel.testing import ThreadedPlatform
@@ -23,11 +25,18 @@ def followed(client: ApiClient, platform: ThreadedPlatform) -> int:
     return platform.run(follow())
 
 
-def test_they_are_there_and_only_paused(client: ApiClient, followed: int, history: History) -> None:
-    assert followed >= 1
+def of_plugins(client: ApiClient, history: History, count: int = 1) -> list[dict[str, Any]]:
+    """The organisation's schedules that plugins bring, once there are so many."""
+    return history.wait(
+        lambda: client.get("/api/v1/scheduling/system").json()["items"], lambda items: len(items) == count
+    )
+
+
+@pytest.mark.usefixtures("followed")
+def test_they_are_there_and_only_paused(client: ApiClient, history: History) -> None:
+    (task,) = of_plugins(client, history)
     assert client.get(TASKS).json()["items"] == []
     assert client.get("/api/v1/scheduling/export").json()["tasks"] == []
-    (task,) = client.get("/api/v1/scheduling/system").json()["items"]
     assert (task["key"], task["owner_id"], task["status"]) == ("system:example.weekly", None, "active")
     place, version = f"{TASKS}/{task['id']}", {"If-Match": f'"{task["version"]}"'}
     assert client.patch(place, json={"title": "Mine"}, headers=version).status_code == 409
@@ -40,8 +49,18 @@ def test_they_are_there_and_only_paused(client: ApiClient, followed: int, histor
     assert client.post(f"{place}/resume").json()["status"] == "active"
 
 
-def test_a_pause_outlives_the_next_comparison(client: ApiClient, followed: int, platform: ThreadedPlatform) -> None:
-    (task,) = client.get("/api/v1/scheduling/system").json()["items"]
+@pytest.mark.usefixtures("followed")
+def test_they_go_and_come_with_their_plugin(client: ApiClient, history: History) -> None:
+    of_plugins(client, history)
+    assert client.put("/api/v1/plugins/example", json={"enabled": False}).status_code == 200
+    of_plugins(client, history, 0)
+    assert client.put("/api/v1/plugins/example", json={"enabled": True}).status_code == 200
+    of_plugins(client, history)
+
+
+@pytest.mark.usefixtures("followed")
+def test_a_pause_outlives_the_next_comparison(client: ApiClient, history: History, platform: ThreadedPlatform) -> None:
+    (task,) = of_plugins(client, history)
     client.post(f"{TASKS}/{task['id']}/pause", json={})
 
     async def follow() -> int:

@@ -1,9 +1,14 @@
 """Schedules over the API: making, changing, listing, previewing; what is refused, and how that is told."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlmodel import col, select
 
+from riveredge_kernel.testing import ThreadedPlatform
+from riveredge_scheduling.models import Fire, ScheduledTask
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, PlatformUnderTest
 from riveredge_sdk.testing.plugin import AsUser
 
@@ -277,6 +282,37 @@ def test_the_preview_of_a_saved_schedule(client: ApiClient, make: Make) -> None:
     assert found["min_gap_s"] == 3600
     for item in found["items"]:
         assert item["nominal_at"] <= item["fire_at"]
+
+
+def test_a_preview_warns_of_runs_that_meet_and_of_crowds(
+    client: ApiClient, make: Make, platform: ThreadedPlatform
+) -> None:
+    task = make(trigger={"kind": "cron", "expression": "*/5 * * * *"})
+    alone = make()
+    for each in (task, alone):
+        assert client.get(f"{TASKS}/{each['id']}/preview").json()["warnings"] == []
+
+    async def remember() -> None:
+        """Runs of nine minutes each, and fifty schedules more for the same minute."""
+        async with platform.platform.database.system("test", platform.platform.runtime) as session:
+            ids = [UUID(each["id"]) for each in (task, alone)]
+            query = select(ScheduledTask).where(col(ScheduledTask.id).in_(ids)).order_by(col(ScheduledTask.id))
+            row, other = (await session.exec(query)).all()
+            began, same = platform.now() - timedelta(hours=1), {"tenant_id": row.tenant_id, "action": row.action}
+            for number in range(3):
+                nominal = began + timedelta(minutes=5 * number)
+                times = {"nominal_at": nominal, "fire_at": nominal, "sent_at": nominal, "started_at": nominal}
+                ended = {"state": "succeeded", "finished_at": nominal + timedelta(minutes=9)}
+                named = {"task_id": row.id, "task_key": row.key, "revision": 1, "kind": "scheduled"}
+                session.add(Fire(**same, **named, **times, **ended))
+            kept = other.model_dump(exclude={"id", "key", "created_at", "updated_at", "version"})
+            session.add_all(ScheduledTask(**kept, key=f"crowd-{number}") for number in range(50))
+
+    platform.run(remember())
+    (meets,) = client.get(f"{TASKS}/{task['id']}/preview").json()["warnings"]
+    assert (meets["code"], meets["text"][:24]) == ("self_overlap", "It usually takes 540 s, ")
+    (crowd,) = client.get(f"{TASKS}/{alone['id']}/preview").json()["warnings"]
+    assert (crowd["code"], crowd["text"][:24]) == ("crowded", "50 other schedules fire ")
 
 
 # -- calendars ------------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
 from riveredge_sdk.quotas import Quota
-from riveredge_sdk.timers import TimerSource
+from riveredge_sdk.timers import DueRows
 
 
 class ExamplePlugin(Plugin):
@@ -106,7 +106,7 @@ class ExamplePlugin(Plugin):
     def health(self) -> Iterable[HealthCheck]:
         return (HealthCheck("example.started", "Example has started", self._is_started),)
 
-    def timer_sources(self) -> Iterable[TimerSource]:
+    def timer_sources(self) -> Iterable[DueRows]:
         return (Chimes(),)
 
     def quotas(self) -> Iterable[Quota]:
