@@ -115,6 +115,7 @@ def test_a_body_that_is_too_large_is_refused(client: ApiClient) -> None:
 def test_the_router_s_own_errors_are_problems(client: ApiClient) -> None:
     assert_problem(client.get("/api/v1/nowhere"), 404, "not-found")
     assert_problem(client.put(NOTES, json={}), 405, "method-not-allowed")
+    assert client.put(NOTES, json={}).headers["allow"] == "GET, POST"
     assert_problem(client.get(f"{NOTES}/not-a-uuid"), 422, "invalid")
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from riveredge_sdk import problems
 from riveredge_sdk.problems import FieldError, Problem
@@ -100,8 +101,16 @@ async def _on_http(request: Request, error: Exception) -> Response:
     if cls is None:
         cls = type("HttpProblem", (Problem,), {"status": error.status_code, "code": "http", "title": error.detail})
     headers = {k: v for k, v in (error.headers or {}).items() if k.lower() != "content-length"}
+    if error.status_code == 405:
+        # The framework names the methods of one route only; RFC 9110 §15.5.6 wants all of the resource's.
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
     detail = _DETAILS.get(error.status_code, "" if error.detail == cls.title else error.detail)
     return render(cls(detail, headers=headers), request)
+
+
+def _methods(request: Request) -> set[str]:
+    there = [route for route in request.app.router.routes if route.matches(request.scope)[0] != Match.NONE]
+    return {method for route in there for method in getattr(route, "methods", None) or ()}
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
