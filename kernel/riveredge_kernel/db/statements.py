@@ -6,6 +6,7 @@ Only what the ORM compiles gets the tenant filter, so anything else is refused, 
 from collections.abc import Iterable
 from typing import Any, cast
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     Alias,
@@ -45,11 +46,22 @@ def mappers_of(statement: Any) -> set[Mapper[Any]]:
     Raises:
         TenantWallError: a part of it is no mapped class.
     """
+    known = _known.get(statement) if isinstance(statement, _IMMUTABLE) else None
+    if known is not None:
+        return known
     found: set[Mapper[Any]] = set()
     refuse_unmapped(statement)
     refuse_written(statement)
     _look_through(statement, found, frozenset())
+    if isinstance(statement, _IMMUTABLE):
+        _known[statement] = found
     return found
+
+
+# Each change of a statement makes another one, so what was found in it stays true: a statement that is made once and
+# run often is looked through once.
+_IMMUTABLE = (Select, Insert, Update, Delete)
+_known: WeakKeyDictionary[Any, set[Mapper[Any]]] = WeakKeyDictionary()
 
 
 def _look_through(query: Any, found: set[Mapper[Any]], outer: frozenset[str]) -> None:
