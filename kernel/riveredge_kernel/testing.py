@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy import update
+from sqlmodel import col
 
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.http import openapi
@@ -21,6 +23,7 @@ from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.schema import runner_for
 from riveredge_kernel.server import find_engine, running
 from riveredge_kernel.settings import PluginHostSettings, Settings
+from riveredge_kernel.tenancy.models import Tenant, TenantStatus
 from riveredge_kernel.timers.clock import Pace
 from riveredge_migrations.runner import MigrationRunner, Result
 from riveredge_sdk.auth import Principal
@@ -68,6 +71,15 @@ class ThreadedPlatform:
 
     def create_tenant(self, name: str) -> TestTenant:
         return TestTenant(self.run(self.platform.provisioning.create_tenant(name, name)), name)
+
+    def suspend_tenant(self, tenant: TestTenant) -> None:
+        async def suspend() -> None:
+            async with self.platform.database.system("test tenant", self.platform.runtime) as session:
+                ended = update(Tenant).where(col(Tenant.id) == tenant.id).values(status=TenantStatus.SUSPENDED)
+                await session.exec(ended)
+            self.platform.tenants.invalidate(tenant.id)
+
+        self.run(suspend())
 
     def check_schema(self, plugin: str) -> list[str]:
         return runner_for(self.platform.settings, self.platform.plugins).check(plugin)

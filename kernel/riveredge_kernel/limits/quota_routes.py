@@ -10,7 +10,7 @@ from starlette.requests import Request
 from riveredge_kernel.limits.quotas import QuotaBook
 from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_kernel.tenancy.models import Tenant
-from riveredge_kernel.tenancy.operator_routes import Operators
+from riveredge_kernel.tenancy.operator_routes import REFUSED, Operators
 from riveredge_sdk.context import current_context, current_tenant, use_context
 from riveredge_sdk.http import Body, ExpectedVersion, Router
 from riveredge_sdk.problems import FieldError, Invalid, PreconditionFailed
@@ -87,12 +87,12 @@ def operator_quota_router(book: QuotaBook, operators: Operators) -> Router:
         with use_context(operators.serving(current_context(), tenant.id)):
             return await count()
 
-    @router.get(public=True, summary="What an organisation may have, and has")
+    @router.get(public=True, responses=REFUSED, summary="What an organisation may have, and has")
     async def get_tenant_quotas(tenant_id: UUID, request: Request) -> list[QuotaOut]:
         operators.check(request)
         return await shown(await operators.get(tenant_id))
 
-    @router.put(public=True, own_transactions=True, summary="Set what an organisation may have")
+    @router.put(public=True, responses=REFUSED, own_transactions=True, summary="Set what an organisation may have")
     async def set_tenant_quotas(
         tenant_id: UUID, body: QuotasIn, version: ExpectedVersion, request: Request
     ) -> list[QuotaOut]:

@@ -63,7 +63,11 @@ def deletion_router(tenants: TenantDirectory) -> Router:
         tenants.invalidate(tenant.id)
         return _out(asked)
 
-    @router.get(require=DELETE, summary="The deletion that is coming")
+    @router.get(
+        require=DELETE,
+        summary="The deletion that is coming",
+        responses={404: {"description": "No deletion is coming."}},
+    )
     async def get_tenant_deletion() -> DeletionOut:
         return _out(await _current())
 

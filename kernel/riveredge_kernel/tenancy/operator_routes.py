@@ -32,6 +32,8 @@ from riveredge_sdk.repository import Repository
 
 MAX_UPLOAD = 200_000_000
 _UNPACKED = 2_000_000_000
+# The document cannot know: to the gate these are public, and the token is looked at here.
+REFUSED: dict[int | str, Any] = {401: {"description": "The operators' token is missing or wrong."}}
 
 
 class OperatorTenant(Resource):
@@ -145,12 +147,12 @@ def operator_router(operators: Operators, provisioning: Provisioning, imports: T
 def _looking(router: Router, operators: Operators) -> None:
     rows = AllTenants()
 
-    @router.get(public=True, summary="List organisations")
+    @router.get(public=True, responses=REFUSED, summary="List organisations")
     async def list_tenants(request: Request, query: Annotated[ListQuery, Query()]) -> Page[OperatorTenant]:
         operators.check(request)
         return await rows.page(query, into=OperatorTenant)
 
-    @router.get("/{tenant_id}", public=True, summary="One organisation")
+    @router.get("/{tenant_id}", public=True, responses=REFUSED, summary="One organisation")
     async def get_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
         operators.check(request)
         return OperatorTenant.model_validate(await operators.get(tenant_id))
@@ -163,13 +165,25 @@ def _switching(router: Router, operators: Operators, provisioning: Provisioning)
         operators.tenants.invalidate(tenant_id)
         return OperatorTenant.model_validate(await provisioning.find_tenant(slug))
 
-    @router.post("/{tenant_id}/suspend", public=True, status=200, own_transactions=True, summary="Keep everybody out")
+    @router.post(
+        "/{tenant_id}/suspend",
+        public=True,
+        responses=REFUSED,
+        status=200,
+        own_transactions=True,
+        summary="Keep everybody out",
+    )
     async def suspend_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
         operators.check(request)
         return await switch(tenant_id, TenantStatus.SUSPENDED)
 
     @router.post(
-        "/{tenant_id}/resume", public=True, status=200, own_transactions=True, summary="Let everybody in again"
+        "/{tenant_id}/resume",
+        public=True,
+        responses=REFUSED,
+        status=200,
+        own_transactions=True,
+        summary="Let everybody in again",
     )
     async def resume_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
         operators.check(request)
@@ -178,7 +192,12 @@ def _switching(router: Router, operators: Operators, provisioning: Provisioning)
 
 def _deleting(router: Router, operators: Operators) -> None:
     @router.post(
-        "/{tenant_id}/deletion", public=True, status=202, own_transactions=True, summary="Delete an organisation"
+        "/{tenant_id}/deletion",
+        public=True,
+        responses=REFUSED,
+        status=202,
+        own_transactions=True,
+        summary="Delete an organisation",
     )
     async def delete_tenant(tenant_id: UUID, body: OperatorDeletion, request: Request) -> OperatorTenant:
         operators.check(request)
@@ -190,7 +209,12 @@ def _deleting(router: Router, operators: Operators) -> None:
         return OperatorTenant.model_validate(await operators.change(tenant_id, "delete", ask))
 
     @router.post(
-        "/{tenant_id}/deletion/undo", public=True, status=200, own_transactions=True, summary="Take a deletion back"
+        "/{tenant_id}/deletion/undo",
+        public=True,
+        responses=REFUSED,
+        status=200,
+        own_transactions=True,
+        summary="Take a deletion back",
     )
     async def undelete_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
         operators.check(request)
@@ -205,6 +229,7 @@ def _import_route(router: Router, operators: Operators, imports: TenantImport) -
     @router.post(
         "/import",
         public=True,
+        responses=REFUSED,
         status=201,
         own_transactions=True,
         max_body_size=MAX_UPLOAD,

@@ -114,6 +114,10 @@ class PlatformUnderTest(Protocol):
 
     def create_tenant(self, name: str) -> TestTenant: ...
 
+    def suspend_tenant(self, tenant: TestTenant) -> None:
+        """Let none of its timers and functions run any more."""
+        ...
+
     def check_schema(self, plugin: str) -> list[str]:
         """How the plugin's tables differ from its models; empty if they are equal."""
         ...

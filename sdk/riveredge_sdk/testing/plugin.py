@@ -82,15 +82,19 @@ def platform(_platforms: Callable[[DatabaseKind], PlatformUnderTest], database_k
 
 
 @pytest.fixture
-def tenant(platform: PlatformUnderTest) -> TestTenant:
-    """A tenant of this test's own."""
-    return platform.create_tenant(f"t{secrets.token_hex(6)}")
+def tenant(platform: PlatformUnderTest) -> Iterator[TestTenant]:
+    """A tenant of this test's own. It is suspended afterwards: what it has planned is of no concern to later tests."""
+    made = platform.create_tenant(f"t{secrets.token_hex(6)}")
+    yield made
+    platform.suspend_tenant(made)
 
 
 @pytest.fixture
-def other_tenant(platform: PlatformUnderTest) -> TestTenant:
+def other_tenant(platform: PlatformUnderTest) -> Iterator[TestTenant]:
     """A second one, to attack the first from."""
-    return platform.create_tenant(f"o{secrets.token_hex(6)}")
+    made = platform.create_tenant(f"o{secrets.token_hex(6)}")
+    yield made
+    platform.suspend_tenant(made)
 
 
 @pytest.fixture
