@@ -2,10 +2,11 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, assume, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -15,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
 
 from riveredge_sdk.testing.platform import ApiClient, Mailbox, PlatformUnderTest
 
+MAX_QUERY = 60_000
 # A search with more time finds more: RIVEREDGE_TEST_EXAMPLES=500.
 EXAMPLES = int(os.environ.get("RIVEREDGE_TEST_EXAMPLES", "8"))
 CHECKS = [
@@ -49,6 +51,8 @@ def mail_server(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_operation_answers_as_documented(
     case: schemathesis.Case, platform: PlatformUnderTest, client: ApiClient
 ) -> None:
+    # The server cuts off a longer request line without an answer of the API's.
+    assume(len(urlencode(case.query or {})) < MAX_QUERY)
     case.call_and_validate(
         base_url=platform.base_url,
         headers={"Authorization": client.headers["Authorization"]},
