@@ -19,6 +19,8 @@ CHANNEL = "riveredge_grants"
 # What somebody may do hangs on the rows of these tables.
 _LINKS = frozenset(
     {"kernel_membership", "kernel_membership_role", "kernel_service_account_role", "kernel_tenant_plugin"}
+    # What the organisation demands of its sessions is kept there.
+    | {"kernel_tenant_settings"}
 )
 # A new row of these gives and takes nothing yet; a changed or deleted one does.
 _OWNERS = frozenset(

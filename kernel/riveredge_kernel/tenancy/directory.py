@@ -89,7 +89,8 @@ class TenantDirectory:
         return found[1] if found else None
 
     def invalidate(self, tenant_id: UUID) -> None:
-        """Read it anew the next time."""
+        """Read it anew the next time, and keep nothing that is being read right now."""
+        self._generation += 1
         found = self._known.get(tenant_id)
         if found is not None:
             self._known[tenant_id] = (float("-inf"), found[1])
