@@ -139,10 +139,8 @@ def test_an_organisation_is_exported_erased_and_brought_in_again(  # noqa: PLR09
     everything = b"\n".join(files.values())
     manifest = json.loads(files["manifest.json"])
     assert manifest["organisation"]["slug"] == tenant.slug
-    assert manifest["left_out"] == {
-        "kernel_tenant_settings": ["secrets"],
-        "kernel_identity_provider": ["client_secret"],
-    }
+    of_kernel = {table: left for table, left in manifest["left_out"].items() if table.startswith("kernel_")}
+    assert of_kernel == {"kernel_tenant_settings": ["secrets"], "kernel_identity_provider": ["client_secret"]}
     for hidden in (SECRET, "gAAAAA", "rek_", "argon2", str(other_tenant.id)):
         assert hidden.encode() not in everything, hidden
     assert not [name for name in files if "kernel_api_key" in name or "kernel_outbox" in name]
