@@ -9,7 +9,6 @@ from riveredge_kernel.auth.sessions import LiveSession, Sessions
 from riveredge_kernel.auth.tokens import TokenService
 from riveredge_kernel.tenancy.directory import TenantDirectory
 from riveredge_sdk.auth import Principal
-from riveredge_sdk.models import utcnow
 from riveredge_sdk.problems import Forbidden, Unauthorized
 
 
@@ -85,7 +84,7 @@ class Authenticator:
         """Raise `Unauthorized` if the organisation wants its people to sign in more often."""
         tenant = await self._tenants.get(tenant_id)
         hours = tenant.policy.session_max_hours if tenant is not None else None
-        if hours is not None and utcnow() - session.began_at > timedelta(hours=hours):
+        if hours is not None and self._tenants.runtime.now() - session.began_at > timedelta(hours=hours):
             raise Unauthorized(f"This organisation has you sign in again after {hours} h. Sign in again.")
 
     async def _same_tenant(self, principal: Principal, tenant_hint: str | None) -> None:
