@@ -5,8 +5,8 @@ BIN := .venv/bin
 MEMBERS := sdk migrations kernel $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)) tests/exampleplugin
 NAMES := $(shell sed -n 's/^name = "\(riveredge-[a-z]*\)"/\1/p' $(MEMBERS:%=%/pyproject.toml))
 PACKAGES := $(subst -,_,$(NAMES))
-# One more than there are cores: many tests wait for processes and sockets.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Two more than there are cores: many tests wait for processes and sockets.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
 .PHONY: help
 help: ## Show this help
