@@ -69,10 +69,13 @@ def test_call_backs_are_signed_and_taken_once_and_go_forwards(
     assert status() == "sent"
     assert tell(("1", "delivered"), key="wrong").status_code == 403
     assert status() == "sent"
-    assert tell(("1", "delivered")).json() == {"new": 1}
-    assert tell(("1", "delivered")).json() == {"new": 0}
+    assert tell(("1", "delivered")).json() == {"new": 1, "code": 0}
+    assert tell(("1", "delivered")).json() == {"new": 0, "code": 0}
     assert status() == "delivered"
-    assert tell(("3", "complained"), ("2", "bounced"), ("4", "opened"), ("5", "delivered")).json() == {"new": 4}
+    assert tell(("3", "complained"), ("2", "bounced"), ("4", "opened"), ("5", "delivered")).json() == {
+        "new": 4,
+        "code": 0,
+    }
     assert status() == "complained"
     (entry,) = client.get("/api/v1/messaging/suppressions").json()["items"]
     assert entry["reason"] in {"complaint", "hard_bounce"}
@@ -99,7 +102,7 @@ def test_a_bounce_that_comes_back_by_mail_is_understood(
         assert refused.status_code == 403, refused.text
     for new in (1, 0):
         answer = anonymous.request("POST", place, content=raw, headers={"X-RiverEdge-Signature": sign("s3cret", raw)})
-        assert (answer.status_code, answer.json()) == (200, {"new": new}), answer.text
+        assert (answer.status_code, answer.json()) == (200, {"new": new, "code": 0}), answer.text
     servers.settle()
     told = client.get(f"/api/v1/messaging/deliveries/{delivery['id']}").json()
     assert (told["status"], told["error"]) == ("bounced", "5.1.1 smtp; 550 5.1.1 no")

@@ -112,9 +112,13 @@ class Schedules(TimerSource):
 
     async def waiting(self, now: datetime) -> Waiting:
         async with unit_of_work(read_only=True) as opened:
-            overdue = select(func.count()).where(*_ARMED, col(ScheduledTask.next_fire_at) < now)
-            next_due = select(func.min(ScheduledTask.next_fire_at)).where(*_ARMED)
-            return Waiting(overdue=(await opened.exec(overdue)).one(), next_due_at=(await opened.exec(next_due)).one())
+            late = func.count().filter(col(ScheduledTask.next_fire_at) < now)
+            by_tenant = select(ScheduledTask.tenant_id, late, func.min(ScheduledTask.next_fire_at)).where(*_ARMED)
+            found = (await opened.exec(by_tenant.group_by(col(ScheduledTask.tenant_id)))).all()
+        # Those of organisations that are not served are looked at now and then, and are due to nobody.
+        served = await served_tenants(PLUGIN, {tenant for tenant, _, _ in found})
+        mine = [(overdue, due) for tenant, overdue, due in found if tenant in served and due is not None]
+        return Waiting(overdue=sum(o for o, _ in mine), next_due_at=min((due for _, due in mine), default=None))
 
 
 def _change(row: UUID, nominal: datetime | None, fire: datetime | None, last: datetime | None) -> dict[str, Any]:
