@@ -39,6 +39,11 @@ def _check_instants(plan: Plan, now: datetime, least: int) -> None:
     trigger = plan.trigger
     if isinstance(trigger, CronTrigger) and trigger.has_seconds and least >= 60:
         raise invalid_field("trigger.expression", "Seconds are not available here: write five fields.", "seconds")
+    # First of all: moving looks through the instants of a month for each fire.
+    if plan.on_holiday in {"next_workday", "previous_workday"} and _base_gap(plan, now) < _NEARLY_A_DAY:
+        raise invalid_field(
+            "on_holiday", "Only schedules that fire at most once a day can be moved to another day; use skip.", "dense"
+        )
     if plan.after(now) is None:
         raise invalid_field("trigger", _why_never(plan, now), "never_fires")
     gap = min_gap_s(plan, now)
@@ -50,10 +55,6 @@ def _check_instants(plan: Plan, now: datetime, least: int) -> None:
             f"It fires every {gap} s at its densest, {3600 / gap:g} times an hour; at least {least} s are required "
             f"here, {3600 / least:g} times an hour.",
             "too_often",
-        )
-    if plan.on_holiday in {"next_workday", "previous_workday"} and _base_gap(plan, now) < _NEARLY_A_DAY:
-        raise invalid_field(
-            "on_holiday", "Only schedules that fire at most once a day can be moved to another day; use skip.", "dense"
         )
 
 

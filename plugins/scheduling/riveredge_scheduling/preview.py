@@ -6,7 +6,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from riveredge_scheduling import series
-from riveredge_scheduling.plan import Plan
+from riveredge_scheduling.plan import HORIZON, Plan
 from riveredge_scheduling.preview_schemas import Note, Occurrence
 from riveredge_scheduling.texts import sentence
 from riveredge_scheduling.triggers import CalendarTrigger, CronTrigger, DateTrigger
@@ -30,8 +30,10 @@ def occurrences(plan: Plan, after: datetime, count: int, locale: str) -> list[Oc
 
 
 def min_gap_s(plan: Plan, after: datetime) -> int | None:
-    """The least number of seconds between two fires; None if there are fewer than two."""
-    instants = plan.between(after, datetime.max.replace(tzinfo=after.tzinfo), _DENSITY_SAMPLE)
+    """The least number of seconds between two fires; None if there are fewer than two in five years."""
+    # Not further ahead: the next two hundred of a schedule for 29 February take centuries, and seconds to find.
+    first = max(after, plan.starts_at or after)
+    instants = plan.between(after, first + HORIZON, _DENSITY_SAMPLE)
     return min((int((later - earlier).total_seconds()) for earlier, later in pairwise(instants)), default=None)
 
 

@@ -2,15 +2,20 @@
 
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from pydantic import ValidationError
 
+from riveredge_scheduling import series
 from riveredge_scheduling.advance import Advance, CatchUp, advance
+from riveredge_scheduling.checks import check_plan
 from riveredge_scheduling.plan import Plan
+from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.triggers import CronTrigger, read_trigger
 from riveredge_scheduling.workdays import Workdays, read_workdays
+from riveredge_sdk.problems import Invalid
 from riveredge_sdk.timers import HORIZON
 
 
@@ -186,6 +191,39 @@ def test_start_and_end_belong_to_the_plan() -> None:
 def test_what_does_not_fire_within_five_years_never_fires() -> None:
     plan = Plan(trigger=CronTrigger(expression="0 0 29 2 *"), zone="UTC")
     assert plan.after(at("2097-01-01")) is None  # 2100 is no leap year
+
+
+@pytest.mark.parametrize(
+    ("trigger", "on_holiday", "code"),
+    [
+        # Moving looks through a month of instants for each fire.
+        ({"kind": "cron", "expression": "* * * * *"}, "next_workday", "dense"),
+        # The next two hundred of them take eight centuries.
+        ({"kind": "cron", "expression": "0 0 29 2 *"}, "skip", None),
+        ({"kind": "interval", "every_s": 1, "anchor": "2090-01-01T00:00:00Z"}, "ignore", "too_often"),
+    ],
+)
+def test_checking_a_plan_takes_little_whatever_it_says(
+    monkeypatch: pytest.MonkeyPatch, trigger: dict[str, Any], on_holiday: Any, code: str | None
+) -> None:
+    calls = 0
+    look = series.after
+
+    def counted(*args: Any) -> datetime | None:
+        nonlocal calls
+        calls += 1
+        return look(*args)
+
+    monkeypatch.setattr(series, "after", counted)
+    starts = at("2090-01-01") if code == "too_often" else None
+    plan = Plan(trigger=read_trigger(trigger), zone="UTC", starts_at=starts, workdays=Workdays(), on_holiday=on_holiday)
+    found = None
+    try:
+        check_plan(plan, at("2026-11-25"), SchedulingSettings(min_interval_s=60))
+    except Invalid as refused:
+        (error,) = refused.errors
+        found = error.code
+    assert (found, calls < 1000) == (code, True)
 
 
 # -- holidays -------------------------------------------------------------------------------------------------------
