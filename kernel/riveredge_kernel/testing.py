@@ -47,6 +47,7 @@ class ThreadedPlatform:
         self.kind = kind
         self.platform = platform
         self.base_url = platform.base_url
+        self.keeps_time = False
         self._loop = loop
 
     @property
@@ -88,6 +89,9 @@ class ThreadedPlatform:
         return self.platform.runtime.now()
 
     def advance(self, delta: timedelta) -> None:
+        if self.keeps_time:
+            raise RuntimeError("the clock is moved for tests that ask for the fixture `engine`")
+
         async def advance() -> None:
             target = self.now() + delta
             await self._settle()

@@ -18,7 +18,7 @@ from riveredge_sdk import Plugin
 from riveredge_sdk.testing.platform import ApiClient, DatabaseKind, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("engine")]
 
 PASSWORD = "correct horse battery staple"
 MINE, REQUESTS, NOTES = "/api/v1/personal-data/mine", "/api/v1/personal-data/requests", "/api/v1/example/notes"

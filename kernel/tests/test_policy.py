@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.auth.second_factor import Totp
 from riveredge_kernel.auth.session_models import UserSession
 from riveredge_kernel.auth.totp import PERIOD, code_at
+from riveredge_kernel.tenancy.policy import OrganisationPolicy, read_policy
 from riveredge_kernel.testing import ThreadedPlatform
 from riveredge_sdk.testing.platform import ApiClient, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
@@ -174,3 +175,12 @@ def test_an_organisation_is_told_what_happens_to_accounts(  # noqa: PLR0917
     assert PASSWORD not in str(log)
     stranger = as_user(platform.permissions, tenant=other_tenant)
     assert told(stranger) == []
+
+
+def test_what_cannot_be_read_any_more_is_taken_for_the_strictest() -> None:
+    stored = {"second_factor_from": "soon", "session_max_hours": 8, "invitation_domains": "acme", "gone": 1}
+    read = read_policy(stored)
+    assert read.demands_second_factor(datetime(2026, 11, 25, tzinfo=UTC))
+    assert (read.session_max_hours, read.session_idle_hours) == (8, None)
+    assert read.invitation_domains == ["unreadable.invalid"]
+    assert read_policy(None) == OrganisationPolicy()

@@ -16,7 +16,7 @@ from riveredge_sdk.problems import TooManyRequests
 from riveredge_sdk.testing.platform import ApiClient, DatabaseKind, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("engine")]
 
 OPERATOR = {"Authorization": "Bearer operators-token-of-tests"}
 NOTES = "/api/v1/example/notes"

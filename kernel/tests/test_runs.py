@@ -36,7 +36,7 @@ from riveredge_sdk.testing.platform import (
 )
 from riveredge_sdk.testing.plugin import AsUser, OpenStream
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("engine")]
 RUNS = "/api/v1/runs"
 
 

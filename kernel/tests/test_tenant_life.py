@@ -23,7 +23,7 @@ from riveredge_sdk.models import TenantModel, tenant_models
 from riveredge_sdk.testing.platform import ApiClient, DatabaseKind, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("engine")]
 
 PASSWORD = "correct horse battery staple"
 OPERATOR = {"Authorization": "Bearer operators-token-of-tests"}

@@ -13,7 +13,7 @@ from riveredge_kernel.tenancy.provisioning import end_runs
 from riveredge_sdk.events import EventType
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.problems import Conflict
-from riveredge_sdk.timers import Chunk, TimerSource, Waiting
+from riveredge_sdk.timers import DueRows, Waiting
 from riveredge_sdk.uow import publish, unit_of_work
 
 DEFAULT_DAYS = 30
@@ -64,7 +64,7 @@ async def _locked(session: AsyncSession, tenant_id: UUID) -> Tenant:
     return (await session.exec(select(Tenant).where(col(Tenant.id) == tenant_id).with_for_update())).one()
 
 
-class TenantDeletions(TimerSource):
+class TenantDeletions(DueRows):
     """Organisations whose time comes: handed to the function that erases them."""
 
     id = "kernel.tenant_deletions"
@@ -85,9 +85,6 @@ class TenantDeletions(TimerSource):
                 row.deletion_claimed_at = utcnow()
                 publish(ERASURE_DUE, TenantErasure(organisation=row.id, delete_at=row.delete_at), due_at=row.delete_at)
         return len(rows)
-
-    async def fire(self, chunk: Chunk) -> None:
-        raise NotImplementedError("each deletion is an event of its own")
 
     async def reconcile(self, now: datetime) -> int:
         """The outbox sends again what was not seen to start."""

@@ -1,7 +1,7 @@
 """What an organisation demands of those who act in it. Edited like settings of a plugin: `/api/v1/settings/kernel`."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
@@ -72,9 +72,22 @@ def check_second_factor(policy: OrganisationPolicy, principal: Principal, now: d
         raise SecondFactorDemanded
 
 
+# What stands for a value that cannot be read any more: a mistake opens nothing, and administrators see it and mend it.
+_STRICTEST: dict[str, Any] = {
+    "second_factor_from": datetime(1970, 1, 1, tzinfo=UTC),
+    "session_max_hours": 1,
+    "session_idle_hours": 1,
+    "invitation_domains": ["unreadable.invalid"],
+}
+
+
 def read_policy(values: dict[str, Any] | None) -> OrganisationPolicy:
-    """The policy from what is stored; what cannot be read any more demands nothing, and is shown when it is edited."""
+    """The policy from what is stored; where that cannot be read any more, the strictest one."""
+    given = values or {}
     try:
-        return OrganisationPolicy.model_validate(values or {})
-    except ValidationError:
-        return OrganisationPolicy()
+        return OrganisationPolicy.model_validate(given)
+    except ValidationError as error:
+        broken = {str(each["loc"][0]) for each in error.errors()}
+    kept = {name: value for name, value in given.items() if name not in broken}
+    strict = {name: value for name, value in _STRICTEST.items() if name in broken}
+    return OrganisationPolicy.model_validate({**kept, **strict})

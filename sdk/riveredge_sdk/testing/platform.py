@@ -103,6 +103,8 @@ class PlatformUnderTest(Protocol):
 
     base_url: str
     kind: DatabaseKind
+    # Its clock is the real one, and cannot be moved.
+    keeps_time: bool
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float = 60) -> T:
         """Run a coroutine in the platform's own event loop and give its result."""
@@ -123,7 +125,11 @@ class PlatformUnderTest(Protocol):
         ...
 
     def advance(self, delta: timedelta) -> None:
-        """Let time pass, for the engine, for timers and for `utcnow()` inside the platform."""
+        """Let time pass, for the engine, for timers and for `utcnow()` inside the platform.
+
+        Raises:
+            RuntimeError: it keeps time: others take its clock for the real one.
+        """
         ...
 
     def now(self) -> datetime:
@@ -201,7 +207,7 @@ class Mailbox:
 class EngineControl:
     """The embedded engine of the platform under test, and the platform's clock: real time that tests can move forward.
 
-    The platform lives as long as the session does, so its time may be days ahead already when a test begins: take
+    Tests that ask for it share a platform, whose time may be days ahead already when a test begins: take
     `now()` for what is to be due, and inside the platform `utcnow()`.
     """
 

@@ -61,24 +61,32 @@ def database_kind(request: pytest.FixtureRequest) -> DatabaseKind:
 
 
 @pytest.fixture(scope="session")
-def _platforms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[DatabaseKind], PlatformUnderTest]]:
-    """Platforms that stay up for the whole session, one for each kind of database."""
-    started: dict[DatabaseKind, PlatformUnderTest] = {}
+def _platforms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[DatabaseKind, bool], PlatformUnderTest]]:
+    """Platforms that stay up for the session, two for each kind of database: in one of them tests move the clock."""
+    started: dict[tuple[DatabaseKind, bool], PlatformUnderTest] = {}
     with ExitStack() as stack:
 
-        def get(kind: DatabaseKind) -> PlatformUnderTest:
-            if kind not in started:
+        def get(kind: DatabaseKind, moves: bool) -> PlatformUnderTest:
+            if (kind, moves) not in started:
                 directory = tmp_path_factory.mktemp(f"platform-{kind}")
-                started[kind] = stack.enter_context(find_factory()(kind, directory))
-            return started[kind]
+                made = started[kind, moves] = stack.enter_context(find_factory()(kind, directory))
+                made.keeps_time = not moves
+            return started[kind, moves]
 
         yield get
 
 
 @pytest.fixture
-def platform(_platforms: Callable[[DatabaseKind], PlatformUnderTest], database_kind: DatabaseKind) -> PlatformUnderTest:
-    """A running platform with every installed plugin: real HTTP, a real database, the embedded engine."""
-    return _platforms(database_kind)
+def platform(
+    _platforms: Callable[[DatabaseKind, bool], PlatformUnderTest],
+    database_kind: DatabaseKind,
+    request: pytest.FixtureRequest,
+) -> PlatformUnderTest:
+    """A running platform with every installed plugin: real HTTP, a real database, the embedded engine.
+
+    Its clock is the real one, unless the test asks for `engine`, which moves it.
+    """
+    return _platforms(database_kind, "engine" in request.fixturenames)
 
 
 @pytest.fixture
