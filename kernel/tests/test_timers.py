@@ -104,6 +104,16 @@ def test_what_is_due_soon_is_sent_with_the_commit(note: Reminders, engine: Engin
     assert [(row.state, row.run_id is not None) for row in note.rows()] == [("fired", True)]
 
 
+def test_inngest_s_milliseconds_are_never_before_the_time(note: Reminders, engine: EngineControl) -> None:
+    whole = (engine.now() + timedelta(seconds=30)).replace(microsecond=0)
+    for micros in (0, 1, 999, 1000):
+        note.set(whole + timedelta(microseconds=micros), f"at {micros}")
+    engine.advance(seconds=31)
+    late = [row.ended_at - row.due_at for row in note.rows() if row.ended_at is not None]
+    assert len(late) == 4
+    assert min(late) >= timedelta(0)
+
+
 def test_what_is_due_later_waits_in_the_table(note: Reminders, engine: EngineControl) -> None:
     note.set(engine.now() + timedelta(days=2))
     assert [row.state for row in note.rows()] == ["waiting"]

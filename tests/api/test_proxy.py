@@ -45,7 +45,12 @@ class Behind:
     def socket(self, ticket: str, *, origin: str) -> ClientConnection:
         reached = socket.create_connection(("127.0.0.1", self.port))
         return connect(
-            f"wss://{HOST}/api/v1/stream?ticket={ticket}", sock=reached, ssl=self.tls, origin=Origin(origin), proxy=None
+            f"wss://{HOST}/api/v1/stream?ticket={ticket}",
+            sock=reached,
+            ssl=self.tls,
+            origin=Origin(origin),
+            proxy=None,
+            open_timeout=60,
         )
 
 

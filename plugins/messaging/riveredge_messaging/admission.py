@@ -87,7 +87,11 @@ async def admit(
         tried = attempts.get(row.id, [])
         if row.status == DeliveryStatus.SENDING:
             _look_at_leased(row, prepared[row.id], tried, now, later)
-        if row.status != DeliveryStatus.QUEUED or (row.next_at is not None and row.next_at > now):
+        if row.status != DeliveryStatus.QUEUED:
+            continue
+        if row.next_at is not None and row.next_at > now:
+            # The engine's clock is ahead of this machine's, or somebody asked for it anew: not now, but surely then.
+            later.add(row, row.next_at, reserved=reserved)
             continue
         made = prepared[row.id]
         if isinstance(made, Stop):

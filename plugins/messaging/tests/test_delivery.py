@@ -1,12 +1,19 @@
 """Messages arrive, by real SMTP and in the inbox; what goes wrong is visible, and retried where that can help."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiosmtpd.smtp import Envelope
+from sqlmodel import col
 
-from riveredge_sdk.testing.platform import ApiClient, EngineControl, Mailbox, PlatformUnderTest
+from riveredge_messaging.models import Delivery
+from riveredge_messaging.repository import Deliveries
+from riveredge_sdk import unit_of_work
+from riveredge_sdk.context import use_context
+from riveredge_sdk.testing.platform import ApiClient, EngineControl, Mailbox, PlatformUnderTest, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
 Send = Callable[..., dict[str, Any]]
@@ -83,6 +90,35 @@ def test_a_server_that_is_down_shows_as_failed_in_the_end(
     (delivery,) = ended(message)
     assert (delivery["status"], delivery["reason"], delivery["attempts"]) == ("failed", "gave_up", 8)
     assert "does not answer" in delivery["error"]
+
+
+@pytest.mark.database
+def test_what_is_asked_for_too_early_is_done_at_its_time(
+    mail_settings: Mailbox,
+    send: Send,
+    ended: Ended,
+    engine: EngineControl,
+    tenant: TestTenant,
+) -> None:
+    """The engine's clock may be ahead of that of the machine that serves its call."""
+    mail_settings.server.reply = lambda _envelope: "451 4.3.0 later"
+    message = send()
+    engine.platform.settle()
+    mail_settings.server.reply = None
+
+    async def put_off() -> None:
+        with use_context(engine.platform.context(tenant)):
+            async with unit_of_work():
+                (delivery,) = await Deliveries().all(col(Delivery.message_id) == UUID(message["id"]))
+                assert delivery.next_at is not None
+                delivery.next_at += timedelta(minutes=5)
+
+    engine.platform.run(put_off())
+    engine.advance(minutes=4)
+    assert mail_settings.mails == []
+    engine.advance(minutes=3)
+    (delivery,) = ended(message)
+    assert (delivery["status"], delivery["attempts"]) == ("sent", 2)
 
 
 def test_without_a_mail_server_the_delivery_says_so(send: Send, ended: Ended) -> None:
