@@ -4,14 +4,14 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
 
 from riveredge_kernel.testing import ThreadedPlatform
-from riveredge_sdk.testing.platform import ApiClient, DatabaseKind, find_factory
+from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.testing.platform import ApiClient
 
 from .lab import LAB, LabPlugin
 
@@ -21,19 +21,10 @@ Make = Callable[..., dict[str, Any]]
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="session")
-def _platforms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[DatabaseKind], Any]]:
-    """As in the testing kit, with the lab."""
-    started: dict[DatabaseKind, Any] = {}
-    with ExitStack() as stack:
-
-        def get(kind: DatabaseKind) -> Any:
-            if kind not in started:
-                directory = tmp_path_factory.mktemp(f"platform-{kind}")
-                started[kind] = stack.enter_context(find_factory()(kind, directory, plugins=[LabPlugin()]))
-            return started[kind]
-
-        yield get
+@pytest.fixture
+def platform_plugins() -> Sequence[type[Plugin]]:
+    """The lab."""
+    return (LabPlugin,)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ Mark a test with `@pytest.mark.database` to run it on SQLite and on PostgreSQL.
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import pytest
 
@@ -25,11 +25,14 @@ from riveredge_sdk.testing.platform import (
 )
 
 if TYPE_CHECKING:
+    from riveredge_sdk.plugin import Plugin
     from riveredge_sdk.testing.http import HttpPeer
     from riveredge_sdk.testing.stream import StreamClient
 
 AsUser = Callable[..., ApiClient]
 OpenStream = Callable[..., "StreamClient"]
+_Extra: TypeAlias = "Sequence[type[Plugin]]"
+_Platforms = Callable[[DatabaseKind, bool, _Extra], PlatformUnderTest]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,33 +63,42 @@ def database_kind(request: pytest.FixtureRequest) -> DatabaseKind:
     return kind
 
 
+@pytest.fixture
+def platform_plugins() -> _Extra:
+    """Plugins to load besides the installed ones: none. Override it where tests need a plugin of their own."""
+    return ()
+
+
 @pytest.fixture(scope="session")
-def _platforms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[DatabaseKind, bool], PlatformUnderTest]]:
+def _platforms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Platforms]:
     """Platforms that stay up for the session, two for each kind of database: in one of them tests move the clock."""
-    started: dict[tuple[DatabaseKind, bool], PlatformUnderTest] = {}
+    started: dict[tuple[DatabaseKind, bool, _Extra], PlatformUnderTest] = {}
     with ExitStack() as stack:
 
-        def get(kind: DatabaseKind, moves: bool) -> PlatformUnderTest:
-            if (kind, moves) not in started:
+        def get(kind: DatabaseKind, moves: bool, plugins: _Extra) -> PlatformUnderTest:
+            key = (kind, moves, tuple(plugins))
+            if key not in started:
                 directory = tmp_path_factory.mktemp(f"platform-{kind}")
-                made = started[kind, moves] = stack.enter_context(find_factory()(kind, directory))
-                made.keeps_time = not moves
-            return started[kind, moves]
+                running = find_factory()(kind, directory, plugins=[plugin() for plugin in plugins])
+                started[key] = stack.enter_context(running)
+                started[key].keeps_time = not moves
+            return started[key]
 
         yield get
 
 
 @pytest.fixture
 def platform(
-    _platforms: Callable[[DatabaseKind, bool], PlatformUnderTest],
+    _platforms: _Platforms,
     database_kind: DatabaseKind,
+    platform_plugins: _Extra,
     request: pytest.FixtureRequest,
 ) -> PlatformUnderTest:
     """A running platform with every installed plugin: real HTTP, a real database, the embedded engine.
 
     Its clock is the real one, unless the test asks for `engine`, which moves it.
     """
-    return _platforms(database_kind, "engine" in request.fixturenames)
+    return _platforms(database_kind, "engine" in request.fixturenames, platform_plugins)
 
 
 @pytest.fixture
