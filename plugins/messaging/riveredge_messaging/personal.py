@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import delete, update
 from sqlmodel import col
 
-from riveredge_messaging import rule_personal
 from riveredge_messaging.inbox.models import Inbox, InboxItem
 from riveredge_messaging.inbox.repository import InboxItems
 from riveredge_messaging.inbox.schemas import InboxOut
@@ -15,6 +14,7 @@ from riveredge_messaging.reach.models import Address, Device
 from riveredge_messaging.reach.repository import Addresses, Devices
 from riveredge_messaging.reach.schemas import AddressOut, DeviceOut
 from riveredge_messaging.repository import Deliveries
+from riveredge_messaging.rules import personal as rules_personal
 from riveredge_messaging.schemas import DeliveryOut
 from riveredge_sdk import session
 
@@ -30,7 +30,7 @@ async def export(user_id: UUID) -> dict[str, Any]:
         "deliveries": [DeliveryOut.model_validate(row).model_dump(mode="json") for row in sent],
         "addresses": [AddressOut.model_validate(address).model_dump(mode="json") for address in addresses],
         "devices": [DeviceOut.model_validate(device).model_dump(mode="json") for device in devices],
-        **await rule_personal.export(user_id),
+        **await rules_personal.export(user_id),
     }
 
 
@@ -43,4 +43,4 @@ async def erase(user_id: UUID) -> int:
     held = (col(Delivery.recipient_id) == user_id, col(Delivery.address).is_not(None))
     cleared = await session().exec(update(Delivery).where(*held).values(address=None, error=None))
     own = removed.rowcount + addresses.rowcount + devices.rowcount
-    return own + cleared.rowcount + await rule_personal.erase(user_id)
+    return own + cleared.rowcount + await rules_personal.erase(user_id)

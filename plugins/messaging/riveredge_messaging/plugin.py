@@ -4,37 +4,28 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from riveredge_messaging import (
-    block_routes,
-    callback_routes,
-    category_routes,
-    config_routes,
-    delivery_models,
-    delivery_routes,
-    message_routes,
-    personal,
-    pipeline_functions,
-    preference_routes,
-    sending_routes,
-    suppression_routes,
-    template_routes,
-    topic_routes,
-    unsubscribe_routes,
-)
+from riveredge_messaging import personal
+from riveredge_messaging import routes as message_routes
 from riveredge_messaging.actions import SendMessage
-from riveredge_messaging.categories import GENERAL
 from riveredge_messaging.channels.in_app import InAppChannel
 from riveredge_messaging.channels.push import PushChannel
 from riveredge_messaging.channels.rooms import ChatChannel, WebhookChannel
 from riveredge_messaging.channels.sms import SmsChannel
 from riveredge_messaging.channels.smtp import EmailChannel
+from riveredge_messaging.configs import routes as config_routes
+from riveredge_messaging.delivery import attempt_routes
+from riveredge_messaging.delivery import functions as delivery_functions
+from riveredge_messaging.delivery import models as delivery_models
+from riveredge_messaging.delivery import routes as delivery_routes
+from riveredge_messaging.delivery.mailer import InstallationMailer
 from riveredge_messaging.events import EVENTS
-from riveredge_messaging.functions import FUNCTIONS
+from riveredge_messaging.feedback import routes as feedback_routes
+from riveredge_messaging.feedback import suppression_routes, unsubscribe_routes
 from riveredge_messaging.inbox import functions as inbox_functions
 from riveredge_messaging.inbox import routes as inbox_routes
 from riveredge_messaging.inbox import tab_routes
 from riveredge_messaging.inbox.models import Inbox, InboxItem, InboxTab
-from riveredge_messaging.mailer import InstallationMailer
+from riveredge_messaging.inbox.stream import INBOX
 from riveredge_messaging.models import Decision, Delivery, Message
 from riveredge_messaging.permissions import INBOX_USE, PERMISSIONS, ROLES
 from riveredge_messaging.providers import apprise
@@ -46,7 +37,9 @@ from riveredge_messaging.providers.webhook import Webhook
 from riveredge_messaging.reach import address_routes, device_routes
 from riveredge_messaging.reach.functions import SEND_CODE
 from riveredge_messaging.reach.models import Address, Device, PushKey
-from riveredge_messaging.rule_models import (
+from riveredge_messaging.rules import category_routes, preference_routes, topic_routes
+from riveredge_messaging.rules.categories import GENERAL
+from riveredge_messaging.rules.models import (
     Allowance,
     Bucket,
     Category,
@@ -56,11 +49,13 @@ from riveredge_messaging.rule_models import (
     QuietHours,
     Topic,
 )
+from riveredge_messaging.sending import functions as sending_functions
 from riveredge_messaging.service import Messaging
 from riveredge_messaging.settings import MessagingSettings, MessagingTenantSettings
-from riveredge_messaging.template_models import Block, Template, TemplateVersion
-from riveredge_messaging.templates import TEMPLATES
-from riveredge_messaging.topics import INBOX
+from riveredge_messaging.templates import block_routes
+from riveredge_messaging.templates import routes as template_routes
+from riveredge_messaging.templates.built_in import TEMPLATES
+from riveredge_messaging.templates.models import Block, Template, TemplateVersion
 from riveredge_sdk import (
     EventType,
     FunctionSpec,
@@ -105,11 +100,11 @@ class MessagingPlugin(Plugin):
             tab_routes.router,
             address_routes.router,
             device_routes.router,
-            sending_routes.router,
+            attempt_routes.router,
             config_routes.router,
             config_routes.providers_router,
             suppression_routes.router,
-            callback_routes.router,
+            feedback_routes.router,
             unsubscribe_routes.router,
         )
 
@@ -139,7 +134,7 @@ class MessagingPlugin(Plugin):
         )
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
-        return (*FUNCTIONS, *pipeline_functions.FUNCTIONS, *inbox_functions.FUNCTIONS, SEND_CODE)
+        return (*delivery_functions.FUNCTIONS, *sending_functions.FUNCTIONS, *inbox_functions.FUNCTIONS, SEND_CODE)
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from riveredge_messaging.template_schemas import ChannelId, Key
+from riveredge_messaging.templates.schemas import ChannelId, Key
 from riveredge_sdk import Body, ListQuery, Resource
 from riveredge_sdk.features.messaging import Notification
 

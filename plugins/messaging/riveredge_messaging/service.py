@@ -14,18 +14,18 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
-from riveredge_messaging import following
-from riveredge_messaging.audience import Audience
-from riveredge_messaging.catalog import CatalogTemplate, channels, find_template
-from riveredge_messaging.categories import GENERAL, all_categories
-from riveredge_messaging.decisions import note
-from riveredge_messaging.declarations import check_data
 from riveredge_messaging.events import MESSAGE_DUE, MessageRef
-from riveredge_messaging.expanding import INLINE, Planned, expand, plan
 from riveredge_messaging.metrics import ACCEPTED
 from riveredge_messaging.models import Message, MessageKind, Stage, Verdict
 from riveredge_messaging.repository import Messages
-from riveredge_messaging.stopping import cancel_about
+from riveredge_messaging.rules import following
+from riveredge_messaging.rules.categories import GENERAL, all_categories
+from riveredge_messaging.sending.audience import Audience
+from riveredge_messaging.sending.expanding import INLINE, Planned, expand, plan
+from riveredge_messaging.sending.stopping import cancel_about
+from riveredge_messaging.templates.catalog import CatalogTemplate, channels, find_template
+from riveredge_messaging.templates.declarations import check_data
+from riveredge_messaging.timeline.decisions import note
 from riveredge_sdk import current_context, current_principal, publish, savepoint, timers, utcnow
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import Notification

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from riveredge_messaging.signatures import sign
+from riveredge_messaging.providers.signatures import sign
 from riveredge_sdk.testing.platform import ApiClient, PlatformUnderTest
 from riveredge_sdk.testing.plugin import AsUser
 

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from riveredge_messaging.channels.web_push.encryption import CURVE, MAX_CONTENT, decode, encode, encrypt, public_bytes
+from riveredge_messaging.channels.web_push.sending import content_of
 from riveredge_messaging.inbox.schemas import InboxOptions
-from riveredge_messaging.web_push.encryption import CURVE, MAX_CONTENT, decode, encode, encrypt, public_bytes
-from riveredge_messaging.web_push.sending import content_of
 from riveredge_sdk.features.messaging import PermanentFailure, RenderedMessage
 from riveredge_sdk.testing.http import HttpPeer, ReceivedCall, Reply
 from riveredge_sdk.testing.platform import ApiClient, TestTenant

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from riveredge_messaging.quiet import Window, quiet_until
+from riveredge_messaging.rules.quiet import Window, quiet_until
 
 NIGHT = Window(time(22), time(7, 30))
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from riveredge_messaging import plugin
-from riveredge_messaging.preferences import Choices
+from riveredge_messaging.rules.preferences import Choices
 from riveredge_sdk import unit_of_work
 from riveredge_sdk.context import use_context
 from riveredge_sdk.features.message_categories import CategoryKind, MessageCategory

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from riveredge_messaging import pipeline_functions, service
+from riveredge_messaging import service
+from riveredge_messaging.sending import functions as sending_functions
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, Mailbox, PlatformUnderTest
 from riveredge_sdk.testing.plugin import AsUser
 
@@ -144,7 +145,7 @@ def test_a_broadcast_is_paused_resumed_and_only_its_failures_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(service, "INLINE", 2)
-    monkeypatch.setattr(pipeline_functions, "PAGE", 2)
+    monkeypatch.setattr(sending_functions, "PAGE", 2)
     people = [as_user({"messaging.inbox.use"}) for _ in range(6)]
     unlucky = people[3].user
     assert unlucky is not None

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from riveredge_messaging.catalog import CatalogTemplate, fall_back
 from riveredge_messaging.channels.in_app import InAppChannel
 from riveredge_messaging.channels.smtp import EmailChannel
-from riveredge_messaging.composing import Composed, Look, Reader, compose
-from riveredge_messaging.declarations import check_data
-from riveredge_messaging.rendering import RenderError, render_text, variables_of
+from riveredge_messaging.templates.catalog import CatalogTemplate, fall_back
+from riveredge_messaging.templates.composing import Composed, Look, Reader, compose
+from riveredge_messaging.templates.declarations import check_data
+from riveredge_messaging.templates.rendering import RenderError, render_text, variables_of
 from riveredge_sdk.problems import Invalid
 from riveredge_sdk.testing.platform import ApiClient, PlatformUnderTest
 

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from riveredge_messaging.inbox.models import InboxItem
 from riveredge_messaging.inbox.schemas import InboxOptions
-from riveredge_messaging.topics import push_inbox
+from riveredge_messaging.inbox.stream import push_inbox
 from riveredge_sdk import session, unit_of_work, utcnow
 from riveredge_sdk.features.messaging import DeliveryResult, MessageChannel, PermanentFailure, RenderedMessage
 from riveredge_sdk.models import uuid7

@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from sqlalchemy import delete, update
 from sqlmodel import col
 
+from riveredge_messaging.channels.web_push.keys import installation_key
+from riveredge_messaging.channels.web_push.sending import GoneError, Sender, content_of, push_to
 from riveredge_messaging.inbox.schemas import InboxOptions
 from riveredge_messaging.reach.models import Device
 from riveredge_messaging.reach.repository import Devices
 from riveredge_messaging.settings import MessagingSettings
-from riveredge_messaging.web_push.keys import installation_key
-from riveredge_messaging.web_push.sending import GoneError, Sender, content_of, push_to
 from riveredge_sdk import session, unit_of_work, utcnow
 from riveredge_sdk.features.messaging import (
     ConfigurationFailure,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from riveredge_messaging.configs import configs_of
+from riveredge_messaging.configs.catalog import configs_of
 from riveredge_sdk.features.messaging import MessageChannel
 
 WEBHOOK = "messaging.webhook"

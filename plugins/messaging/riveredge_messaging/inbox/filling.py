@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from riveredge_messaging.catalog import CatalogTemplate, channels, pinned_template
 from riveredge_messaging.channels.in_app import InAppChannel, InAppEntry, deliver_many, entry_of
-from riveredge_messaging.composing import Look, Reader, compose, load_look
 from riveredge_messaging.models import Delivery, DeliveryStatus, Message
-from riveredge_messaging.rendering import RenderError
+from riveredge_messaging.templates.catalog import CatalogTemplate, channels, pinned_template
+from riveredge_messaging.templates.composing import Look, Reader, compose, load_look
+from riveredge_messaging.templates.rendering import RenderError
 from riveredge_sdk import get_service, session, utcnow
 from riveredge_sdk.features.messaging import MessageChannel, PermanentFailure, RenderedMessage
 from riveredge_sdk.features.people import PEOPLE, Person

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, model_validator
 
 from riveredge_messaging.inbox.links import check_link
-from riveredge_messaging.template_schemas import Locale
+from riveredge_messaging.templates.schemas import Locale
 from riveredge_sdk import Body, ListQuery, Resource
 from riveredge_sdk.problems import FieldError, Invalid
 

@@ -13,8 +13,8 @@ from riveredge_messaging.events import INBOX_ANSWERED, SNOOZE_ENDED, InboxAnswer
 from riveredge_messaging.inbox.models import Inbox, InboxItem
 from riveredge_messaging.inbox.repository import InboxItems, Unread, conditions, hold
 from riveredge_messaging.inbox.schemas import Operation
+from riveredge_messaging.inbox.stream import push_inbox
 from riveredge_messaging.models import Delivery, Message
-from riveredge_messaging.topics import push_inbox
 from riveredge_sdk import publish, session, timers, utcnow
 from riveredge_sdk.problems import Conflict, NotFound, invalid_field
 

@@ -9,7 +9,7 @@ from email.message import EmailMessage, Message
 from email.utils import parsedate_to_datetime
 from uuid import UUID
 
-from riveredge_messaging.mime import delivery_of
+from riveredge_messaging.providers.mime import delivery_of
 from riveredge_sdk import utcnow
 from riveredge_sdk.features.messaging import ProviderEvent, ProviderEventKind
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import aiosmtplib
 
-from riveredge_messaging.mime import compose, return_path
 from riveredge_messaging.providers import reports
+from riveredge_messaging.providers.mime import compose, return_path
+from riveredge_messaging.providers.signatures import check_signature
 from riveredge_messaging.providers.smtp_config import InstallationSmtp, SmtpConfig, mail_address
 from riveredge_messaging.providers.smtp_errors import Phase, refusal
 from riveredge_messaging.providers.smtp_pool import COMMAND_SECONDS, Connection, SmtpPool
 from riveredge_messaging.settings import MessagingSettings
-from riveredge_messaging.signatures import check_signature
 from riveredge_sdk.features.messaging import (
     CallbackRefusedError,
     CallbackRequest,

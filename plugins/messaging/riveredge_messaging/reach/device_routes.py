@@ -6,12 +6,12 @@ from uuid import UUID
 from fastapi import Query
 from sqlmodel import col
 
+from riveredge_messaging.channels.web_push.encryption import encode, public_bytes
+from riveredge_messaging.channels.web_push.keys import installation_key
 from riveredge_messaging.permissions import INBOX_USE
 from riveredge_messaging.reach.models import Device
 from riveredge_messaging.reach.schemas import DeviceChange, DeviceIn, DeviceOut, PushKeyOut
 from riveredge_messaging.reach.service import OwnDevices
-from riveredge_messaging.web_push.encryption import encode, public_bytes
-from riveredge_messaging.web_push.keys import installation_key
 from riveredge_sdk import ExpectedVersion, ListQuery, Page, Router, current_principal
 
 router = Router(prefix="/devices", tag="Messaging: devices")

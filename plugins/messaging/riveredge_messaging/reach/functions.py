@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlmodel import col
 
-from riveredge_messaging.configs import configs_of
+from riveredge_messaging.configs.catalog import configs_of
 from riveredge_messaging.events import ADDRESS_CLAIMED, AddressClaimed
 from riveredge_messaging.reach.models import Address
 from riveredge_messaging.reach.proving import CODE_GOOD_FOR, digest_of, new_code

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from riveredge_messaging.catalog import channels
 from riveredge_messaging.channels.sms import SMS
 from riveredge_messaging.events import ADDRESS_CLAIMED, AddressClaimed
 from riveredge_messaging.reach.models import Address
 from riveredge_messaging.reach.repository import Addresses
+from riveredge_messaging.templates.catalog import channels
 from riveredge_sdk import publish, session, utcnow
 from riveredge_sdk.limits import Limit, count_hit
 from riveredge_sdk.problems import NotFound, invalid_field

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import AfterValidator, BaseModel, Field
 
-from riveredge_messaging.web_push.encryption import CURVE, decode
+from riveredge_messaging.channels.web_push.encryption import CURVE, decode
 from riveredge_sdk import Body, Resource
 from riveredge_sdk.outbound import OutboundSettings
 

@@ -1,0 +1,1 @@
+"""Configurations of providers: kept, chosen, watched and taken out of use."""

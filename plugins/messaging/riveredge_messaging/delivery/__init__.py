@@ -1,0 +1,1 @@
+"""Handing deliveries over: prepared, admitted, tried, and what came of it."""

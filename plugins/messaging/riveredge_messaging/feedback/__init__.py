@@ -1,0 +1,1 @@
+"""What comes back: reports of providers, addresses that get nothing any more, readers who unsubscribe."""

@@ -1,0 +1,1 @@
+"""Templates: written, versioned, checked and rendered; layouts, partials, and the plugins' own."""

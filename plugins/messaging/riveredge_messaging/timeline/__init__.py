@@ -1,0 +1,1 @@
+"""What became of messages, and why: decisions, progress and explanations, in words."""

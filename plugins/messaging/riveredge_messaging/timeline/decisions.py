@@ -1,0 +1,45 @@
+"""Why a message went, waited or did not go: one row for each decision of a rule, shown as the message's timeline."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from riveredge_messaging.models import Decision, Verdict
+from riveredge_messaging.timeline.words import is_known
+from riveredge_sdk import session
+
+
+def note(
+    message_id: UUID,
+    *,
+    rule: str,
+    verdict: Verdict,
+    reason: str,
+    delivery_id: UUID | None = None,
+    recipient_id: UUID | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Keep what a rule has decided; part of the running unit of work.
+
+    Args:
+        rule: which rule: `suppression`, `preference`, `digest`, `quiet_hours`, `throttle`, `escalation`, `failover`, …
+        reason: a code that `words` has sentences for.
+        delivery_id, recipient_id: whom it concerns; neither: the message as a whole.
+        detail: small JSON values that the sentence names; no secrets.
+
+    Raises:
+        ValueError: there is no sentence for the reason.
+    """
+    if not is_known(reason):
+        raise ValueError(f"the reason {reason!r} has no sentence: give it one in riveredge_messaging.words")
+    session().add(
+        Decision(
+            message_id=message_id,
+            delivery_id=delivery_id,
+            recipient_id=recipient_id,
+            rule=rule,
+            verdict=verdict,
+            reason=reason,
+            detail=dict(detail or {}),
+        )
+    )
