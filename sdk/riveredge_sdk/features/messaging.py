@@ -257,11 +257,12 @@ class MessageChannel(ABC):
     """A way to reach people.
 
     A channel knows who is reached where. The message is handed over by the tenant's configured providers (see
-    `MessageProvider`) or, by a channel that needs no configuration, by itself: then it overrides `deliver`.
+    `MessageProvider`) or, where nothing has to be configured, by the channel itself (see `DeliveringChannel`).
 
     Attributes:
         id: `<plugin>.<name>`. One object serves all tenants.
         has_subject, has_html: which texts it shows besides `text`; the others are not rendered for it.
+        has_files: its messages carry attachments; on others they are left out, visibly.
         only_if_named: messages that name no channels leave it out: it costs money, or others read along.
     """
 
@@ -270,6 +271,7 @@ class MessageChannel(ABC):
     description: str = ""
     has_subject: bool = True
     has_html: bool = False
+    has_files: bool = False
     only_if_named: bool = False
 
     @abstractmethod
@@ -292,20 +294,19 @@ class MessageChannel(ABC):
     async def forget_address(self, user_id: UUID, address: str) -> None:  # noqa: B027  (most have nothing to forget)
         """A provider says that the address is gone (`bad_address`). Inside a unit of work."""
 
-    @property
-    def delivers_itself(self) -> bool:
-        """Whether it needs no provider."""
-        return type(self).deliver is not MessageChannel.deliver
 
+class DeliveringChannel(MessageChannel):
+    """A channel that hands its messages over by itself, without a provider."""
+
+    @abstractmethod
     async def deliver(self, message: RenderedMessage) -> DeliveryResult:
-        """Hand the message over, without a provider. Outside of any transaction; may be repeated after a crash.
+        """Hand the message over. Outside of any transaction; may be repeated after a crash.
 
         Raises:
             TemporaryFailure: is retried with back-off.
             PermanentFailure: ends the delivery as failed.
             UnknownOutcome: it may have been sent.
         """
-        raise NotImplementedError(f"the channel {self.id} is served by providers")
 
 
 class ProviderConfig(BaseModel):

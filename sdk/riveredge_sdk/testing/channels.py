@@ -25,6 +25,7 @@ from riveredge_sdk.features.messaging import (
     CallbackRefusedError,
     CallbackRequest,
     ConfigurationFailure,
+    DeliveringChannel,
     DeliveryResult,
     MessageChannel,
     MessageProvider,
@@ -71,9 +72,15 @@ class ChannelSuite:
         client.get("/api/v1/tenant").raise_for_status()
         with use_context(platform.context(tenant)):
             there = {channel.id: channel for channel in contributions(Plugin.message_channels)}
+            served = {provider.channel for provider in contributions(Plugin.message_providers)}
         assert self.channel.id in there, "it is not contributed by message_channels() of an installed plugin"
         assert self.channel.title
         assert self.channel.description, "people choose by it: give it a description"
+        by_itself = isinstance(self.channel, DeliveringChannel)
+        assert by_itself or not hasattr(self.channel, "deliver"), "it has a `deliver`: derive it from DeliveringChannel"
+        assert by_itself or self.channel.id in served, (
+            "nothing hands its messages over: derive it from DeliveringChannel, or contribute a provider for it"
+        )
 
     def test_addresses_have_one_form(self) -> None:
         for written, used in self.good_addresses.items():
@@ -111,7 +118,8 @@ class ChannelSuite:
     def test_a_message_arrives_and_nobody_is_left_out_silently(
         self, platform: PlatformUnderTest, client: ApiClient, as_user: AsUser
     ) -> None:
-        if not self.channel.delivers_itself:
+        if not isinstance(self.channel, DeliveringChannel):
+            # What a provider hands over is the ProviderSuite's.
             return
         other = as_user(())
         assert client.user is not None

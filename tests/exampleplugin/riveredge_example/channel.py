@@ -6,8 +6,8 @@ import structlog
 
 from riveredge_sdk.features.message_categories import DigestRule, MessageCategory
 from riveredge_sdk.features.messaging import (
+    DeliveringChannel,
     DeliveryResult,
-    MessageChannel,
     MessageTemplateSpec,
     RenderedMessage,
     TemplateText,
@@ -36,7 +36,7 @@ REMINDER = MessageTemplateSpec(
 )
 
 
-class LogChannel(MessageChannel):
+class LogChannel(DeliveringChannel):
     """Writes messages into the log."""
 
     id = "example.log"

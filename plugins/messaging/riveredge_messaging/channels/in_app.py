@@ -12,7 +12,7 @@ from riveredge_messaging.inbox.models import InboxItem
 from riveredge_messaging.inbox.schemas import InboxOptions
 from riveredge_messaging.inbox.stream import push_inbox
 from riveredge_sdk import session, unit_of_work, utcnow
-from riveredge_sdk.features.messaging import DeliveryResult, MessageChannel, PermanentFailure, RenderedMessage
+from riveredge_sdk.features.messaging import DeliveringChannel, DeliveryResult, PermanentFailure, RenderedMessage
 from riveredge_sdk.models import uuid7
 
 
@@ -92,7 +92,7 @@ def _row(item_id: UUID, entry: InAppEntry, now: object) -> dict[str, object]:
     }
 
 
-class InAppChannel(MessageChannel):
+class InAppChannel(DeliveringChannel):
     """Everybody has an inbox."""
 
     id = "messaging.in_app"

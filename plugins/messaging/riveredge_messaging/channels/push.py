@@ -19,8 +19,8 @@ from riveredge_messaging.settings import MessagingSettings
 from riveredge_sdk import session, unit_of_work, utcnow
 from riveredge_sdk.features.messaging import (
     ConfigurationFailure,
+    DeliveringChannel,
     DeliveryResult,
-    MessageChannel,
     PermanentFailure,
     RenderedMessage,
     TemporaryFailure,
@@ -48,7 +48,7 @@ class _Outcomes:
         return self.failures[0] if self.failures else PermanentFailure("The person's browsers have unsubscribed.")
 
 
-class PushChannel(MessageChannel):
+class PushChannel(DeliveringChannel):
     """All browsers that the person has registered."""
 
     id = "messaging.push"

@@ -16,6 +16,7 @@ class EmailChannel(MessageChannel):
     title = "E-mail"
     description = "A mail to the address of the person's account."
     has_html = True
+    has_files = True
 
     async def address_of(self, user_id: UUID) -> str | None:
         return (await self.addresses_of([user_id])).get(user_id)

@@ -20,6 +20,7 @@ from riveredge_messaging.models import Delivery, DeliveryStatus, Verdict
 from riveredge_messaging.settings import MessagingSettings
 from riveredge_messaging.timeline.decisions import note
 from riveredge_sdk import session, unit_of_work, utcnow, uuid7
+from riveredge_sdk.features.messaging import DeliveringChannel
 
 # Over this time a delivery that nothing could take is given up.
 GIVE_UP = timedelta(hours=24)
@@ -146,7 +147,7 @@ async def _choose(
     now: datetime,
     later: _Later,
 ) -> list[_Chosen]:
-    if not going or going[0][1].channel.delivers_itself:
+    if not going or isinstance(going[0][1].channel, DeliveringChannel):
         return [_Chosen(row, ready, Choice(None)) for row, ready in going]
     configs, broken = await configs_of(channel)
     choices = Choices(configs, broken, await healths([config.key for config in configs]), now)

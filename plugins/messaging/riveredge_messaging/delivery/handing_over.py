@@ -18,6 +18,7 @@ from riveredge_messaging.settings import MessagingSettings
 from riveredge_sdk import current_tenant
 from riveredge_sdk.features.messaging import (
     ConfigurationFailure,
+    DeliveringChannel,
     DeliveryResult,
     PermanentFailure,
     TemporaryFailure,
@@ -111,9 +112,10 @@ async def _try(seconds: float, attempt: Attempt) -> Outcome:  # noqa: PLR0911  (
 
 
 async def _send(attempt: Attempt) -> DeliveryResult:
-    if attempt.config is None:
-        return await attempt.ready.channel.deliver(attempt.ready.message)
-    message, config = attempt.ready.message, attempt.config
+    message, channel, config = attempt.ready.message, attempt.ready.channel, attempt.config
+    if isinstance(channel, DeliveringChannel):
+        return await channel.deliver(message)
+    assert config is not None  # noqa: S101  (admission chose it)
     if config.provider.receives and config.key not in BUILT_IN:
         message = replace(message, callback_url=callback_url(config.key))
     return await config.provider.send(config.settings, message)

@@ -22,7 +22,7 @@ from riveredge_messaging.rules.repository import QuietTimes
 from riveredge_messaging.settings import MessagingTenantSettings
 from riveredge_sdk import get_service, tenant_settings
 from riveredge_sdk.features.message_categories import MessageCategory
-from riveredge_sdk.features.messaging import MessageChannel
+from riveredge_sdk.features.messaging import DeliveringChannel, MessageChannel
 from riveredge_sdk.features.people import PEOPLE, Person
 
 IN_APP = "messaging.in_app"
@@ -164,7 +164,7 @@ async def _suppressed(
     found: frozenset[str] = frozenset()
     for key, channel in channels.items():
         # What needs no provider has no addresses that could bounce.
-        if not channel.delivers_itself:
+        if not isinstance(channel, DeliveringChannel):
             found |= await suppression.among(channel, addresses[key].values())
     return found
 
