@@ -7,14 +7,15 @@ import asyncio
 import email
 import email.policy
 import re
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 DROP = "drop"
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@_-]+")
@@ -22,11 +23,18 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.@_-]+")
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMail:
-    """One message as it came over the wire. `recipients` are the envelope's, not the headers'."""
+    """One message as it came over the wire. `recipients` are the envelope's, not the headers'.
+
+    Args:
+        encrypted: it came over TLS.
+        user: who had signed in; empty for nobody.
+    """
 
     sender: str
     recipients: tuple[str, ...]
     content: bytes
+    encrypted: bool = False
+    user: str = ""
 
     @property
     def message(self) -> EmailMessage:
@@ -46,6 +54,9 @@ class MailServer:
         directory: also keep each mail as an .eml file here.
         reply: asked for every message; returns None to accept it, or an SMTP reply such as "451 4.3.0 try later", or
             `DROP` to keep it and break the connection off without an answer.
+        tls: with a certificate: it speaks TLS from the start, or offers STARTTLS.
+        starttls: which of these.
+        users: names and passwords, asked for once the connection is encrypted; empty: nobody has to sign in.
 
     Attributes:
         recipient_reply: asked for every recipient, in the same way.
@@ -60,11 +71,17 @@ class MailServer:
         host: str = "127.0.0.1",
         port: int = 0,
         reply: Callable[[Envelope], str | None] | None = None,
+        tls: ssl.SSLContext | None = None,
+        starttls: bool = False,
+        users: Mapping[str, str] | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self.directory = directory
         self.reply = reply
+        self.tls = tls
+        self.starttls = starttls
+        self.users = dict(users or {})
         self.recipient_reply: Callable[[str], str | None] | None = None
         self.delay = 0.0
         self.connections = 0
@@ -81,7 +98,8 @@ class MailServer:
         if self.directory is not None:
             self.directory.mkdir(parents=True, exist_ok=True)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._session, self.host, self.port)
+        at_once = None if self.starttls else self.tls
+        self._server = await loop.create_server(self._session, self.host, self.port, ssl=at_once)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -93,7 +111,36 @@ class MailServer:
 
     def _session(self) -> SMTP:
         self.connections += 1
-        return SMTP(self, hostname="mail.riveredge.test", enable_SMTPUTF8=True, loop=asyncio.get_running_loop())
+        return SMTP(
+            self,
+            hostname="mail.riveredge.test",
+            enable_SMTPUTF8=True,
+            tls_context=self.tls if self.starttls else None,
+            require_starttls=self.tls is not None and self.starttls,
+            authenticator=self._sign_in if self.users else None,
+            # Over TLS from the start it is encrypted, which aiosmtpd does not see.
+            auth_require_tls=self.tls is None or self.starttls,
+            loop=asyncio.get_running_loop(),
+        )
+
+    def _sign_in(
+        self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: object
+    ) -> AuthResult:
+        if not isinstance(data, LoginPassword):
+            return AuthResult(success=False)
+        name, password = data.login.decode(), data.password.decode()
+        # A wrong password is told to the client by aiosmtpd, with 535.
+        return AuthResult(success=self.users.get(name) == password, handled=False, auth_data=name)
+
+    async def handle_MAIL(  # noqa: N802
+        self, _server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """aiosmtpd calls this for each sender."""
+        if self.users and not session.authenticated:
+            return "530 5.7.0 sign in first"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 go on"
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -105,7 +152,7 @@ class MailServer:
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 known"
 
-    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """aiosmtpd calls this for each message."""
         if self.delay:
             await asyncio.sleep(self.delay)
@@ -114,7 +161,13 @@ class MailServer:
             return refusal
         content: Any = envelope.content
         raw = content.encode() if isinstance(content, str) else bytes(content or b"")
-        mail = ReceivedMail(envelope.mail_from or "", tuple(envelope.rcpt_tos), raw)
+        mail = ReceivedMail(
+            envelope.mail_from or "",
+            tuple(envelope.rcpt_tos),
+            raw,
+            encrypted=server.transport is not None and server.transport.get_extra_info("sslcontext") is not None,
+            user=str(session.auth_data) if session.authenticated else "",
+        )
         if self.directory is not None:
             name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{_UNSAFE.sub('_', mail.recipients[0])[:80]}.eml"
             (self.directory / name).write_bytes(raw)

@@ -118,11 +118,17 @@ class SmtpPool:
             sock=stream,
             timeout=COMMAND_SECONDS,
             use_tls=config.tls == "tls",
-            start_tls=config.tls == "starttls",
+            start_tls=False,
             tls_context=_trusting(config.ca_certificate) if config.ca_certificate else None,
         )
+        # The socket is the client's from here on: to close it below TLS would leave the loop with half a connection.
         try:
             await client.connect()
+            if config.tls == "starttls":
+                await client.ehlo()
+                if not client.supports_extension("starttls"):
+                    raise aiosmtplib.SMTPNotSupported("it offers no encryption (STARTTLS)")
+                await client.starttls()
             if config.username:
                 if client.is_ehlo_or_helo_needed:
                     await client.ehlo()
@@ -132,11 +138,9 @@ class SmtpPool:
                 await client.login(config.username, password)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             client.close()
-            stream.close()
             raise connection_failure(error) from None
         except BaseException:
             client.close()
-            stream.close()
             raise
         return Connection(client)
 
