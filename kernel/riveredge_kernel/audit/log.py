@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.audit.models import AuditEntry, AuditMaintenance
 from riveredge_kernel.db.database import Database
-from riveredge_kernel.db.own_rows import add_rows, fresh
+from riveredge_kernel.db.own_rows import fresh, send_rows
 from riveredge_sdk.audit import AuditRecord
 from riveredge_sdk.context import Context, current_context
 from riveredge_sdk.models import utcnow
@@ -24,7 +24,7 @@ _INSERT = insert(AuditEntry.__table__)  # type: ignore[attr-defined]
 def write(session: Session, records: Sequence[AuditRecord]) -> None:
     """Add entries, in the running transaction, for the running context."""
     context, now = current_context(), utcnow()
-    add_rows(session, _INSERT, [{**fresh(now), **_row(record, context)} for record in records])
+    send_rows(session, _INSERT, [{**fresh(now), **_row(record, context)} for record in records])
 
 
 def entry(record: AuditRecord, *, actor_kind: str | None = None, context: Context | None = None) -> AuditEntry:

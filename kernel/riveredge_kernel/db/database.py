@@ -18,6 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from riveredge_kernel.db.grants import Listener, listening
 from riveredge_kernel.db.scope import Scope, scope_info
 from riveredge_kernel.db.sqlite import WRITING, WriterTurns
+from riveredge_kernel.db.sqlite_driver import DRIVER
 from riveredge_kernel.db.wall import TenantSession, guard, seal
 from riveredge_kernel.metrics import SYSTEM_SESSIONS
 from riveredge_kernel.settings import Settings
@@ -225,7 +226,7 @@ async def _session(engine: AsyncEngine, scope: Scope, on_grants: Listener | None
 
 def _engine(url: URL, pool_size: int, turns: WriterTurns) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
-        made = create_async_engine(url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
+        made = create_async_engine(url, pool_size=pool_size, max_overflow=0, hide_parameters=True, module=DRIVER)
         turns.attach(made)
         return made
     # Errors are logged, and values are people's.

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import CursorResult, Insert
 from sqlalchemy.orm import Session
 
+from riveredge_kernel.db.sqlite_driver import UNHEARD
 from riveredge_kernel.db.wall import seal
 from riveredge_sdk.models import uuid7
 
@@ -28,3 +29,8 @@ def add_rows(session: Session, statement: Insert, rows: Sequence[Mapping[str, An
         rows: whole, each with its tenant.
     """
     return session.connection().execute(statement, rows, execution_options=seal())
+
+
+def send_rows(session: Session, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+    """`add_rows` without a look at the answer. A failure is the next statement's, or the commit's."""
+    session.connection().execute(statement, rows, execution_options={**seal(), UNHEARD: True})

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from riveredge_kernel.db.sqlite_driver import send_unheard
+
 # How long a writer waits for the one before it.
 _BUSY_SECONDS = 10
 _BEGIN = "riveredge_begin"
@@ -31,21 +33,27 @@ class WriterTurns:
         event.listen(engine.sync_engine, "connect", _prepare)
         event.listen(engine.sync_engine, "begin", self._on_begin)
         event.listen(engine.sync_engine, "checkin", self._on_checkin)
+        send_unheard(engine.sync_engine)
 
     def _on_begin(self, connection: Any) -> None:
         begin = connection.get_execution_options().get(_BEGIN)
 
         async def take_turn(driver: Any) -> None:
-            if begin is not None:
-                try:
-                    await asyncio.wait_for(self._lock.acquire(), _BUSY_SECONDS)
-                except TimeoutError:
-                    raise sqlite3.OperationalError("database is locked") from None
+            # A second transaction before the connection is given back keeps the turn of the first.
+            if begin is not None and not connection.info.get(_HELD):
+                await self._take()
                 connection.info[_HELD] = True
             await driver.execute(begin or "BEGIN")
 
         # Straight to the driver: one exchange with its thread instead of three.
         connection.connection.dbapi_connection.run_async(take_turn)
+
+    async def _take(self) -> None:
+        try:
+            async with asyncio.timeout(_BUSY_SECONDS):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise sqlite3.OperationalError("database is locked") from None
 
     def _on_checkin(self, _connection: Any, record: Any) -> None:
         if record.info.pop(_HELD, False):

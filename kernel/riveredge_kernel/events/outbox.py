@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from riveredge_kernel.db.own_rows import add_rows, fresh
+from riveredge_kernel.db.own_rows import fresh, send_rows
 from riveredge_kernel.events.models import OutboxEvent, OutboxState
 from riveredge_sdk.context import current_context
 from riveredge_sdk.events import PublishedEvent
@@ -52,4 +52,4 @@ class Outbox:
             }
             for event in events
         ]
-        add_rows(session, _INSERT, rows)
+        send_rows(session, _INSERT, rows)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import col, or_, select
 
 from riveredge_kernel.db.database import Database, Transaction
-from riveredge_kernel.db.own_rows import add_rows, fresh
+from riveredge_kernel.db.own_rows import add_rows, fresh, send_rows
 from riveredge_kernel.stream.models import StreamChannel, StreamMessage, StreamTicket
 from riveredge_sdk.context import Context, current_tenant, use_context
 from riveredge_sdk.models import utcnow
@@ -69,7 +69,7 @@ class StreamJournal:
                     "data": {**push.data, **counters.get(name, {})},
                 }
             )
-        await unit.session.run_sync(add_rows, _INSERT, rows)
+        await unit.session.run_sync(send_rows, _INSERT, rows)
 
     def _take(self, session: Session, counts: Mapping[Name, int], tenant: UUID, now: datetime) -> dict[Name, int]:
         """Take the channels' next numbers, as many as counted; of each channel, the one before the first of them."""
