@@ -25,6 +25,7 @@ from riveredge_kernel.functions.rerun import Reruns, rerun_function
 from riveredge_kernel.functions.routes import runs_routers
 from riveredge_kernel.http import middleware, openapi, problems, routing
 from riveredge_kernel.http.gate import Gate
+from riveredge_kernel.http.route_index import RouteIndex
 from riveredge_kernel.kernel_plugin import KernelPlugin
 from riveredge_kernel.limits.limiter import Limiter
 from riveredge_kernel.limits.quota_routes import operator_quota_router, quota_router
@@ -194,6 +195,7 @@ def create_app(
     platform.monitoring = Monitoring(settings, health.HealthReport(host), lambda: platform.draining)
     app.router.routes.extend(platform.monitoring.routes())
     static.mount(app, host)
+    app.router.routes.insert(0, RouteIndex(app.router.routes))
     return app
 
 

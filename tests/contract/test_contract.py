@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import ForeignKeyConstraint, Table
+from starlette.routing import Match
 
 from riveredge_example.plugin import ExamplePlugin
 from riveredge_kernel.app import create_app
@@ -20,7 +21,7 @@ from riveredge_kernel.http.routing import KernelRoute
 from riveredge_kernel.platform import Platform
 from riveredge_kernel.settings import Settings
 from riveredge_sdk.events import EventType
-from riveredge_sdk.models import PlatformModel, TenantModel
+from riveredge_sdk.models import PlatformModel, TenantModel, uuid7
 from riveredge_sdk.plugin import Plugin
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,20 @@ def test_every_installed_plugin_runs_whole(platform: Platform) -> None:
     reports = {report.id: (report.state, report.reason) for report in platform.plugins.report()}
     assert {"kernel", "messaging", "example"} <= reports.keys()
     assert set(reports.values()) == {("active", "")}
+
+
+def test_the_index_finds_the_route_that_comes_first(app: FastAPI, routes: list[KernelRoute]) -> None:
+    index, *others = app.router.routes
+    for route in routes:
+        path = re.sub(r"{[^}]*}", str(uuid7()), route.path)
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"):
+            scope = {"type": "http", "method": method, "path": path, "headers": []}
+            first = next(
+                (child["route"] for match, child in (o.matches(scope) for o in others) if match == Match.FULL), None
+            )
+            found, child = index.matches(scope)
+            assert (child["route"] if found == Match.FULL else None) is first, f"{method} {path}"
+    assert index.matches({"type": "http", "method": "GET", "path": "/api/v1/absent", "headers": []})[0] == Match.NONE
 
 
 # -- hooks ----------------------------------------------------------------------------------------------------------
