@@ -12,9 +12,9 @@ from riveredge_messaging.configs.catalog import Usable, configs_of
 from riveredge_messaging.configs.choosing import Choice, Choices
 from riveredge_messaging.configs.health import begin_probe, healths, locked
 from riveredge_messaging.delivery import rates
-from riveredge_messaging.delivery.ending import end
+from riveredge_messaging.delivery.ending import Stop, end, stop
 from riveredge_messaging.delivery.models import AttemptState, DeliveryAttempt
-from riveredge_messaging.delivery.preparing import OPEN, Ready, Stop
+from riveredge_messaging.delivery.preparing import OPEN, Ready
 from riveredge_messaging.delivery.queueing import queue_later
 from riveredge_messaging.models import Delivery, DeliveryStatus, Verdict
 from riveredge_messaging.settings import MessagingSettings
@@ -61,6 +61,7 @@ class _Later:
     at: dict[tuple[datetime, bool], list[UUID]] = field(default_factory=dict)
 
     def add(self, delivery: Delivery, due_at: datetime, *, reserved: bool = False) -> None:
+        """Let it wait."""
         delivery.next_at = due_at
         self.at.setdefault((due_at, reserved), []).append(delivery.id)
 
@@ -85,22 +86,23 @@ async def admit(
     later = _Later()
     going: list[tuple[Delivery, Ready]] = []
     for row in rows:
-        tried = attempts.get(row.id, [])
+        tried, made = attempts.get(row.id, []), prepared[row.id]
+        if isinstance(made, Ready):
+            made = made.over(now) or made
         if row.status == DeliveryStatus.SENDING:
-            _look_at_leased(row, prepared[row.id], tried, now, later)
+            _look_at_leased(row, made, tried, now, later)
         if row.status != DeliveryStatus.QUEUED:
             continue
         if row.next_at is not None and row.next_at > now:
             # The engine's clock is ahead of this machine's, or somebody asked for it anew: not now, but surely then.
             later.add(row, row.next_at, reserved=reserved)
             continue
-        made = prepared[row.id]
         if isinstance(made, Stop):
-            end(row, made.status, reason=made.reason, error=made.error)
+            stop(row, made, tried)
         else:
             going.append((row, made))
     chosen = await _choose(channel, going, attempts, now, later)
-    admitted = await _within_rates(chosen, now, later, reserved=reserved)
+    admitted = await _within_rates(chosen, attempts, now, later, reserved=reserved)
     await later.set(channel)
     return await _begin(admitted, now, lease)
 
@@ -133,6 +135,9 @@ def _look_at_leased(
         return
     error = "The process ended while the message was handed over; it may have been sent."
     last.state, last.ended_at, last.error = AttemptState.UNKNOWN, now, error
+    if isinstance(made, Stop) and made.status == DeliveryStatus.EXPIRED:
+        stop(row, made, tried)
+        return
     if isinstance(made, Stop) or made.held:
         end(row, DeliveryStatus.UNKNOWN, reason="unknown_held", error=error)
         return
@@ -157,6 +162,8 @@ async def _choose(
         choice = choices.choose(ready.message, tried, row.pinned_config)
         if choice.config is not None:
             chosen.append(_Chosen(row, ready, choice))
+        elif choice.again_at is not None and (over := ready.over(choice.again_at, waits=True)):
+            stop(row, over, tried)
         elif choice.again_at is not None and now - (row.queued_at or now) < GIVE_UP:
             later.add(row, choice.again_at)
             row.error = choice.error
@@ -168,7 +175,14 @@ async def _choose(
     return chosen
 
 
-async def _within_rates(chosen: Sequence[_Chosen], now: datetime, later: _Later, *, reserved: bool) -> list[_Chosen]:
+async def _within_rates(
+    chosen: Sequence[_Chosen],
+    attempts: Mapping[UUID, Sequence[DeliveryAttempt]],
+    now: datetime,
+    later: _Later,
+    *,
+    reserved: bool,
+) -> list[_Chosen]:
     """Those that may go now by the rates of the tenant and of their configurations."""
     if reserved:
         return list(chosen)
@@ -186,6 +200,8 @@ async def _within_rates(chosen: Sequence[_Chosen], now: datetime, later: _Later,
         for each, slot in zip(same, slots, strict=True):
             if slot <= now:
                 admitted.append(each)
+            elif over := each.ready.over(slot, waits=True):
+                stop(each.row, over, attempts.get(each.row.id, ()))
             else:
                 # To the whole second, so that many share an event.
                 later.add(each.row, slot.replace(microsecond=0) + timedelta(seconds=1), reserved=True)

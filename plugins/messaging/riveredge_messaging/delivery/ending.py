@@ -1,8 +1,11 @@
 """Ends deliveries, and tells others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
+from riveredge_messaging.delivery.models import AttemptState, DeliveryAttempt
 from riveredge_messaging.events import DELIVERY_FAILED, DELIVERY_SENT, DeliveriesRef
 from riveredge_messaging.models import Delivery, DeliveryStatus, Verdict
 from riveredge_messaging.timeline.decisions import note
@@ -11,23 +14,42 @@ from riveredge_sdk import publish, utcnow
 MAX_ERROR = 2000
 
 
-def end(delivery: Delivery, status: DeliveryStatus, *, reason: str, error: str) -> None:
-    """End a delivery that nobody gets. Inside a unit of work.
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a delivery ends that nobody gets.
 
     Args:
         reason: a code of `words`.
         error: for administrators.
+        detail: what the sentence names besides the error.
     """
-    delivery.status, delivery.ended_at, delivery.next_at = status, utcnow(), None
-    delivery.error, delivery.reason = error[:MAX_ERROR], reason
+
+    status: DeliveryStatus
+    reason: str
+    error: str
+    rule: str = "delivery"
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def end(delivery: Delivery, status: DeliveryStatus, *, reason: str, error: str) -> None:
+    """End a delivery that nobody gets. Inside a unit of work."""
+    stop(delivery, Stop(status, reason, error))
+
+
+def stop(delivery: Delivery, why: Stop, tried: Sequence[DeliveryAttempt] = ()) -> None:
+    """The same, of one that was tried before: what may have been sent has not simply expired."""
+    if why.status == DeliveryStatus.EXPIRED and any(attempt.state == AttemptState.UNKNOWN for attempt in tried):
+        why = replace(why, status=DeliveryStatus.UNKNOWN, reason="unknown_expired")
+    delivery.status, delivery.ended_at, delivery.next_at = why.status, utcnow(), None
+    delivery.error, delivery.reason = why.error[:MAX_ERROR], why.reason
     note(
         delivery.message_id,
-        rule="delivery",
+        rule=why.rule,
         verdict=Verdict.STOPPED,
-        reason=reason,
+        reason=why.reason,
         delivery_id=delivery.id,
         recipient_id=delivery.recipient_id,
-        detail={"error": error[:500]},
+        detail={"error": why.error[:500], **why.detail},
     )
     publish(DELIVERY_FAILED, DeliveriesRef(channel=delivery.channel, deliveries=[delivery.id]))
 

@@ -15,7 +15,7 @@ from riveredge_messaging.configs.service import callback_url
 from riveredge_messaging.delivery.admission import Attempt
 from riveredge_messaging.delivery.models import AttemptState
 from riveredge_messaging.settings import MessagingSettings
-from riveredge_sdk import current_tenant
+from riveredge_sdk import current_tenant, utcnow
 from riveredge_sdk.features.messaging import (
     ConfigurationFailure,
     DeliveringChannel,
@@ -76,7 +76,8 @@ async def hand_over(attempts: Sequence[Attempt]) -> list[Outcome]:
 async def _one(wave: _Wave, attempt: Attempt) -> Outcome:
     key = attempt.config.key if attempt.config is not None else ""
     async with _gate(attempt):
-        if wave.hopeless(key) or asyncio.get_running_loop().time() > wave.begin_by:
+        late = asyncio.get_running_loop().time() > wave.begin_by or attempt.ready.over(utcnow())
+        if late or wave.hopeless(key):
             return Outcome(attempt, AttemptState.NOT_BEGUN)
         outcome = await _try(wave.seconds, attempt)
     failed = outcome.state in {AttemptState.TEMPORARY, AttemptState.UNKNOWN} and not outcome.of_recipient

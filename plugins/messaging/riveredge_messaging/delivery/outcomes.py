@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from riveredge_messaging.configs.catalog import BUILT_IN
 from riveredge_messaging.configs.choosing import RECIPIENT_PAUSE, TRIES_EACH, pause_after, tries
 from riveredge_messaging.configs.health import healths, locked, note_results, rest, state_of
-from riveredge_messaging.delivery.ending import MAX_ERROR, end, tell_sent
+from riveredge_messaging.delivery.ending import MAX_ERROR, end, stop, tell_sent
 from riveredge_messaging.delivery.handing_over import Outcome
 from riveredge_messaging.delivery.models import AttemptState, ConfigHealth, DeliveryAttempt
 from riveredge_messaging.delivery.queueing import queue_later
@@ -122,6 +122,9 @@ async def _next(row: Delivery, outcome: Outcome, tried: Sequence[DeliveryAttempt
     elif outcome.state == AttemptState.TEMPORARY and _another(outcome, tried, usable=usable):
         _note(row, outcome, "failed_over")
         return timedelta()
+    if over := outcome.attempt.ready.over(utcnow() + pause, waits=True):
+        stop(row, over, tried)
+        return None
     _note(row, outcome, "unknown_again" if outcome.state == AttemptState.UNKNOWN else "tried_again")
     return pause
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import col, select
 
 from riveredge_messaging.delivery import attachments
+from riveredge_messaging.delivery.ending import Stop
 from riveredge_messaging.feedback import suppression, unsubscribe
 from riveredge_messaging.models import Delivery, DeliveryStatus, Message, MessageKind
 from riveredge_messaging.rules.categories import all_categories
 from riveredge_messaging.templates.catalog import CatalogTemplate, channels, pinned_template
 from riveredge_messaging.templates.composing import Look, Reader, compose, load_look
 from riveredge_messaging.templates.rendering import RenderError
-from riveredge_sdk import get_service, session, unit_of_work
+from riveredge_sdk import get_service, session, unit_of_work, utcnow
 from riveredge_sdk.features.messaging import Attachment, MessageChannel, RenderedMessage
 from riveredge_sdk.features.people import PEOPLE, Person
 
@@ -22,21 +24,22 @@ OPEN = (DeliveryStatus.QUEUED, DeliveryStatus.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
-    """Why a delivery ends before anything is sent. `reason` is a code of `words`."""
-
-    status: DeliveryStatus
-    reason: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
 class Ready:
-    """A delivery that can be handed over. `held`: not once more if nobody knows whether it was sent."""
+    """A delivery that can be handed over, before `expires_at`.
+
+    `held`: not once more if nobody knows whether it was sent.
+    """
 
     message: RenderedMessage
     channel: MessageChannel
     held: bool = False
+    expires_at: datetime | None = None
+
+    def over(self, at: datetime, *, waits: bool = False) -> Stop | None:
+        """Why it is not sent any more at that time, if so. `waits`: it cannot go out before then."""
+        if self.expires_at is None or at < self.expires_at:
+            return None
+        return _expired(self.expires_at, at if waits else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,8 @@ def _make(  # noqa: PLR0911  (one for each reason to stop)
     links: unsubscribe.Links,
 ) -> Ready | Stop:
     message = loaded.messages[delivery.message_id]
+    if message.expires_at is not None and utcnow() >= message.expires_at:
+        return _expired(message.expires_at, None)
     template = loaded.templates[message.template, message.template_version_id]
     person, address = loaded.people.get(delivery.recipient_id), loaded.addresses.get(delivery.recipient_id)
     if template is None:
@@ -142,4 +147,13 @@ def _make(  # noqa: PLR0911  (one for each reason to stop)
     )
     if loaded.channel.id == unsubscribe.CHANNEL and made.category in loaded.leavable:
         made = replace(made, headers=links.headers(delivery.recipient_id, made.category))
-    return Ready(made, loaded.channel, held=message.category in loaded.held or message.kind == MessageKind.TEST)
+    held = message.category in loaded.held or message.kind == MessageKind.TEST
+    return Ready(made, loaded.channel, held=held, expires_at=message.expires_at)
+
+
+def _expired(at: datetime, until: datetime | None) -> Stop:
+    error = f"It was to be sent until {at.isoformat()}."
+    if until is None:
+        return Stop(DeliveryStatus.EXPIRED, "expired", error, "expiry", {"at": at.isoformat()})
+    detail = {"at": at.isoformat(), "until": until.isoformat()}
+    return Stop(DeliveryStatus.EXPIRED, "expires_waiting", error, "expiry", detail)

@@ -27,6 +27,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Nobody knows whether it was sent; it is not repeated by itself.",
         "无法确定是否已发送,不会自动重发。",
     ),
+    "unknown_expired": (
+        "Nobody knows whether it was sent, and it expired before it could be sent again.",
+        "无法确定是否已发送,且在再次发送之前已过期。",
+    ),
+    "expires_waiting": (
+        "It cannot go out before {until}, and it was to be sent until {at}.",
+        "最早可于 {until} 发送,而有效期至 {at}。",
+    ),
     "refused": ("It was refused: {error}", "被拒绝:{error}"),
     "gave_up": ("It was tried often enough: {error}", "多次尝试后放弃:{error}"),
     "delivered": ("The provider says that it has arrived.", "服务商确认已送达。"),
