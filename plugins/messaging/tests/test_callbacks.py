@@ -3,9 +3,10 @@
 import hashlib
 import hmac
 import json
+from base64 import b32encode
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -16,29 +17,43 @@ from riveredge_sdk.testing.plugin import AsUser
 pytestmark = pytest.mark.database
 
 REPORT = """From: MAILER-DAEMON@mx.example\r
-To: bounces+{hex}@acme.example\r
+To: {to}\r
 Message-ID: <{id}@mx.example>\r
 Date: Wed, 25 Nov 2026 10:00:00 +0000\r
-Subject: Undelivered\r
+Subject: About your mail\r
 MIME-Version: 1.0\r
-Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r
+Content-Type: multipart/report; report-type={kind}; boundary="b"\r
 \r
 --b\r
 Content-Type: text/plain\r
 \r
-It did not work.\r
+For people.\r
 --b\r
-Content-Type: message/delivery-status\r
+Content-Type: message/{kind}\r
 \r
-Reporting-MTA: dns; mx.example\r
+{told}\r
 \r
-Final-Recipient: rfc822; somebody@example.com\r
-Action: failed\r
-Status: {status}\r
-Diagnostic-Code: smtp; 550 {status} no\r
+--b\r
+Content-Type: {brought}\r
 \r
+{mail}\r
 --b--\r
 """
+
+
+def bounce(to: str, status: str = "5.1.1", *, action: str = "failed", brought: str = "", mail: str = "") -> bytes:
+    """A delivery status notification (RFC 3464)."""
+    recipient = f"Final-Recipient: rfc822; a@example.com\r\nAction: {action}\r\nStatus: {status}"
+    told = f"Reporting-MTA: dns; mx.example\r\n\r\n{recipient}\r\nDiagnostic-Code: smtp; 550 {status} no"
+    kind = brought or "text/rfc822-headers"
+    return REPORT.format(to=to, id=uuid4(), kind="delivery-status", told=told, brought=kind, mail=mail).encode()
+
+
+def complaint(original: str, *, kind: str = "abuse", mail: str = "") -> bytes:
+    """A report of a feedback loop (RFC 5965), which goes to an address that was agreed on."""
+    told = f"Feedback-Type: {kind}\r\nUser-Agent: Loop/1\r\nVersion: 1\r\nOriginal-Mail-From: <{original}>"
+    values = {"kind": "feedback-report", "told": told, "brought": "message/rfc822", "mail": mail}
+    return REPORT.format(to="abuse@acme.example", id=uuid4(), **values).encode()
 
 
 def path_of(config: dict[str, Any]) -> str:
@@ -86,28 +101,105 @@ def test_call_backs_are_signed_and_taken_once_and_go_forwards(
     assert anonymous.post(f"/api/v1/messaging/callbacks/x/{config['id']}").status_code == 404
 
 
+class Reports:
+    """A configuration whose reports are handed in as the organisation's mail server does it."""
+
+    def __init__(self, anonymous: ApiClient, servers: Any) -> None:
+        self.anonymous, self.servers, self.mailbox = anonymous, servers, servers.start()
+        settings = {"bounce_address": "bounces@acme.example", "inbound_secret": "s3cret"}
+        self.place = path_of(servers.configure(self.mailbox, "A", settings=settings))
+
+    def hand_in(self, raw: bytes, signature: str | None = None) -> Any:
+        """The answer, once what it says has been applied."""
+        headers = {"X-RiverEdge-Signature": sign("s3cret", raw) if signature is None else signature}
+        answer = self.anonymous.request("POST", self.place, content=raw, headers=headers)
+        self.servers.settle()
+        return answer
+
+    def new(self, raw: bytes) -> int:
+        """How many events a report brings."""
+        answer = self.hand_in(raw)
+        assert answer.status_code == 200, answer.text
+        count: int = answer.json()["new"]
+        return count
+
+
+@pytest.fixture
+def reports(anonymous: ApiClient, servers: Any) -> Reports:
+    return Reports(anonymous, servers)
+
+
 def test_a_bounce_that_comes_back_by_mail_is_understood(
-    client: ApiClient, anonymous: ApiClient, servers: Any, send: Any, ended: Any
+    client: ApiClient, reports: Reports, send: Any, ended: Any
 ) -> None:
-    mailbox = servers.start()
-    settings = {"bounce_address": "bounces@acme.example", "inbound_secret": "s3cret"}
-    config = servers.configure(mailbox, "A", settings=settings)
     (delivery,) = ended(send())
-    (mail,) = mailbox.mails
-    assert mail.sender == f"bounces+{delivery['id'].replace('-', '')}@acme.example"
-    raw = REPORT.format(hex=delivery["id"].replace("-", ""), id=uuid4(), status="5.1.1").encode()
-    place = path_of(config)
+    (mail,) = reports.mailbox.mails
+    local, _, domain = mail.sender.partition("@")
+    assert (local.partition("+")[0], domain) == ("bounces", "acme.example")
+    assert len(local) <= 64
+    raw = bounce(mail.sender)
     for signature in ("", sign("other", raw), sign("s3cret", raw, at=1_700_000_000)):
-        refused = anonymous.request("POST", place, content=raw, headers={"X-RiverEdge-Signature": signature})
-        assert refused.status_code == 403, refused.text
+        assert reports.hand_in(raw, signature).status_code == 403
+    # What is no report, or none that something is over, changes nothing.
+    assert reports.new(b"From: a@example.com\r\nTo: b@acme.example\r\nSubject: I am away\r\n\r\nBye") == 0
+    assert reports.new(bounce(mail.sender, "4.4.1", action="delayed")) == 0
     for new in (1, 0):
-        answer = anonymous.request("POST", place, content=raw, headers={"X-RiverEdge-Signature": sign("s3cret", raw)})
-        assert (answer.status_code, answer.json()) == (200, {"new": new, "code": 0}), answer.text
-    servers.settle()
+        assert reports.new(raw) == new
     told = client.get(f"/api/v1/messaging/deliveries/{delivery['id']}").json()
     assert (told["status"], told["error"]) == ("bounced", "5.1.1 smtp; 550 5.1.1 no")
     assert ended(send())[0]["status"] == "suppressed"
-    assert len(mailbox.mails) == 1
+    assert len(reports.mailbox.mails) == 1
+
+
+def test_reports_that_anybody_could_have_written_are_not_believed(
+    client: ApiClient, reports: Reports, send: Any, ended: Any
+) -> None:
+    (delivery,) = ended(send())
+    (mail,) = reports.mailbox.mails
+    mark = mail.sender.partition("+")[2].partition("@")[0]
+    assert mail.message["X-RiverEdge-Delivery"] == mark
+    bare = delivery["id"].replace("-", "")
+    message_id = f"Message-ID: {mail.message['Message-ID']}"
+    forged = b32encode(UUID(delivery["id"]).bytes + bytes(10)).decode().rstrip("=").lower()
+    # Its first letters are the delivery's id, its last ones the signature.
+    changed = mark[:-3] + ("a" if mark[-3] != "a" else "b") + mark[-2:]
+    for to in (bare, delivery["id"], forged, changed, mark[:-1], f"{mark}a"):
+        assert reports.new(bounce(f"bounces+{to}@acme.example")) == 0
+        assert reports.new(complaint(f"bounces+{to}@acme.example")) == 0
+    assert reports.new(bounce("bounces@acme.example", mail=message_id)) == 0
+    assert reports.new(bounce("bounces@acme.example", brought="message/rfc822", mail=f"{message_id}\r\n\r\nx")) == 0
+    assert client.get(f"/api/v1/messaging/deliveries/{delivery['id']}").json()["status"] == "sent"
+    assert client.get("/api/v1/messaging/suppressions").json()["items"] == []
+    # The mark counts wherever it comes back, also from servers that write in capitals.
+    assert reports.new(bounce("bounces@acme.example", "5.2.2", mail=f"X-RiverEdge-Delivery: {mark.upper()}")) == 1
+    assert client.get(f"/api/v1/messaging/deliveries/{delivery['id']}").json()["status"] == "bounced"
+
+
+def test_full_mailboxes_count_and_complaints_end_it(
+    client: ApiClient, reports: Reports, as_user: AsUser, send: Any, ended: Any
+) -> None:
+    # Three that could not be delivered for now are as good as one for good.
+    for number in range(3):
+        (delivery,) = ended(send())
+        assert delivery["status"] == "sent"
+        assert reports.new(bounce(reports.mailbox.mails[-1].sender, ("4.2.2", "5.2.2", "4.4.7")[number])) == 1
+        told = client.get(f"/api/v1/messaging/deliveries/{delivery['id']}").json()
+        assert told["status"] == "bounced"
+    (listed,) = client.get("/api/v1/messaging/suppressions").json()["items"]
+    assert listed["reason"] == "hard_bounce"
+    assert ended(send())[0]["status"] == "suppressed"
+    # One complaint is enough, wherever it brings the mark back.
+    angry, cross, glad = as_user(()), as_user(()), as_user(())
+    people = {each.user.email: str(each.user.id) for each in (angry, cross, glad) if each.user}
+    ended(send(to=list(people.values())))
+    mails = {mail.recipients[0]: mail for mail in reports.mailbox.mails[3:]}
+    first, second, third = (mails[address] for address in people)
+    assert reports.new(complaint(first.sender)) == 1
+    headers = f"X-RiverEdge-Delivery: {second.message['X-RiverEdge-Delivery']}\r\nSubject: x"
+    assert reports.new(complaint("redacted@mx.example", kind="fraud", mail=f"{headers}\r\n\r\nx")) == 1
+    assert reports.new(complaint(third.sender, kind="not-spam")) == 0
+    again = {d["recipient_id"]: d["status"] for d in ended(send(to=list(people.values())))}
+    assert [again[person] for person in people.values()] == ["suppressed", "suppressed", "sent"]
 
 
 def test_one_click_ends_mails_of_one_kind(

@@ -1,11 +1,9 @@
 """From a rendered message to a mail (RFC 5322, RFC 2045, RFC 2387)."""
 
-import re
 from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime
-from uuid import UUID
 
 from riveredge_messaging.providers.smtp_config import mail_address
 from riveredge_sdk import utcnow
@@ -13,8 +11,6 @@ from riveredge_sdk.features.messaging import Attachment, PermanentFailure, Rende
 
 # 7 bit goes through every server.
 _POLICY = SMTP_POLICY.clone(cte_type="7bit")
-_MESSAGE_ID = re.compile(r"<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@")
-_VARIANT = re.compile(r"\+([0-9a-f]{32})@")
 # Set by us alone.
 _OURS = frozenset(
     {"from", "to", "cc", "bcc", "subject", "date", "message-id", "reply-to", "return-path", "sender", "content-type"}
@@ -73,18 +69,3 @@ def _media_type(file: Attachment) -> tuple[str, str]:
     if not sub or main in {"multipart", "message"}:
         return "application", "octet-stream"
     return main, sub
-
-
-def return_path(bounce_address: str, delivery_id: UUID) -> str:
-    """A variant of the address for one delivery (VERP), by which a report is told to be about it."""
-    local, _, domain = mail_address(bounce_address).addr_spec.rpartition("@")
-    return f"{local}+{delivery_id.hex}@{domain}"
-
-
-def delivery_of(text: str) -> UUID | None:
-    """The delivery that a Message-ID or a variant of the bounce address is of."""
-    if found := _MESSAGE_ID.search(text.lower()):
-        return UUID(found[1])
-    if found := _VARIANT.search(text.lower()):
-        return UUID(found[1])
-    return None

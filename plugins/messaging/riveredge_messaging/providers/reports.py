@@ -9,15 +9,23 @@ from email.message import EmailMessage, Message
 from email.utils import parsedate_to_datetime
 from uuid import UUID
 
-from riveredge_messaging.providers.mime import delivery_of
+import structlog
+
+from riveredge_messaging.providers.returns import HEADER, Marks
 from riveredge_sdk import utcnow
 from riveredge_sdk.features.messaging import ProviderEvent, ProviderEventKind
 
+log = structlog.get_logger(__name__)
+
 MAX_PARTS = 50
+# RFC 5965 §7.3 and RFC 6430: others, such as "not-spam", are no complaints.
+COMPLAINTS = frozenset({"abuse", "fraud", "opt-out", "opt-out-list"})
 
 
-def read(raw: bytes) -> Sequence[ProviderEvent]:
+def read(raw: bytes, marks: Marks) -> Sequence[ProviderEvent]:
     """What a report says about our mails; empty for what is no report of any of them (an automatic answer, say).
+
+    Anybody can write such a report: it is believed if it brings back the mark of the mail.
 
     Raises:
         ValueError: it is no mail.
@@ -25,8 +33,11 @@ def read(raw: bytes) -> Sequence[ProviderEvent]:
     mail = email.message_from_bytes(raw, policy=email.policy.default)
     if not mail.keys():
         raise ValueError("expected a mail, as it came in")
-    delivery = _delivery(mail)
-    if delivery is None or mail.get_content_type() != "multipart/report":
+    if mail.get_content_type() != "multipart/report":
+        return []
+    delivery = _delivery(mail, marks)
+    if delivery is None:
+        log.warning("report_not_believed", to=str(mail.get("To", ""))[:200])
         return []
     key = _key(mail, raw)
     at = _time(mail)
@@ -45,7 +56,15 @@ def _told(mail: EmailMessage) -> Iterator[tuple[ProviderEventKind, str]]:
                 if isinstance(block, Message) and (found := _status(block)) is not None:
                     yield found
         elif part.get_content_type() == "message/feedback-report":
-            yield "complained", "The reader has complained about it."
+            kind = str(_inner(part).get("Feedback-Type", "")).strip().lower()
+            if kind in COMPLAINTS:
+                yield "complained", f"The reader has complained about it: {kind}."
+
+
+def _inner(part: Message) -> Message:
+    """What lies in a part message/…, as headers."""
+    payload = part.get_payload()
+    return payload[0] if isinstance(payload, list) and payload and isinstance(payload[0], Message) else Message()
 
 
 def _status(block: Message) -> tuple[ProviderEventKind, str] | None:
@@ -69,18 +88,28 @@ def _parts(mail: EmailMessage) -> Iterator[Message]:
         yield part
 
 
-def _delivery(mail: EmailMessage) -> UUID | None:
-    """Whom it is about: by the address it was sent to, else by the Message-ID of the mail it brings back."""
-    for name in ("Delivered-To", "X-Original-To", "To"):
-        for value in mail.get_all(name, []):
-            if (found := delivery_of(str(value))) is not None:
-                return found
-    for part in _parts(mail):
-        if part.get_content_type() in {"message/rfc822", "text/rfc822-headers"}:
-            for line in str(part).splitlines():
-                if line.lower().startswith("message-id:") and (found := delivery_of(line)) is not None:
-                    return found
+def _delivery(mail: EmailMessage, marks: Marks) -> UUID | None:
+    """Whom it is about: by the address it was sent to, else by what it brings back of the mail."""
+    for text in _marked(mail):
+        if (found := marks.find(text)) is not None:
+            return found
     return None
+
+
+def _marked(mail: EmailMessage) -> Iterator[str]:
+    """Where the mark may stand."""
+    for name in ("Delivered-To", "X-Original-To", "To"):
+        yield from map(str, mail.get_all(name, []))
+    for part in _parts(mail):
+        match part.get_content_type():
+            case "message/feedback-report":
+                yield str(_inner(part).get("Original-Mail-From", ""))
+            case "message/rfc822":
+                yield from (str(_inner(part).get(name, "")) for name in (HEADER, "Return-Path"))
+            case "text/rfc822-headers":
+                body = part.get_payload(decode=True)
+                lines = body.decode(errors="replace").splitlines() if isinstance(body, bytes) else []
+                yield from (line for line in lines if line.lower().startswith(f"{HEADER.lower()}:"))
 
 
 def _key(mail: EmailMessage, raw: bytes) -> str:

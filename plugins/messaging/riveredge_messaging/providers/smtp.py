@@ -3,11 +3,13 @@
 import asyncio
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 
 import aiosmtplib
 
 from riveredge_messaging.providers import reports
-from riveredge_messaging.providers.mime import compose, return_path
+from riveredge_messaging.providers.mime import compose
+from riveredge_messaging.providers.returns import HEADER, marks, return_path
 from riveredge_messaging.providers.signatures import check_signature
 from riveredge_messaging.providers.smtp_config import InstallationSmtp, SmtpConfig, mail_address
 from riveredge_messaging.providers.smtp_errors import Phase, refusal
@@ -49,10 +51,12 @@ class SmtpProvider(MessageProvider[SmtpConfig]):
         return config.connections
 
     async def send(self, config: SmtpConfig, message: RenderedMessage) -> DeliveryResult:
-        mail = compose(message, config.sender, reply_to=config.reply_to)
-        content = mail.as_bytes()
-        bounces = config.bounce_address
-        sender = return_path(bounces, message.delivery_id) if bounces else mail_address(config.sender).addr_spec
+        sender = mail_address(config.sender).addr_spec
+        if config.bounce_address or config.inbound_secret:
+            mark = (await marks()).make(message.delivery_id)
+            message = replace(message, headers={**message.headers, HEADER: mark})
+            sender = return_path(config.bounce_address, mark) if config.bounce_address else sender
+        content = compose(message, config.sender, reply_to=config.reply_to).as_bytes()
         reply = await self._hand_over(await self._pool(config), sender, message.address, content)
         return DeliveryResult("accepted", reply[:500])
 
@@ -61,7 +65,7 @@ class SmtpProvider(MessageProvider[SmtpConfig]):
         if config.inbound_secret is None:
             raise CallbackRefusedError("The configuration has no secret for reports.")
         check_signature(config.inbound_secret.get_secret_value(), request)
-        return reports.read(request.body)
+        return reports.read(request.body, await marks())
 
     async def aclose(self) -> None:
         """Close the connections of this event loop."""

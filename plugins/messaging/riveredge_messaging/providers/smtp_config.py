@@ -11,6 +11,8 @@ from riveredge_sdk.features.messaging import ProviderConfig
 Tls = Literal["tls", "starttls", "none"]
 # Where mail is submitted (RFC 8314, RFC 6409) or relayed (RFC 5321); tenants reach no other port of a host.
 TENANT_PORTS = frozenset({25, 465, 587, 2525})
+# With the mark of a delivery and a plus, a name has 64 characters at most (RFC 5321 §4.5.3.1.1).
+MAX_BOUNCE_NAME = 21
 
 
 class SmtpConfig(ProviderConfig):
@@ -51,6 +53,13 @@ class SmtpConfig(ProviderConfig):
         str | None,
         Field(title="Certificate authority", description="PEM; empty: those of the system.", max_length=20_000),
     ] = None
+
+    @field_validator("bounce_address")
+    @classmethod
+    def _has_room(cls, value: str | None) -> str | None:
+        if value is not None and len(mail_address(value).username) > MAX_BOUNCE_NAME:
+            raise ValueError(f"what stands before the @ has at most {MAX_BOUNCE_NAME} characters here")
+        return value
 
     @field_validator("sender", "reply_to", "bounce_address")
     @classmethod
