@@ -184,8 +184,9 @@ def create_app(
         "archives": archives.routers(),
         "quotas": [quota_router(book, tenants)],
         "operator": [
-            operator_router(archives.operators, platform.provisioning, archives.imports),
+            operator_router(archives.operators, platform.provisioning),
             operator_quota_router(book, archives.operators),
+            *archives.operator_routers(),
         ],
     }.items():
         routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)

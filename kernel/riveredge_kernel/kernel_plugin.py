@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from riveredge_kernel.archives.models import Archive, ArchivePart
+from riveredge_kernel.archives.models import Archive, ArchivePart, Import, ImportPart
+from riveredge_kernel.archives.receiving import IMPORT_REQUESTED
 from riveredge_kernel.archives.work import ARCHIVE_REQUESTED
 from riveredge_kernel.audit.models import AuditEntry, AuditMaintenance
 from riveredge_kernel.auth.invitations import INVITATION_MAIL_REQUESTED, Invitation
@@ -93,6 +94,8 @@ class KernelPlugin(Plugin):
             AuditMaintenance,
             Archive,
             ArchivePart,
+            Import,
+            ImportPart,
         )
 
     def permissions(self) -> Iterable[Permission]:
@@ -112,6 +115,7 @@ class KernelPlugin(Plugin):
             ACCOUNT_MAIL_REQUESTED,
             INVITATION_MAIL_REQUESTED,
             ARCHIVE_REQUESTED,
+            IMPORT_REQUESTED,
             ERASURE_DUE,
             SIGN_IN_FAILED,
             PLUGIN_SWITCHED,

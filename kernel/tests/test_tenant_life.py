@@ -1,10 +1,8 @@
 """An organisation's whole life: exported, deleted, taken back, erased, and brought in again from its archive."""
 
 import hashlib
-import io
 import json
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,23 +11,27 @@ import pytest
 from sqlmodel import col, select
 
 from riveredge_example.models import Note
+from riveredge_kernel.archives import exports
+from riveredge_kernel.archives.models import ImportPart
 from riveredge_kernel.audit.models import AuditEntry
 from riveredge_kernel.auth.models import User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.tenancy.deletion_routes import PURPOSE, content_hash
 from riveredge_kernel.tenancy.models import Tenant
 from riveredge_kernel.testing import ThreadedPlatform, start
-from riveredge_sdk.models import TenantModel, tenant_models
+from riveredge_sdk.models import TenantModel, tenant_models, utcnow
 from riveredge_sdk.testing.platform import ApiClient, DatabaseKind, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
+
+from .forgeries import ATTACKS, changed, moved, packed, renamed, unpacked
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("engine")]
 
 PASSWORD = "correct horse battery staple"
 OPERATOR = {"Authorization": "Bearer operators-token-of-tests"}
 EXPORTS, DELETION, TENANTS = "/api/v1/tenant/exports", "/api/v1/tenant/deletion", "/api/v1/operator/tenants"
+IMPORTS = "/api/v1/operator/imports"
 SECRET = "s3cret-of-a-mail-server"
-Files = dict[str, bytes]
 Table = dict[UUID, dict[str, Any]]
 
 
@@ -82,8 +84,8 @@ def rows(platform: ThreadedPlatform, tenant: UUID, *, portable: bool = False) ->
 
 
 def exported(platform: ThreadedPlatform, client: ApiClient) -> bytes:
-    """The content of a new export."""
-    asked = client.post(EXPORTS)
+    """The content of a new export, of somebody with a password."""
+    asked = ask_export(client)
     assert asked.status_code == 202, asked.text
     platform.settle()
     archive = client.get(f"{EXPORTS}/{asked.json()['id']}").json()
@@ -95,11 +97,15 @@ def exported(platform: ThreadedPlatform, client: ApiClient) -> bytes:
     return content.content
 
 
-def unpacked(content: bytes) -> Files:
-    """The files of an archive."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.testzip() is None
-        return {name: archive.read(name) for name in archive.namelist()}
+def ask_export(client: ApiClient) -> Any:
+    """The answer to somebody who asks, is told for what to get a ticket, and gets it."""
+    required = client.post(EXPORTS, json={}).json()
+    assert required["type"].endswith("reauthentication-required")
+    assert required["purpose"] == exports.PURPOSE
+    body = {"purpose": required["purpose"], "content_hash": required["content_hash"], "password": PASSWORD}
+    issued = client.post("/api/v1/auth/tickets", json=body)
+    assert issued.status_code == 201, issued.text
+    return client.post(EXPORTS, json={"ticket": issued.json()["ticket"]})
 
 
 def ticket(client: ApiClient, tenant: TestTenant, *, purpose: str = PURPOSE) -> str:
@@ -110,10 +116,20 @@ def ticket(client: ApiClient, tenant: TestTenant, *, purpose: str = PURPOSE) -> 
     return str(answer.json()["ticket"])
 
 
-def bring(client: ApiClient, content: bytes, **parameters: str) -> Any:
-    """The answer to an import."""
+def send(client: ApiClient, content: bytes, **parameters: str) -> Any:
+    """The answer to an archive."""
     headers = {**OPERATOR, "Content-Type": "application/zip"}
-    return client.post(f"{TENANTS}/import", content=content, params=parameters, headers=headers)
+    return client.post(IMPORTS, content=content, params=parameters, headers=headers)
+
+
+def bring(platform: ThreadedPlatform, client: ApiClient, content: bytes, **parameters: str) -> dict[str, Any]:
+    """The import of an archive, when it has ended."""
+    sent = send(client, content, **parameters)
+    assert sent.status_code == 202, sent.text
+    platform.settle()
+    ended: dict[str, Any] = client.get(sent.headers["location"], headers=OPERATOR).json()
+    assert ended["state"] in {"completed", "failed"}
+    return ended
 
 
 def plain(table: Table) -> list[dict[str, Any]]:
@@ -147,6 +163,8 @@ def test_an_organisation_is_exported_erased_and_brought_in_again(  # noqa: PLR09
 
     # -- the end, taken back once ----------------------------------------------------------------------------------
     body = {"slug": tenant.slug, "days": 2}
+    for_deletion = ticket(owner, tenant)
+    assert owner.post(EXPORTS, json={"ticket": for_deletion}).status_code == 403, "a ticket is for one thing"
     asked = owner.post(DELETION, json=body)
     assert asked.json()["type"].endswith("reauthentication-required")
     assert (asked.json()["purpose"], asked.json()["content_hash"]) == (PURPOSE, content_hash(tenant.id))
@@ -182,10 +200,13 @@ def test_an_organisation_is_exported_erased_and_brought_in_again(  # noqa: PLR09
     assert proof["rows"]["kernel_audit"] > 0
 
     # -- and back ----------------------------------------------------------------------------------------------------
-    brought = bring(anonymous, content)
-    assert brought.status_code == 201, brought.text
-    assert (brought.json()["slug"], brought.json()["again"]) == (tenant.slug, False)
-    assert bring(anonymous, content).json()["again"] is True, "the same archive comes in once"
+    brought = bring(platform, anonymous, content)
+    assert (brought["state"], brought["error"], brought["slug"]) == ("completed", None, tenant.slug)
+    assert (brought["organisation_id"], brought["again"]) == (str(tenant.id), False)
+    there = [part for part in json.loads(unpacked(content)["manifest.json"])["parts"] if "tables/" in part["name"]]
+    assert brought["rows"] == brought["rows_total"] == sum(part["rows"] for part in there)
+    assert (brought["size"], brought["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+    assert bring(platform, anonymous, content)["again"] is True, "the same archive comes in once"
     resumed = anonymous.post(f"{TENANTS}/{tenant.id}/resume", headers=OPERATOR)
     assert resumed.json()["status"] == "active", resumed.text
     after = rows(platform, tenant.id, portable=True)
@@ -197,62 +218,66 @@ def test_an_organisation_is_exported_erased_and_brought_in_again(  # noqa: PLR09
 
 
 def test_a_clash_is_named_and_nothing_comes_in(
-    platform: ThreadedPlatform, tenant: TestTenant, client: ApiClient, anonymous: ApiClient
+    platform: ThreadedPlatform, tenant: TestTenant, owner: ApiClient, anonymous: ApiClient
 ) -> None:
-    seed(client)
-    content = exported(platform, client)
-    there = bring(anonymous, content)
-    assert there.status_code == 422
-    assert f"{tenant.id} is here already" in there.json()["detail"]
+    seed(owner)
+    content = exported(platform, owner)
+    there = bring(platform, anonymous, content)
+    assert there["state"] == "failed"
+    assert f"{tenant.id} is here already" in there["error"]
     # As another organisation its rows would still have the ids of those that are here.
-    moved = _changed(content, lambda files: _renamed(files, tenant, UUID(int=7)))
-    clash = bring(anonymous, moved, slug=f"moved-{tenant.slug}"[:63])
-    assert clash.status_code == 422
-    assert "ids are taken here" in clash.json()["detail"]
+    foreign = changed(content, lambda files: renamed(files, tenant, UUID(int=7)))
+    clash = bring(platform, anonymous, foreign, slug=f"moved-{tenant.slug}"[:63])
+    assert clash["state"] == "failed"
+    assert "ids are taken here" in clash["error"]
     assert anonymous.get(f"{TENANTS}/{UUID(int=7)}", headers=OPERATOR).status_code == 404
-    assert bring(anonymous, moved, slug=tenant.slug).json()["detail"].startswith("There is an organisation")
+    assert bring(platform, anonymous, foreign, slug=tenant.slug)["error"].startswith("There is an organisation")
 
 
 def test_forged_archives_are_refused_whole(
-    platform: ThreadedPlatform, tenant: TestTenant, client: ApiClient, anonymous: ApiClient
+    platform: ThreadedPlatform, tenant: TestTenant, owner: ApiClient, anonymous: ApiClient
 ) -> None:
     """Each is an archive of an organisation that would otherwise come in."""
-    client.post("/api/v1/example/notes", json={"title": "Milk"})
-    good = exported(platform, client)
+    owner.post("/api/v1/example/notes", json={"title": "Milk"})
+    good = exported(platform, owner)
     fresh = UUID(int=tenant.id.int ^ 1)
-    for attack, forge in _ATTACKS.items():
-        answer = bring(anonymous, forge(good, tenant, fresh), slug=f"x{tenant.slug}"[:63])
-        assert answer.status_code == 422, (attack, answer.text)
+    for attack, forge in ATTACKS.items():
+        ended = bring(platform, anonymous, forge(good, tenant, fresh), slug=f"x{tenant.slug}"[:63])
+        assert ended["state"] == "failed", attack
         if attack == "tenant":
             # Whose a row says it is is not even read: it is refused because its id is another's.
-            assert "ids are taken here" in answer.json()["detail"], answer.text
+            assert "ids are taken here" in ended["error"], ended
         assert anonymous.get(f"{TENANTS}/{fresh}", headers=OPERATOR).status_code == 404, attack
         assert rows(platform, fresh) == {}, attack
-    innocent = bring(anonymous, _packed(_moved(good, tenant, fresh)), slug=f"x{tenant.slug}"[:63])
-    assert innocent.status_code == 201, "without a forgery it would have come in"
+    innocent = bring(platform, anonymous, packed(moved(good, tenant, fresh)), slug=f"x{tenant.slug}"[:63])
+    assert innocent["state"] == "completed", "without a forgery it would have come in"
 
 
 def test_routes_are_for_those_who_may(
-    platform: ThreadedPlatform, client: ApiClient, other_tenant: TestTenant, as_user: AsUser, anonymous: ApiClient
+    platform: ThreadedPlatform, owner: ApiClient, other_tenant: TestTenant, as_user: AsUser, anonymous: ApiClient
 ) -> None:
-    archive = client.post(EXPORTS).json()["id"]
+    archive = ask_export(owner).json()["id"]
     platform.settle()
     attacker = as_user(platform.permissions, tenant=other_tenant)
     for place in (f"{EXPORTS}/{archive}", f"{EXPORTS}/{archive}/content"):
         assert attacker.get(place).status_code == 404
     assert attacker.delete(f"{EXPORTS}/{archive}", headers={"If-Match": '"1"'}).status_code == 404
-    assert as_user({"kernel.tenant.read", "kernel.tenant.write"}).post(EXPORTS).status_code == 403
+    assert as_user({"kernel.tenant.read", "kernel.tenant.write"}).post(EXPORTS, json={}).status_code == 403
     for method, path in (
-        ("GET", ""),
-        ("GET", f"/{other_tenant.id}"),
-        ("POST", "/import"),
-        ("POST", f"/{other_tenant.id}/suspend"),
-        ("POST", f"/{other_tenant.id}/resume"),
-        ("POST", f"/{other_tenant.id}/deletion"),
-        ("POST", f"/{other_tenant.id}/deletion/undo"),
+        ("GET", TENANTS),
+        ("GET", f"{TENANTS}/{other_tenant.id}"),
+        ("POST", f"{TENANTS}/{other_tenant.id}/suspend"),
+        ("POST", f"{TENANTS}/{other_tenant.id}/resume"),
+        ("POST", f"{TENANTS}/{other_tenant.id}/deletion"),
+        ("POST", f"{TENANTS}/{other_tenant.id}/deletion/undo"),
+        ("POST", IMPORTS),
+        ("GET", IMPORTS),
+        ("GET", f"{IMPORTS}/{archive}"),
+        ("DELETE", f"{IMPORTS}/{archive}"),
     ):
-        for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": client.headers["Authorization"]}):
-            refused = anonymous.request(method, TENANTS + path, headers=headers, json={} if method == "POST" else None)
+        for given in ({}, {"Authorization": "Bearer x"}, {"Authorization": owner.headers["Authorization"]}):
+            headers = {**given, "If-Match": '"1"'}
+            refused = anonymous.request(method, path, headers=headers, json={} if method == "POST" else None)
             assert refused.status_code == 401, (method, path)
     told = anonymous.get(TENANTS, params={"limit": 200, "sort": "-created_at"}, headers=OPERATOR).json()["items"]
     assert str(other_tenant.id) in {one["id"] for one in told}
@@ -270,17 +295,109 @@ def test_an_erasure_goes_on_after_the_engine_was_killed(
 ) -> None:
     seed(client)
     anonymous.post(f"{TENANTS}/{tenant.id}/deletion", json={"days": 0}, headers=OPERATOR)
-
-    async def faults() -> None:
-        platform.engine.faults.inject("lost-answer", function="riveredge-kernel-tenant_erasure", times=3)
-
-    platform.run(faults())
+    there = {table: len(found) for table, found in rows(platform, tenant.id, portable=True).items()}
+    faulty(platform, "lost-answer", "kernel-tenant_erasure", times=3)
     platform.run(platform.engine.crash())
     platform.advance(_days(1))
     assert rows(platform, tenant.id) == {}
+    proof = platform.run(_proof(platform, tenant))["rows"]
+    assert {table: proof.get(table) for table in there} == there, "what was erased before the crash is counted, too"
+
+
+def test_an_import_is_looked_at_repeated_and_cancelled(
+    platform: ThreadedPlatform, tenant: TestTenant, owner: ApiClient, anonymous: ApiClient
+) -> None:
+    owner.post("/api/v1/example/notes", json={"title": "Milk"})
+    content = packed(moved(exported(platform, owner), tenant, fresh := UUID(int=tenant.id.int ^ 4)))
+    slug = f"x{tenant.slug}"[:63]
+    for body in (b"", b"<html>"):
+        assert "no ZIP file" in send(anonymous, body).json()["detail"]
+    assert send(anonymous, content, slug="No Slug").json()["errors"][0]["field"] == "query.slug"
+
+    faulty(platform, "unreachable", "kernel-tenant_import")
+    waiting = send(anonymous, content, slug=slug).json()
+    platform.settle()
+    place = f"{IMPORTS}/{waiting['id']}"
+    looked = anonymous.get(place, headers=OPERATOR)
+    assert (looked.json()["state"], looked.json()["size"], looked.json()["rows"]) == ("waiting", len(content), 0)
+    assert anonymous.delete(place, headers=OPERATOR).status_code == 428
+    assert anonymous.delete(place, headers={**OPERATOR, "If-Match": '"9"'}).status_code == 412
+    cancelled = anonymous.delete(place, headers={**OPERATOR, "If-Match": looked.headers["etag"]})
+    assert cancelled.status_code == 204, cancelled.text
+    platform.advance(timedelta(hours=1))
+    assert anonymous.get(place, headers=OPERATOR).status_code == 404
+    assert anonymous.get(f"{TENANTS}/{fresh}", headers=OPERATOR).status_code == 404, "what was cancelled stays away"
+
+    # The work is done and its answer lost, the file being there still: asked again, it is told and not done again.
+    faulty(platform, "lost-answer", "kernel-tenant_import", times=2)
+    done = bring(platform, anonymous, content, slug=slug, name="Elsewhere")
+    platform.advance(timedelta(hours=1))
+    assert (done["state"], done["attempt"], done["again"]) == ("completed", 1, False)
+    assert anonymous.get(f"{TENANTS}/{fresh}", headers=OPERATOR).json()["name"] == "Elsewhere"
+    page = anonymous.get(
+        IMPORTS,
+        params={"filter": json.dumps({"conditions": [{"field": "slug", "op": "eq", "value": slug}]})},
+        headers=OPERATOR,
+    )
+    assert [one["id"] for one in page.json()["items"]] == [done["id"]]
+
+    async def files() -> int:
+        async with platform.platform.database.system("test", platform.platform.runtime, read_only=True) as db:
+            return len((await db.exec(select(ImportPart.id))).all())
+
+    assert platform.run(files()) == 0, "files are deleted when nobody needs them any more"
+
+
+def test_people_keep_their_accounts_and_are_named_by_them(
+    platform: ThreadedPlatform, tenant: TestTenant, owner: ApiClient, anonymous: ApiClient
+) -> None:
+    seed(owner)
+    original = unpacked(content := exported(platform, owner))
+    email, there, fresh = f"eve-{tenant.slug}@example.com", UUID(int=tenant.id.int ^ 8), UUID(int=tenant.id.int ^ 16)
+    settings = next(name for name in original if "kernel_tenant_settings/" in name)
+    row = json.loads(original[settings].splitlines()[0])
+    named = {"by": str(there), "deep": [{str(there): [str(there), "other"]}]}
+    row |= {"id": str(UUID(int=fresh.int ^ 32)), "tenant_id": str(fresh), "values": named, "secrets": None}
+    person = {"id": str(there), "email": email, "name": "Eve", "locale": None, "timezone": None}
+    forged = packed(
+        {
+            **moved(content, tenant, fresh),
+            "people.ndjson": json.dumps(person).encode() + b"\n",
+            settings: json.dumps(row).encode() + b"\n",
+        }
+    )
+
+    async def account(**values: Any) -> UUID:
+        async with platform.platform.database.system("test", platform.platform.runtime) as db:
+            user = (await db.exec(select(User).where(col(User.email) == email))).one_or_none() or User(email=email)
+            user.sqlmodel_update(values)
+            db.add(user)
+            return user.id
+
+    here = platform.run(account(password_hash="of whoever waits there"))
+    slug = f"x{tenant.slug}"[:63]
+    refused = bring(platform, anonymous, forged, slug=slug)
+    assert refused["state"] == "failed"
+    assert f"{email} has not confirmed its address" in refused["error"]
+    assert rows(platform, fresh) == {}
+
+    platform.run(account(email_verified_at=utcnow()))
+    done = bring(platform, anonymous, forged, slug=slug)
+    assert (done["state"], done["people"]) == ("completed", 1)
+    (brought,) = rows(platform, fresh)["kernel_tenant_settings"].values()
+    assert brought["values"] == {"by": str(here), "deep": [{str(here): [str(here), "other"]}]}
 
 
 # -- what the tests need --------------------------------------------------------------------------------------------
+
+
+def faulty(platform: ThreadedPlatform, fault: str, function: str, times: int = 1) -> None:
+    """Let the engine's next calls of a function go wrong."""
+
+    async def inject() -> None:
+        platform.engine.faults.inject(fault, function=f"riveredge-{function}", times=times)
+
+    platform.run(inject())
 
 
 def _days(days: int) -> timedelta:
@@ -298,116 +415,6 @@ async def _proof(platform: ThreadedPlatform, tenant: TestTenant) -> Any:
     async with platform.platform.database.system("test", platform.platform.runtime, read_only=True) as db:
         erased = col(AuditEntry.action) == "kernel.tenant.erase", col(AuditEntry.object_id) == str(tenant.id)
         return (await db.exec(select(AuditEntry).where(*erased))).one().details
-
-
-def _packed(files: Files, **manifest: Any) -> bytes:
-    """An archive of these files, with a manifest that fits them, apart from what is given."""
-    told = json.loads(files["manifest.json"])
-    told["parts"] = [
-        {
-            "name": name,
-            "size": len(content),
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "rows": content.count(b"\n") if name.endswith(".ndjson") else 0,
-        }
-        for name, content in files.items()
-        if name != "manifest.json"
-    ]
-    told |= manifest
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in {**files, "manifest.json": json.dumps(told).encode()}.items():
-            archive.writestr(name, content)
-    return made.getvalue()
-
-
-def _changed(content: bytes, change: Callable[[Files], Files]) -> bytes:
-    return _packed(change(unpacked(content)))
-
-
-def _renamed(files: Files, tenant: TestTenant, fresh: UUID) -> Files:
-    return {name: content.replace(str(tenant.id).encode(), str(fresh).encode()) for name, content in files.items()}
-
-
-def _moved(content: bytes, tenant: TestTenant, fresh: UUID) -> Files:
-    """The files as those of another organisation, with rows that have other ids."""
-    files = _renamed(unpacked(content), tenant, fresh)
-    notes = next(name for name in files if "example_note/" in name)
-    kept = {name: files[name] for name in ("manifest.json", "people.ndjson", notes)}
-    row = json.loads(kept[notes].splitlines()[0])
-    row["id"], row["author_id"] = str(UUID(int=fresh.int ^ 2)), None
-    return {**kept, "people.ndjson": b"", notes: json.dumps(row).encode() + b"\n"}
-
-
-def _row(files: Files, **values: Any) -> Files:
-    notes = next(name for name in files if "example_note/" in name)
-    return {**files, notes: json.dumps({**json.loads(files[notes]), **values}).encode() + b"\n"}
-
-
-def _bomb(content: bytes, tenant: TestTenant, fresh: UUID) -> bytes:
-    files = _moved(content, tenant, fresh)
-    return _packed({**files, "files/bomb": b"\0" * 60_000_000})
-
-
-def _liar(content: bytes, tenant: TestTenant, fresh: UUID) -> bytes:
-    """A part that says it is small, and is not."""
-    files = _moved(content, tenant, fresh)
-    honest = unpacked(_packed({**files, "files/liar": b"\0" * 10}))
-    told = json.loads(honest["manifest.json"])
-    return _packed({**files, "files/liar": b"\0" * 5_000_000}, parts=told["parts"])
-
-
-def _checksum(content: bytes, tenant: TestTenant, fresh: UUID) -> bytes:
-    files = _moved(content, tenant, fresh)
-    told = json.loads(unpacked(_packed(files))["manifest.json"])
-    return _packed(_row(files, title="Forged"), parts=told["parts"])
-
-
-def _unlisted(content: bytes, tenant: TestTenant, fresh: UUID) -> bytes:
-    files = _moved(content, tenant, fresh)
-    told = json.loads(unpacked(_packed(files))["manifest.json"])
-    return _packed({**files, "files/more": b"x"}, parts=told["parts"])
-
-
-def _twice(content: bytes, tenant: TestTenant, fresh: UUID) -> bytes:
-    packed = io.BytesIO(_packed(_moved(content, tenant, fresh)))
-    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(packed, "a") as archive:
-        archive.writestr("people.ndjson", b"")
-    return packed.getvalue()
-
-
-def _link(content: bytes, tenant: TestTenant, fresh: UUID) -> bytes:
-    files = _moved(content, tenant, fresh)
-    told = json.loads(unpacked(_packed({**files, "files/link": b"/etc/passwd"}))["manifest.json"])
-    packed = io.BytesIO(_packed(files, parts=told["parts"]))
-    with zipfile.ZipFile(packed, "a") as archive:
-        info = zipfile.ZipInfo("files/link")
-        info.external_attr = 0o120777 << 16
-        archive.writestr(info, "/etc/passwd")
-    return packed.getvalue()
-
-
-_ATTACKS: dict[str, Callable[[bytes, TestTenant, UUID], bytes]] = {
-    "checksum": _checksum,
-    "traversal": lambda c, t, f: _packed({**_moved(c, t, f), "files/../../evil": b"x"}),
-    "unlisted": _unlisted,
-    "twice": _twice,
-    "bomb": _bomb,
-    "liar": _liar,
-    "no-zip": lambda _c, _t, _f: b"PK\x03\x04 this is none",
-    "future": lambda c, t, f: _packed(_moved(c, t, f), revisions={"kernel": "9999"}),
-    "column": lambda c, t, f: _packed(_row(_moved(c, t, f), is_admin=True)),
-    "value": lambda c, t, f: _packed(_row(_moved(c, t, f), title=["no", "text"])),
-    # The row of another organisation, under its own id.
-    "tenant": lambda c, t, f: _packed(
-        _row(_moved(c, t, f), id=json.loads(unpacked(c)[_notes(c)].splitlines()[0])["id"], tenant_id=str(t.id))
-    ),
-    "link": _link,
-}
-
-
-def _notes(content: bytes) -> str:
-    return next(name for name in unpacked(content) if "example_note/" in name)
 
 
 def test_the_kernel_knows_what_goes_along() -> None:

@@ -11,6 +11,7 @@ from sqlmodel import select
 from riveredge_example.models import Chime
 from riveredge_example.schemas import NotePayload
 from riveredge_example.service import REMINDER_DUE
+from riveredge_kernel.archives.models import Archive, ArchiveKind, ArchivePart
 from riveredge_kernel.auth.oidc.models import Identity, OidcAttempt
 from riveredge_sdk import timers
 from riveredge_sdk.context import use_context
@@ -73,7 +74,6 @@ def seed(platform: PlatformUnderTest, tenant: TestTenant, client: ApiClient) -> 
         client.post("/api/v1/identity-providers", json=provider),
     ]
     assert [answer.status_code for answer in more] == [201, 201, 201, 201], [answer.text for answer in more]
-    assert client.post("/api/v1/tenant/exports").status_code == 202
     platform.run(_seed_rows(platform, tenant, client.user.id, UUID(more[3].json()["id"]), UUID(made[1].json()["id"])))
 
 
@@ -82,6 +82,10 @@ async def _seed_rows(platform: PlatformUnderTest, tenant: TestTenant, user: UUID
     later = utcnow() + timedelta(days=1)
     with use_context(platform.context(tenant)):
         async with unit_of_work() as session:
+            archive = Archive(kind=ArchiveKind.TENANT_EXPORT)
+            session.add(archive)
+            await session.flush()
+            session.add(ArchivePart(archive_id=archive.id, number=0, name="secret", content=b"secret"))
             session.add(Chime(note_id=note, every_seconds=60, next_at=later))
             session.add(Identity(provider_id=provider, user_id=user, subject="secret"))
             session.add(

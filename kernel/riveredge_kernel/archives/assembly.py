@@ -6,11 +6,13 @@ from typing import Any
 
 from riveredge_kernel.archives.collect import collect
 from riveredge_kernel.archives.exports import export_router
+from riveredge_kernel.archives.import_routes import import_router
 from riveredge_kernel.archives.imports import TenantImport
 from riveredge_kernel.archives.manifest import Chunk
 from riveredge_kernel.archives.models import Archive, ArchiveKind
 from riveredge_kernel.archives.personal import PersonalData
 from riveredge_kernel.archives.personal_routes import PersonalRequests, personal_routers
+from riveredge_kernel.archives.receiving import Imports
 from riveredge_kernel.archives.work import ArchiveWork, Maker
 from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.db.database import Database
@@ -28,7 +30,7 @@ class ArchiveParts:
     """What is made of an organisation's data, or of a person's."""
 
     work: ArchiveWork
-    imports: TenantImport
+    imports: Imports
     requests: PersonalRequests
     operators: Operators
 
@@ -57,7 +59,7 @@ class ArchiveParts:
         return cls(
             work=ArchiveWork(database, runtime, makers),
             requests=PersonalRequests(grants),
-            imports=TenantImport(settings, database, runtime, plugins),
+            imports=Imports(database, runtime, tenants, TenantImport(settings, database, runtime, plugins)),
             operators=Operators(settings.ops, database, tenants),
         )
 
@@ -65,15 +67,21 @@ class ArchiveParts:
         """The routes."""
         return [export_router(), *personal_routers(self.requests)]
 
+    def operator_routers(self) -> list[Router]:
+        """The operators' routes."""
+        return [import_router(self.operators, self.imports)]
+
     def functions(self) -> list[FunctionSpec[Any]]:
         """The durable functions."""
 
         async def housekeeping(ctx: FunctionContext, _tick: CronTick) -> int:
-            expired: int = await ctx.step.run("expire", self.work.expire)
-            return expired
+            archives: int = await ctx.step.run("expire", self.work.expire)
+            imports: int = await ctx.step.run("expire-imports", self.imports.expire)
+            return archives + imports
 
         return [
             *self.work.functions(),
+            *self.imports.functions(),
             FunctionSpec(
                 id="kernel.archive_housekeeping",
                 title="Delete the contents of archives whose time is over",

@@ -1,5 +1,6 @@
 """`/api/v1/tenant/exports`: an organisation takes along what it has."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,12 +14,23 @@ from sqlmodel import col
 from riveredge_kernel.archives import work
 from riveredge_kernel.archives.models import Archive, ArchiveKind
 from riveredge_sdk.audit import record
+from riveredge_sdk.auth import redeem_ticket
 from riveredge_sdk.context import current_tenant
-from riveredge_sdk.http import ExpectedVersion, ListQuery, Page, Resource, Router
+from riveredge_sdk.http import Body, ExpectedVersion, ListQuery, Page, Resource, Router
 from riveredge_sdk.problems import NotFound
 from riveredge_sdk.uow import unit_of_work
 
 EXPORT = "kernel.tenant.export"
+PURPOSE = "kernel.tenant_export"
+Ticket = Annotated[
+    str | None, Field(max_length=200, description="Of POST /auth/tickets; without it the answer says what to ask for.")
+]
+
+
+class ExportIn(Body):
+    """Who asks, once more."""
+
+    ticket: Ticket = None
 
 
 class ArchiveOut(Resource):
@@ -33,6 +45,11 @@ class ArchiveOut(Resource):
     error: str | None
     completed_at: datetime | None
     expires_at: datetime | None
+
+
+def content_hash(tenant_id: UUID) -> str:
+    """What a ticket for the export is about."""
+    return "sha256:" + hashlib.sha256(f"{PURPOSE} {tenant_id}".encode()).hexdigest()
 
 
 async def find(archive_id: UUID, *kinds: str, version: int | None = None) -> Archive:
@@ -63,8 +80,12 @@ def export_router() -> Router:
     kind = ArchiveKind.TENANT_EXPORT
 
     @router.post(require=EXPORT, status=202, summary="Export everything that the organisation has")
-    async def create_tenant_export() -> ArchiveOut:
-        """A ZIP file is made in the background: every row of every plugin, people without their passwords, files."""
+    async def create_tenant_export(body: ExportIn) -> ArchiveOut:
+        """A ZIP file is made in the background: every row of every plugin, people without their passwords, files.
+
+        Needs a ticket.
+        """
+        await redeem_ticket(body.ticket, purpose=PURPOSE, content_hash=content_hash(current_tenant()))
         return ArchiveOut.model_validate(await work.ask(kind))
 
     @router.get(require=EXPORT, summary="List exports of the organisation")

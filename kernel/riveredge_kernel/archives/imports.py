@@ -2,10 +2,10 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,8 +27,8 @@ from riveredge_kernel.tenancy.models import Tenant, TenantStatus
 from riveredge_kernel.tenancy.provisioning import SLUG, checked_email
 from riveredge_kernel.timers.models import TimerState
 from riveredge_sdk.audit import AuditRecord
-from riveredge_sdk.context import Context, use_context
-from riveredge_sdk.models import TenantModel
+from riveredge_sdk.context import Context, find_context, use_context
+from riveredge_sdk.models import TenantModel, uuid7
 from riveredge_sdk.problems import Invalid
 from riveredge_sdk.runtime import Runtime
 from riveredge_sdk.uow import unit_of_work
@@ -47,6 +47,24 @@ class Imported:
     rows: int
     people: int
     again: bool = False
+
+
+class Watcher(Protocol):
+    """Who wants to know how far an import has come; whatever it raises ends the import."""
+
+    async def counted(self, rows: int, total: int) -> None:
+        """So many rows are in, of so many."""
+        ...
+
+    async def finish(self, done: Imported) -> None:
+        """All is in; called within the import's transaction, right before its commit."""
+        ...
+
+
+class _Unwatched:
+    async def counted(self, rows: int, total: int) -> None: ...
+
+    async def finish(self, done: Imported) -> None: ...
 
 
 class _Person(BaseModel):
@@ -88,7 +106,13 @@ class TenantImport:
         self._plugins = plugins
 
     async def run(
-        self, path: Path, *, slug: str | None = None, name: str | None = None, max_bytes: int = MAX_BYTES
+        self,
+        path: Path,
+        *,
+        slug: str | None = None,
+        name: str | None = None,
+        max_bytes: int = MAX_BYTES,
+        watcher: Watcher | None = None,
     ) -> Imported:
         """Bring the archive in. The organisation is suspended then, until an operator lets it in.
 
@@ -102,30 +126,41 @@ class TenantImport:
         file = await asyncio.to_thread(ArchiveFile, path, max_bytes=max_bytes)
         try:
             coming = _Coming(file, slug or file.manifest.organisation.slug, name or file.manifest.organisation.name)
-            return await self._bring(coming)
+            return await self._bring(coming, watcher or _Unwatched())
         finally:
             file.close()
 
-    async def _bring(self, coming: _Coming) -> Imported:
-        self._fits(coming)
+    async def _bring(self, coming: _Coming, watcher: Watcher) -> Imported:
+        await asyncio.to_thread(self._fits, coming)
         there = await self._there(coming)
         if there is not None:
             return there
         models = {table_of(model).name: model for model in portable_models(self._plugins)}
-        rows = 0
+        rows, total = 0, sum(coming.manifest.rows.values())
         folder = files_of(self._settings, coming.tenant_id)
-        with use_context(Context(runtime=self._runtime, tenant_id=coming.tenant_id)):
-            try:
+        # Not where another attempt at the same may be writing.
+        draft = folder.with_name(f".{coming.tenant_id}-{uuid7()}")
+        try:
+            with use_context(self._serving(coming.tenant_id)):
                 # One transaction under the new tenant: both walls hold for every row of it.
                 async with unit_of_work(independent=True) as session:
                     await self._begin(session, coming)
                     for name, model in models.items():
-                        rows += await self._table(session, coming, name, model)
-                    await asyncio.to_thread(_unpack, coming, folder)
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
-        return Imported(tenant_id=coming.tenant_id, slug=coming.slug, rows=rows, people=coming.people)
+                        async for count in self._table(session, coming, name, model):
+                            rows += count
+                            await watcher.counted(rows, total)
+                    await asyncio.to_thread(_unpack, coming, draft)
+                    done = Imported(tenant_id=coming.tenant_id, slug=coming.slug, rows=rows, people=coming.people)
+                    await watcher.finish(done)
+                    await asyncio.to_thread(_place, draft, folder)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+        return done
+
+    def _serving(self, tenant_id: UUID) -> Context:
+        """The new tenant's context; what began the import is still told in its log."""
+        around = find_context() or Context(runtime=self._runtime)
+        return replace(around, tenant_id=tenant_id, system_reason=None)
 
     def _fits(self, coming: _Coming) -> None:
         if not SLUG.fullmatch(coming.slug):
@@ -189,15 +224,17 @@ class TenantImport:
         session.add(entry(told, actor_kind="operator"))
         await session.flush()
 
-    async def _table(self, session: AsyncSession, coming: _Coming, name: str, model: type[TenantModel]) -> int:
-        count = 0
+    async def _table(
+        self, session: AsyncSession, coming: _Coming, name: str, model: type[TenantModel]
+    ) -> AsyncIterator[int]:
         for part in coming.manifest.parts:
             if part.table != name:
                 continue
-            for batch in _batches(coming, part, model):
+            batches = _batches(coming, part, model)
+            # Unpacking and checking is work for the processor: requests go on meanwhile.
+            while batch := await asyncio.to_thread(next, batches, None):
                 await self._insert(session, name, model, batch)
-                count += len(batch)
-        return count
+                yield len(batch)
 
     async def _insert(
         self, session: AsyncSession, name: str, model: type[TenantModel], batch: list[dict[str, Any]]
@@ -279,3 +316,10 @@ def _unpack(coming: _Coming, folder: Path) -> None:
             path.chmod(0o600)
             for piece in coming.file.pieces(part):
                 target.write(piece)
+
+
+def _place(draft: Path, folder: Path) -> None:
+    """Let the files be the organisation's. What lies there already is of an attempt that was never committed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if draft.is_dir():
+        draft.replace(folder)

@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint, Uuid
 from sqlmodel import Field
 
-from riveredge_kernel.db.base import KernelTenantModel
+from riveredge_kernel.db.base import KernelPlatformModel, KernelTenantModel
 from riveredge_sdk.models import JsonType, UtcDateTime, tenant_fk
 
 
@@ -45,6 +45,12 @@ class Archive(KernelTenantModel, table=True):
     failures: dict[str, Any] = Field(
         default_factory=dict, sa_type=JsonType, nullable=False, description="By plugin, why its part is missing."
     )
+    erased: dict[str, Any] = Field(
+        default_factory=dict,
+        sa_type=JsonType,
+        nullable=False,
+        description="Of an erasure: by plugin, how many rows are gone, counted where they go.",
+    )
     error: str | None = Field(default=None, max_length=2000)
     completed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
@@ -63,4 +69,51 @@ class ArchivePart(KernelTenantModel, table=True):
     archive_id: UUID
     number: int
     name: str = Field(max_length=500)
+    content: bytes = Field(sa_type=LargeBinary, nullable=False)
+
+
+class ImportState(StrEnum):
+    """How far an import has come. `receiving`: its file is being sent, or the sender has given up."""
+
+    RECEIVING = "receiving"
+    WAITING = "waiting"
+    CHECKING = "checking"
+    IMPORTING = "importing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Import(KernelPlatformModel, table=True):
+    """An archive that operators have sent, to become an organisation; no tenant's before that.
+
+    `rows` and `people` are what has come in, `rows_total` what the archive says there is.
+    """
+
+    __tablename__ = "kernel_import"
+
+    state: str = Field(default=ImportState.RECEIVING, max_length=20)
+    slug: str | None = Field(default=None, max_length=63)
+    name: str | None = Field(default=None, max_length=200)
+    size: int = Field(default=0, sa_type=BigInteger, description="Bytes of the file.")
+    sha256: str | None = Field(default=None, max_length=64)
+    attempt: int = Field(default=0, description="Counts beginnings; who works on an earlier one stops.")
+    seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime, description="Its worker's last sign of life.")
+    rows: int = 0
+    rows_total: int | None = None
+    people: int = 0
+    again: bool = False
+    organisation_id: UUID | None = None
+    error: str | None = Field(default=None, max_length=2000)
+    address: str | None = Field(default=None, max_length=64, description="From where it was sent.")
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+
+
+class ImportPart(KernelPlatformModel, table=True):
+    """A piece of the file. Closed to the serving role: it may be any organisation's data."""
+
+    __tablename__ = "kernel_import_part"
+    __table_args__ = (UniqueConstraint("import_id", "number"),)
+
+    import_id: UUID = Field(foreign_key="kernel_import.id", ondelete="CASCADE", sa_type=Uuid)
+    number: int
     content: bytes = Field(sa_type=LargeBinary, nullable=False)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from sqlmodel import col, select
 
 from riveredge_kernel.archives.manifest import Chunk
 from riveredge_kernel.archives.models import Archive, ArchiveKind, ArchivePart
-from riveredge_kernel.archives.work import PartsFailedError
+from riveredge_kernel.archives.work import Archives, PartsFailedError
 from riveredge_kernel.audit.log import maintenance
 from riveredge_kernel.audit.models import AuditEntry
 from riveredge_kernel.auth.grants import Grants
@@ -67,16 +68,13 @@ class PersonalData:
         """
         if archive.user_id is None:
             # All was done, and only the report was lost on the way.
-            yield _json("report.json", {"rows": None})
+            yield _json("report.json", {"rows": archive.erased})
             return
         user_id = archive.user_id
-        rows: dict[str, int] = {}
         for plugin in self._asked("erase_personal_data"):
-            touched = await self._ask(archive, plugin, plugin.erase_personal_data, user_id)
-            rows[plugin.id] = touched if isinstance(touched, int) else 0
+            await self._ask(archive, plugin, partial(_erase_counted, archive.id, plugin), user_id)
         _raise_failures(archive)
-        rows[_KERNEL] = await self._erase_kernel(archive, user_id)
-        yield _json("report.json", {"rows": rows})
+        yield _json("report.json", {"rows": await self._erase_kernel(archive, user_id)})
 
     def _asked(self, hook: str) -> Iterable[Plugin]:
         """The plugins that answer, switched off ones too: they keep their data."""
@@ -94,7 +92,7 @@ class PersonalData:
             archive.failures = {**archive.failures, plugin.id: f"{type(error).__name__}: {error}"[:500]}
             return None
 
-    async def _erase_kernel(self, archive: Archive, user_id: UUID) -> int:
+    async def _erase_kernel(self, archive: Archive, user_id: UUID) -> dict[str, int]:
         tenant_id = archive.tenant_id
         count = 0
         async with self._database.system("erase person", self._runtime) as db:
@@ -124,10 +122,14 @@ class PersonalData:
             here = col(UserSession.user_id) == user_id, col(UserSession.acting_tenant_id) == tenant_id
             count += (await db.exec(delete(UserSession).where(*here))).rowcount
             count += await forget_accounts(db, [user_id])
-            nobody = {"user_id": None} | ({"requested_by_id": None} if archive.requested_by_id == user_id else {})
-            await db.exec(update(Archive).where(col(Archive.id) == archive.id).values(**nobody))
+            asked = (await db.exec(select(Archive).where(col(Archive.id) == archive.id).with_for_update())).one()
+            _add(asked, _KERNEL, count)
+            asked.user_id = None
+            if asked.requested_by_id == user_id:
+                asked.requested_by_id = None
+            rows = dict(asked.erased)
         self._grants.invalidate()
-        return count
+        return rows
 
 
 def _of(model: Any, tenant_id: UUID, condition: Any) -> Any:
@@ -143,6 +145,16 @@ async def _pseudonymise(db: Any, archive: Archive, user_id: UUID, names: list[st
         about = update(AuditEntry).where(here, col(AuditEntry.object_id).in_(names))
         told = await db.exec(about.values(object_id=str(archive.id), object_title=""))
     return int(done.rowcount + told.rowcount)
+
+
+async def _erase_counted(archive_id: UUID, plugin: Plugin, user_id: UUID) -> None:
+    """Let a plugin erase, and count in its transaction: what is erased after a crash is counted on top."""
+    touched: Any = await plugin.erase_personal_data(user_id)
+    _add(await Archives().get(archive_id, lock=True), plugin.id, touched if isinstance(touched, int) else 0)
+
+
+def _add(archive: Archive, what: str, count: int) -> None:
+    archive.erased = {**archive.erased, what: archive.erased.get(what, 0) + count}
 
 
 def _user_of(archive: Archive) -> UUID:

@@ -7,11 +7,10 @@ from uuid import UUID
 
 from fastapi import Query
 from fastapi.responses import StreamingResponse
-from pydantic import Field
 from sqlmodel import col, select
 
 from riveredge_kernel.archives import work
-from riveredge_kernel.archives.exports import ArchiveOut, download, find
+from riveredge_kernel.archives.exports import ArchiveOut, Ticket, download, find
 from riveredge_kernel.archives.models import Archive, ArchiveKind
 from riveredge_kernel.auth.delegation import Delegation
 from riveredge_kernel.auth.grants import Grants
@@ -28,9 +27,6 @@ from riveredge_sdk.uow import session
 MANAGE = "kernel.personal_data.manage"
 Kind = Literal["personal_export", "personal_erasure"]
 PERSONAL = (ArchiveKind.PERSONAL_EXPORT, ArchiveKind.PERSONAL_ERASURE)
-Ticket = Annotated[
-    str | None, Field(max_length=200, description="Of POST /auth/tickets; without it the answer says what to ask for.")
-]
 
 
 class OwnRequest(Body):

@@ -31,8 +31,6 @@ BATCH = 1000
 # A step answers within this time; the next one goes on.
 _SECONDS = 20.0
 _MEMBERS, _AUDIT = "kernel_membership", "kernel_audit"
-# Beside the names of tables, in what a step answers.
-_DONE = "(done)"
 
 
 class Eraser:
@@ -55,28 +53,25 @@ class Eraser:
                 return []
             if tenant.status not in {TenantStatus.DELETING, TenantStatus.ERASING}:
                 return []
-            tenant.status = TenantStatus.ERASING
+            if tenant.status == TenantStatus.DELETING:
+                tenant.status, tenant.erased = TenantStatus.ERASING, {}
             await db.flush()
             return [table.name for table in await _tables(db)]
 
-    async def empty(self, tenant_id: UUID, names: Sequence[str]) -> dict[str, int]:
-        """Delete the rows of these tables, for some seconds: how many there were of each that was looked at.
-
-        All but the last are empty then.
-        """
-        deadline, counts = time.monotonic() + _SECONDS, dict[str, int]()
+    async def empty(self, tenant_id: UUID, names: Sequence[str]) -> list[str]:
+        """Delete the rows of these tables, for some seconds: those tables that may still have some."""
+        deadline = time.monotonic() + _SECONDS
         async with self._database.system("erase tenant", self._runtime, read_only=True) as db:
             tables = {table.name: table for table in await _tables(db)}
-        for name in names:
-            counts[name] = 0
+        for index, name in enumerate(names):
             gone = BATCH if name in tables else 0
             while gone == BATCH:
                 if time.monotonic() > deadline:
-                    return counts
+                    return list(names[index:])
                 async with self._database.system("erase tenant", self._runtime) as db:
                     gone = await _batch(db, tenant_id, tables[name])
-                counts[name] += gone
-        return {**counts, _DONE: 1}
+                    await _count(db, tenant_id, name, gone)
+        return []
 
     async def files(self, tenant_id: UUID) -> None:
         """Delete its files."""
@@ -94,12 +89,13 @@ class Eraser:
                     found.append(table.name)
         return found
 
-    async def bury(self, tenant_id: UUID, rows: dict[str, int]) -> None:
+    async def bury(self, tenant_id: UUID) -> dict[str, int]:
         """Make the row a tombstone, and leave the proof of what was erased in the platform's own audit log."""
         async with self._database.system("erase tenant", self._runtime) as db:
             tenant = (await db.exec(select(Tenant).where(col(Tenant.id) == tenant_id).with_for_update())).one()
+            rows = dict(tenant.erased)
             if tenant.status == TenantStatus.DELETED:
-                return
+                return rows
             await db.exec(
                 update(UserSession).where(col(UserSession.acting_tenant_id) == tenant_id).values(acting_tenant_id=None)
             )
@@ -109,24 +105,26 @@ class Eraser:
                 action="kernel.tenant.erase",
                 object_kind="kernel.tenant",
                 object_id=str(tenant_id),
-                details={"rows": {name: count for name, count in rows.items() if count}},
+                details={"rows": rows},
             )
             db.add(entry(told))
+            return rows
 
     def function(self) -> FunctionSpec[Any]:
         """The durable function. After a crash it goes on with the table where it was."""
 
         async def erase(ctx: FunctionContext, order: TenantErasure) -> dict[str, int]:
             tables: list[str] = await ctx.step.run("begin", lambda: self.begin(order))
-            rows: dict[str, int] = {}
-            looks = 0
+            looks, rows = 0, dict[str, int]()
             while tables:
-                await self._drain(ctx, order.organisation, tables, rows)
+                while tables:
+                    # Steps of one name are numbered by the engine.
+                    tables = await ctx.step.run("empty", partial(self.empty, order.organisation, tables))
                 looks += 1
                 tables = await ctx.step.run(f"look-{looks}", lambda: self.left(order.organisation))
             if looks:
                 await ctx.step.run("files", lambda: self.files(order.organisation))
-                await ctx.step.run("bury", lambda: self.bury(order.organisation, rows))
+                rows = await ctx.step.run("bury", lambda: self.bury(order.organisation))
             return rows
 
         return FunctionSpec(
@@ -138,15 +136,12 @@ class Eraser:
             retries=20,
         )
 
-    async def _drain(self, ctx: FunctionContext, tenant_id: UUID, tables: list[str], rows: dict[str, int]) -> None:
-        left = tables
-        while left:
-            # Steps of one name are numbered by the engine.
-            done: dict[str, int] = await ctx.step.run("empty", partial(self.empty, tenant_id, left))
-            finished = done.pop(_DONE, 0)
-            for name, count in done.items():
-                rows[name] = rows.get(name, 0) + count
-            left = [] if finished else left[len(done) - 1 :]
+
+async def _count(db: AsyncSession, tenant_id: UUID, table: str, gone: int) -> None:
+    """Add to what is counted, in the transaction in which the rows go: a crash loses both, or none."""
+    if gone:
+        tenant = (await db.exec(select(Tenant).where(col(Tenant.id) == tenant_id).with_for_update())).one()
+        tenant.erased = {**tenant.erased, table: tenant.erased.get(table, 0) + gone}
 
 
 def _of(table: Table, tenant_id: UUID) -> ColumnElement[bool]:

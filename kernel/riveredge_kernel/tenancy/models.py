@@ -39,6 +39,12 @@ class Tenant(KernelPlatformModel, table=True):
     deletion_claimed_at: datetime | None = Field(
         default=None, sa_type=UtcDateTime, description="When the tick handed the deletion over."
     )
+    erased: dict[str, Any] = Field(
+        default_factory=dict,
+        sa_type=JsonType,
+        nullable=False,
+        description="While it is erased: by table, how many rows are gone, counted where they go.",
+    )
     imported_from: str | None = Field(default=None, max_length=40, description="When the archive was made.")
     quotas: dict[str, Any] = Field(
         default_factory=dict, sa_type=JsonType, nullable=False, description="Limits by quota's id; null for none."

@@ -1,21 +1,17 @@
 """`/api/v1/operator`: what who runs the platform does about organisations, with the operators' token."""
 
 import hmac
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlmodel import col, select
 from starlette.requests import Request
 
-from riveredge_kernel.archives.imports import TenantImport
-from riveredge_kernel.archives.manifest import ArchiveError
 from riveredge_kernel.audit.log import entry
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.settings import OpsSettings
@@ -27,11 +23,9 @@ from riveredge_sdk.audit import AuditRecord
 from riveredge_sdk.context import Context
 from riveredge_sdk.filter_fields import FilterField
 from riveredge_sdk.http import Body, ListQuery, Page, Resource, Router
-from riveredge_sdk.problems import Invalid, NotFound, Unauthorized
+from riveredge_sdk.problems import NotFound, Unauthorized
 from riveredge_sdk.repository import Repository
 
-MAX_UPLOAD = 200_000_000
-_UNPACKED = 2_000_000_000
 # The document cannot know: to the gate these are public, and the token is looked at here.
 REFUSED: dict[int | str, Any] = {401: {"description": "The operators' token is missing or wrong."}}
 
@@ -51,16 +45,6 @@ class OperatorDeletion(Body):
     """How long it can be taken back."""
 
     days: Annotated[int, Field(ge=0, le=deletion.MAX_DAYS)] = deletion.DEFAULT_DAYS
-
-
-class ImportedOut(BaseModel):
-    """What has come in. It is suspended until it is resumed. `again`: it had come in before."""
-
-    tenant_id: UUID
-    slug: str
-    rows: int
-    people: int
-    again: bool
 
 
 class AllTenants(Repository[Tenant]):
@@ -134,10 +118,9 @@ class Operators:
         return tenant
 
 
-def operator_router(operators: Operators, provisioning: Provisioning, imports: TenantImport) -> Router:
+def operator_router(operators: Operators, provisioning: Provisioning) -> Router:
     """The routes. Public to the gate, which knows members only; each asks for the operators' token first."""
     router = Router(prefix="/operator/tenants", tag="Operators", audit=False)
-    _import_route(router, operators, imports)
     _looking(router, operators)
     _switching(router, operators, provisioning)
     _deleting(router, operators)
@@ -223,33 +206,3 @@ def _deleting(router: Router, operators: Operators) -> None:
             await deletion.take_back(db, tenant_id)
 
         return OperatorTenant.model_validate(await operators.change(tenant_id, "undelete", undo))
-
-
-def _import_route(router: Router, operators: Operators, imports: TenantImport) -> None:
-    @router.post(
-        "/import",
-        public=True,
-        responses=REFUSED,
-        status=201,
-        own_transactions=True,
-        max_body_size=MAX_UPLOAD,
-        summary="Import an organisation",
-    )
-    async def import_tenant(
-        request: Request,
-        slug: Annotated[str | None, Query(max_length=63, description="Its short name here; as it was.")] = None,
-        name: Annotated[str | None, Query(max_length=200)] = None,
-    ) -> ImportedOut:
-        """The body is the ZIP file of an export. Larger ones: `riveredge tenant import`."""
-        operators.check(request)
-        with tempfile.TemporaryDirectory(prefix="riveredge-import-") as scratch:
-            path = Path(scratch) / "archive.zip"
-            with path.open("wb") as file:
-                async for piece in request.stream():
-                    file.write(piece)
-            try:
-                done = await imports.run(path, slug=slug, name=name, max_bytes=_UNPACKED)
-            except ArchiveError as error:
-                raise Invalid(str(error)) from None
-        operators.tenants.invalidate(done.tenant_id)
-        return ImportedOut.model_validate(done, from_attributes=True)
