@@ -133,7 +133,7 @@ class Servers:
         return made
 
     def stop(self, mailbox: Mailbox) -> None:
-        """Nobody listens there any more; open connections are kept."""
+        """Nobody listens there any more, and open connections break off."""
         self.platform.run(mailbox.server.stop())
 
     def again(self, mailbox: Mailbox) -> None:

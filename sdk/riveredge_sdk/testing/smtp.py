@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -87,6 +88,7 @@ class MailServer:
         self.connections = 0
         self.mails: list[ReceivedMail] = []
         self._server: asyncio.Server | None = None
+        self._sessions = WeakSet[SMTP]()
         self._arrived = asyncio.Event()
 
     async def start(self) -> None:
@@ -103,15 +105,18 @@ class MailServer:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Stop listening. Mails that were received stay."""
+        """Stop listening, and break off with whoever is connected. Mails that were received stay."""
         if self._server is not None:
             self._server.close()
+            for session in self._sessions:
+                if isinstance(session.transport, asyncio.WriteTransport):
+                    session.transport.abort()
             await self._server.wait_closed()
             self._server = None
 
     def _session(self) -> SMTP:
         self.connections += 1
-        return SMTP(
+        made = SMTP(
             self,
             hostname="mail.riveredge.test",
             enable_SMTPUTF8=True,
@@ -122,6 +127,8 @@ class MailServer:
             auth_require_tls=self.tls is None or self.starttls,
             loop=asyncio.get_running_loop(),
         )
+        self._sessions.add(made)
+        return made
 
     def _sign_in(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: object
