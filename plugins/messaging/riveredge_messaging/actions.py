@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from riveredge_messaging.permissions import MESSAGE_SEND
+from riveredge_messaging.permissions import MESSAGE_SEND, check_reach
 from riveredge_messaging.service import Messaging
 from riveredge_sdk import Body
 from riveredge_sdk.features.messaging import Notification
@@ -47,9 +47,11 @@ class SendMessage(TaskAction[SendParams]):
     transactional = True
 
     async def check(self, params: SendParams) -> None:
+        check_reach(everyone=params.everyone)
         await Messaging().check(params.notification())
 
     async def run(self, ctx: FireContext, params: SendParams) -> str:
+        check_reach(everyone=params.everyone)
         notification = replace(
             params.notification(),
             idempotency_key=f"scheduling:{ctx.fire_id}",

@@ -1,11 +1,12 @@
 """What people may be allowed to do with messages."""
 
-from riveredge_sdk import Permission, Role
+from riveredge_sdk import Permission, Role, current_principal
 
 TEMPLATE_READ = "messaging.template.read"
 TEMPLATE_WRITE = "messaging.template.write"
 MESSAGE_READ = "messaging.message.read"
 MESSAGE_SEND = "messaging.message.send"
+MESSAGE_BROADCAST = "messaging.message.broadcast"
 INBOX_USE = "messaging.inbox.use"
 INBOX_MANAGE = "messaging.inbox.manage"
 POLICY_READ = "messaging.policy.read"
@@ -22,6 +23,7 @@ PERMISSIONS = (
     Permission(TEMPLATE_WRITE, "Write message templates"),
     Permission(MESSAGE_READ, "See messages and their deliveries"),
     Permission(MESSAGE_SEND, "Send messages, and retry or cancel deliveries"),
+    Permission(MESSAGE_BROADCAST, "Send messages to everybody, and pause messages and let them go on"),
     Permission(INBOX_USE, "Read one's own inbox, and choose what one gets"),
     Permission(POLICY_READ, "See categories, the organisation's rules and people's preferences"),
     Permission(POLICY_WRITE, "Write categories and the organisation's rules"),
@@ -39,14 +41,33 @@ ROLES = (
         "messaging.manager",
         "Manager of messages",
         frozenset(
-            {INBOX_USE, MESSAGE_READ, MESSAGE_SEND, POLICY_READ, POLICY_WRITE, TEMPLATE_READ, TOPIC_READ, TOPIC_WRITE}
+            {
+                INBOX_USE,
+                MESSAGE_READ,
+                MESSAGE_SEND,
+                MESSAGE_BROADCAST,
+                POLICY_READ,
+                POLICY_WRITE,
+                TEMPLATE_READ,
+                TOPIC_READ,
+                TOPIC_WRITE,
+            }
         ),
     ),
     Role(
         "messaging.operator",
         "Operator of messaging",
         frozenset(
-            {INBOX_USE, MESSAGE_READ, MESSAGE_SEND, CONFIG_READ, CONFIG_WRITE, SUPPRESSION_READ, SUPPRESSION_WRITE}
+            {
+                INBOX_USE,
+                MESSAGE_READ,
+                MESSAGE_SEND,
+                MESSAGE_BROADCAST,
+                CONFIG_READ,
+                CONFIG_WRITE,
+                SUPPRESSION_READ,
+                SUPPRESSION_WRITE,
+            }
         ),
     ),
     Role("messaging.reader", "Inbox", frozenset({INBOX_USE})),
@@ -61,3 +82,13 @@ ROLES = (
         frozenset({INBOX_USE, INBOX_MANAGE, MESSAGE_READ, TEMPLATE_READ, TEMPLATE_WRITE}),
     ),
 )
+
+
+def check_reach(*, everyone: bool) -> None:
+    """See that whoever acts may write to as many.
+
+    Raises:
+        Forbidden: it is for everybody, and they may not.
+    """
+    if everyone:
+        current_principal().require(MESSAGE_BROADCAST)

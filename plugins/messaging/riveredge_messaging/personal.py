@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 from sqlmodel import col
 
+from riveredge_messaging.delivery import personal as delivery_personal
 from riveredge_messaging.inbox.models import Inbox, InboxItem
 from riveredge_messaging.inbox.repository import InboxItems
 from riveredge_messaging.inbox.schemas import InboxOut
@@ -20,7 +21,7 @@ from riveredge_sdk import session
 
 
 async def export(user_id: UUID) -> dict[str, Any]:
-    """Inbox, deliveries, addresses, devices, and what the rules hold, as JSON."""
+    """Inbox, deliveries and how they were handed over, addresses, devices, and what the rules hold, as JSON."""
     items = await InboxItems().all(col(InboxItem.recipient_id) == user_id)
     addresses = await Addresses().all(col(Address.user_id) == user_id)
     devices = await Devices().all(col(Device.user_id) == user_id)
@@ -30,17 +31,18 @@ async def export(user_id: UUID) -> dict[str, Any]:
         "deliveries": [DeliveryOut.model_validate(row).model_dump(mode="json") for row in sent],
         "addresses": [AddressOut.model_validate(address).model_dump(mode="json") for address in addresses],
         "devices": [DeviceOut.model_validate(device).model_dump(mode="json") for device in devices],
+        **await delivery_personal.export(user_id),
         **await rules_personal.export(user_id),
     }
 
 
 async def erase(user_id: UUID) -> int:
-    """Delete the inbox, the person's addresses and devices, and the addresses from deliveries, whose numbers stay."""
+    """Delete the inbox, the person's addresses and devices, and what deliveries tell of the person."""
+    # While it is known which addresses are the person's.
+    cleared = await delivery_personal.erase(user_id)
     removed = await session().exec(delete(InboxItem).where(col(InboxItem.recipient_id) == user_id))
     await session().exec(delete(Inbox).where(col(Inbox.user_id) == user_id))
     addresses = await session().exec(delete(Address).where(col(Address.user_id) == user_id))
     devices = await session().exec(delete(Device).where(col(Device.user_id) == user_id))
-    held = (col(Delivery.recipient_id) == user_id, col(Delivery.address).is_not(None))
-    cleared = await session().exec(update(Delivery).where(*held).values(address=None, error=None))
     own = removed.rowcount + addresses.rowcount + devices.rowcount
-    return own + cleared.rowcount + await rules_personal.erase(user_id)
+    return own + cleared + await rules_personal.erase(user_id)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from riveredge_messaging import personal
+from riveredge_messaging import personal, retention
 from riveredge_messaging import routes as message_routes
 from riveredge_messaging.actions import SendMessage
 from riveredge_messaging.channels.in_app import InAppChannel
@@ -134,7 +134,13 @@ class MessagingPlugin(Plugin):
         )
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
-        return (*delivery_functions.FUNCTIONS, *sending_functions.FUNCTIONS, *inbox_functions.FUNCTIONS, SEND_CODE)
+        return (
+            *delivery_functions.FUNCTIONS,
+            *sending_functions.FUNCTIONS,
+            *inbox_functions.FUNCTIONS,
+            *retention.FUNCTIONS,
+            SEND_CODE,
+        )
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS

@@ -7,7 +7,7 @@ from fastapi import Query, Response
 from sqlmodel import col
 
 from riveredge_messaging.models import Delivery, Message
-from riveredge_messaging.permissions import MESSAGE_READ, MESSAGE_SEND
+from riveredge_messaging.permissions import MESSAGE_BROADCAST, MESSAGE_READ, MESSAGE_SEND, check_reach
 from riveredge_messaging.repository import Deliveries, Messages
 from riveredge_messaging.schemas import (
     CancelIn,
@@ -25,6 +25,7 @@ from riveredge_messaging.schemas import (
     WhyQuery,
 )
 from riveredge_messaging.sending import planning, stopping
+from riveredge_messaging.sending.audience import Audience
 from riveredge_messaging.service import Messaging
 from riveredge_messaging.timeline import explaining
 from riveredge_messaging.timeline.progress import progress_of
@@ -63,7 +64,9 @@ async def send_message(
     """Accepts the message; durable functions deliver it after this answer, 202.
 
     With `dry_run` the answer, 200, says who would get what on which channel and when, or why not; nothing is sent.
+    A message to `everyone` needs `messaging.message.broadcast` as well.
     """
+    check_reach(everyone=body.everyone)
     if query.dry_run:
         response.status_code = 200
         return await planning.dry_run(body.notification())
@@ -96,14 +99,14 @@ async def cancel_message(message_id: UUID) -> MessageDetail:
     return await _detail(message)
 
 
-@router.post("/{message_id}/pause", require=MESSAGE_SEND, status=200, summary="Stop a message where it is")
+@router.post("/{message_id}/pause", require=MESSAGE_BROADCAST, status=200, summary="Stop a message where it is")
 async def pause_message(message_id: UUID) -> MessageDetail:
     message = await messages.get(message_id, lock=True)
     await stopping.pause(message)
     return await _detail(message)
 
 
-@router.post("/{message_id}/resume", require=MESSAGE_SEND, status=202, summary="Let a paused message go on")
+@router.post("/{message_id}/resume", require=MESSAGE_BROADCAST, status=202, summary="Let a paused message go on")
 async def resume_message(message_id: UUID) -> MessageDetail:
     message = await messages.get(message_id, lock=True)
     await stopping.resume(message)
@@ -119,7 +122,9 @@ async def retry_failed_deliveries(message_id: UUID) -> Count:
 @router.post("/{message_id}/resend", require=MESSAGE_SEND, status=202, summary="Send the same message once more")
 async def resend_message(message_id: UUID) -> MessageDetail:
     """A new message with the same recipients, data and channels, and today's version of the template."""
-    return await _detail(await messaging.send_again(await messages.get(message_id)))
+    message = await messages.get(message_id)
+    check_reach(everyone=Audience.model_validate(message.audience).everyone)
+    return await _detail(await messaging.send_again(message))
 
 
 async def _detail(message: Message) -> MessageDetail:

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from riveredge_sdk import PluginSettings, TenantSettings, plugin_settings
 
 Tls = Literal["tls", "starttls", "none"]
+# Soft bounces are counted over thirty days.
+MIN_HISTORY_DAYS = 31
 
 
 class SmtpSettings(BaseModel):
@@ -48,6 +50,16 @@ class MessagingSettings(PluginSettings):
     )
     send_seconds: float = Field(default=60, gt=0, le=600, description="How long a provider may take for one message.")
     max_attachment_bytes: int = Field(default=10_000_000, ge=0, description="Of all files of one message together.")
+    history_days: int = Field(
+        default=90,
+        ge=MIN_HISTORY_DAYS,
+        description="How long decisions, attempts and providers' reports of ended deliveries are kept.",
+    )
+    message_days: int | None = Field(
+        default=None,
+        ge=MIN_HISTORY_DAYS,
+        description="How long messages are kept, with all that belongs to them, also in inboxes; none: for ever.",
+    )
     allow_private_smtp: bool = Field(
         default=False,
         description="Let tenants name mail servers at private addresses. Not where strangers are tenants.",
@@ -110,4 +122,22 @@ class MessagingTenantSettings(TenantSettings):
     ] = 300
     layout: Annotated[
         str | None, Field(title="Layout", description="The key of the layout of mails that name none.", max_length=60)
+    ] = None
+    history_days: Annotated[
+        int | None,
+        Field(
+            title="Keep history",
+            ge=MIN_HISTORY_DAYS,
+            le=3650,
+            description="Days for which it is kept why and how messages went. Empty: as the installation says.",
+        ),
+    ] = None
+    message_days: Annotated[
+        int | None,
+        Field(
+            title="Keep messages",
+            ge=MIN_HISTORY_DAYS,
+            le=3650,
+            description="Days after which messages are deleted, also from inboxes. Empty: as the installation says.",
+        ),
     ] = None

@@ -10,7 +10,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from riveredge_messaging import plugin
 from riveredge_messaging.providers.signatures import sign
+from riveredge_sdk import unit_of_work
+from riveredge_sdk.context import use_context
 from riveredge_sdk.testing.platform import ApiClient, PlatformUnderTest
 from riveredge_sdk.testing.plugin import AsUser
 
@@ -149,6 +152,39 @@ def test_a_bounce_that_comes_back_by_mail_is_understood(
     assert (told["status"], told["error"]) == ("bounced", "5.1.1 smtp; 550 5.1.1 no")
     assert ended(send())[0]["status"] == "suppressed"
     assert len(reports.mailbox.mails) == 1
+    # All of that is told to the person, and taken off them. The address stays suppressed, without saying whose it is.
+    known = asked(reports.servers.platform, client, plugin.export_personal_data)
+    (attempt,), (report,), (address,) = (
+        known[each] for each in ("attempts", "provider_reports", "suppressed_addresses")
+    )
+    assert (attempt["provider"], attempt["state"]) == ("messaging.smtp", "accepted")
+    assert (report["kind"], report["detail"]) == ("bounced", "5.1.1 smtp; 550 5.1.1 no")
+    assert (address["reason"], address["address"][1:3]) == ("hard_bounce", "…@")
+    assert asked(reports.servers.platform, client, plugin.erase_personal_data) > 0
+    left = asked(reports.servers.platform, client, plugin.export_personal_data)
+    assert [each["error"] or each["reference"] for each in left["attempts"]] == [None]
+    assert [each["detail"] for each in left["provider_reports"]] == [""]
+    assert [(each["address"], each["detail"]) for each in left["suppressed_addresses"]] == [("…", "")]
+    assert {each["address"] for each in left["deliveries"]} == {None}
+    assert client.user is not None
+    assert client.user.email not in str(left)
+    assert {message["data"].get("product") for message in client.get("/api/v1/messaging/messages").json()["items"]} == {
+        None
+    }
+    assert ended(send())[0]["status"] == "suppressed"
+
+
+def asked(platform: PlatformUnderTest, client: ApiClient, hook: Any) -> Any:
+    """What a hook about personal data says about the client's user."""
+    assert client.user is not None
+    user = client.user
+
+    async def work() -> Any:
+        with use_context(platform.context(user.tenant)):
+            async with unit_of_work():
+                return await hook(user.id)
+
+    return platform.run(work())
 
 
 def test_reports_that_anybody_could_have_written_are_not_believed(

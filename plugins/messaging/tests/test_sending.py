@@ -5,9 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlmodel import col, select
 
+from riveredge_kernel.events.models import OutboxEvent
 from riveredge_messaging import service
 from riveredge_messaging.sending import functions as sending_functions
+from riveredge_sdk import unit_of_work
+from riveredge_sdk.context import use_context
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, Mailbox, PlatformUnderTest
 from riveredge_sdk.testing.plugin import AsUser
 
@@ -41,6 +45,20 @@ def post(client: ApiClient, body: Made, **params: Any) -> Made:
 
 def inbox(client: ApiClient) -> list[str]:
     return [item["subject"] for item in client.get("/api/v1/messaging/inbox").json()["items"]]
+
+
+def events(platform: PlatformUnderTest, client: ApiClient, name: str) -> list[Made]:
+    """The events of the name that the client's organisation has published."""
+    assert client.user is not None
+    tenant = client.user.tenant
+
+    async def read() -> list[Made]:
+        with use_context(platform.context(tenant)):
+            async with unit_of_work(read_only=True) as session:
+                found = await session.exec(select(OutboxEvent.data).where(col(OutboxEvent.name) == name))
+                return list(found.all())
+
+    return platform.run(read())
 
 
 @pytest.mark.database
@@ -89,6 +107,12 @@ def test_whoever_is_named_more_than_once_gets_it_once(
 
     made = post(client, body)
     assert (made["progress"]["recipients"], made["progress"]["complete"]) == (3, True)
+    # One event tells others of all three.
+    (told,) = events(platform, client, "messaging/delivery.sent")
+    assert (told["channel"], sorted(told["deliveries"])) == (
+        IN_APP[0],
+        sorted(each["id"] for each in made["deliveries"]),
+    )
     assert bob.get(f"{TOPICS}/mine").json()[0]["key"] == "invoices.invoice:7"
     assert bob.post(f"{TOPICS}/mine/{topic['id']}/leave").json() == {"people": 1}
     post(client, welcome(topics=["invoices.invoice:7"], data={"product": "y"}))
@@ -153,6 +177,15 @@ def test_a_broadcast_is_paused_resumed_and_only_its_failures_tried_again(
     later = (engine.now() + timedelta(hours=1)).isoformat()
     made = post(client, welcome(everyone=True, channels=["messaging.email"], send_at=later))
     place = f"{MESSAGES}/{made['id']}"
+    # Who may send may not write to everybody, or hold up what others have sent.
+    weak = as_user({"messaging.message.send", "messaging.message.read"})
+    for refused in (
+        weak.post(MESSAGES, json=welcome(everyone=True)),
+        weak.post(MESSAGES, json=welcome(everyone=True), params={"dry_run": True}),
+        weak.post(f"{place}/pause"),
+        weak.post(f"{place}/resend"),
+    ):
+        assert (refused.status_code, refused.json()["permission"]) == (403, "messaging.message.broadcast")
     assert client.post(f"{place}/pause").json()["progress"]["status"] == "paused"
     assert client.post(f"{place}/pause").status_code == 409
     engine.advance(hours=2)
@@ -160,8 +193,8 @@ def test_a_broadcast_is_paused_resumed_and_only_its_failures_tried_again(
     assert client.post(f"{place}/resume").status_code == 202
     engine.platform.settle()
     done = client.get(f"{place}/progress").json()
-    assert (done["status"], done["recipients"], done["complete"]) == ("partly_failed", 7, True)
-    assert sorted(done["deliveries"].items()) == [("failed", 1), ("sent", 6)]
+    assert (done["status"], done["recipients"], done["complete"]) == ("partly_failed", 8, True)
+    assert sorted(done["deliveries"].items()) == [("failed", 1), ("sent", 7)]
     mail_settings.server.reply = None
     elsewhere = {"conditions": [{"field": "channel", "op": "eq", "value": "messaging.in_app"}]}
     retry = "/api/v1/messaging/deliveries/retry"
@@ -171,7 +204,7 @@ def test_a_broadcast_is_paused_resumed_and_only_its_failures_tried_again(
     assert client.get(f"{place}/progress").json()["status"] == "delivered"
     assert client.post(retry, json={}).json() == {"deliveries": 0}
     received = [address for mail in mail_settings.mails for address in mail.recipients]
-    assert (len(received), len(set(received))) == (7, 7)
+    assert (len(received), len(set(received))) == (8, 8)
     words = [line["words"] for line in client.get(f"{place}/timeline").json()["decisions"]]
     assert "Somebody paused it." in words
     assert "Somebody let it go on." in words

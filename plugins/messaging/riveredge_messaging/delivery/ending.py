@@ -32,7 +32,7 @@ class Stop:
 
 
 def end(delivery: Delivery, status: DeliveryStatus, *, reason: str, error: str) -> None:
-    """End a delivery that nobody gets. Inside a unit of work."""
+    """End a delivery that nobody gets, and tell others. Inside a unit of work."""
     stop(delivery, Stop(status, reason, error))
 
 
@@ -40,6 +40,12 @@ def stop(delivery: Delivery, why: Stop, tried: Sequence[DeliveryAttempt] = ()) -
     """The same, of one that was tried before: what may have been sent has not simply expired."""
     if why.status == DeliveryStatus.EXPIRED and any(attempt.state == AttemptState.UNKNOWN for attempt in tried):
         why = replace(why, status=DeliveryStatus.UNKNOWN, reason="unknown_expired")
+    close(delivery, why)
+    tell_failed(delivery.channel, [delivery.id])
+
+
+def close(delivery: Delivery, why: Stop) -> None:
+    """End one of many, of which others are told together."""
     delivery.status, delivery.ended_at, delivery.next_at = why.status, utcnow(), None
     delivery.error, delivery.reason = why.error[:MAX_ERROR], why.reason
     note(
@@ -51,7 +57,11 @@ def stop(delivery: Delivery, why: Stop, tried: Sequence[DeliveryAttempt] = ()) -
         recipient_id=delivery.recipient_id,
         detail={"error": why.error[:500], **why.detail},
     )
-    publish(DELIVERY_FAILED, DeliveriesRef(channel=delivery.channel, deliveries=[delivery.id]))
+
+
+def tell_failed(channel: str, deliveries: Sequence[UUID]) -> None:
+    """Tell others that nobody gets deliveries. Inside a unit of work."""
+    publish(DELIVERY_FAILED, DeliveriesRef(channel=channel, deliveries=list(deliveries)))
 
 
 def tell_sent(channel: str, deliveries: Sequence[UUID]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from riveredge_messaging.channels.in_app import InAppChannel, InAppEntry, deliver_many, entry_of
+from riveredge_messaging.delivery.ending import Stop, close, tell_failed, tell_sent
 from riveredge_messaging.models import Delivery, DeliveryStatus, Message
 from riveredge_messaging.templates.catalog import CatalogTemplate, channels, pinned_template
 from riveredge_messaging.templates.composing import Look, Reader, compose, load_look
@@ -23,6 +24,12 @@ async def fill_inboxes(message: Message, deliveries: Sequence[Delivery]) -> None
     entries = await _entries(message, deliveries)
     await session().flush()
     await deliver_many(entries)
+    there = [entry.delivery_id for entry in entries]
+    missing = [delivery.id for delivery in deliveries if delivery.status != DeliveryStatus.DELIVERED]
+    if there:
+        tell_sent(InAppChannel.id, there)
+    if missing:
+        tell_failed(InAppChannel.id, missing)
 
 
 async def _entries(message: Message, deliveries: Sequence[Delivery]) -> list[InAppEntry]:
@@ -31,28 +38,26 @@ async def _entries(message: Message, deliveries: Sequence[Delivery]) -> list[InA
     people = await get_service(PEOPLE).find([delivery.recipient_id for delivery in deliveries])
     if channel is None or template is None:
         gone = "template" if template is None else "channel"
+        why = Stop(DeliveryStatus.FAILED, f"{gone}_gone", f"The {gone} is not there any more.")
         for delivery in deliveries:
-            _end(delivery, DeliveryStatus.FAILED, f"The {gone} is not there any more.")
+            close(delivery, why)
         return []
     writer = _Writer(template, channel, message, await load_look())
     entries = []
     for delivery in deliveries:
         person = people.get(delivery.recipient_id)
         if person is None or not person.active:
-            _end(delivery, DeliveryStatus.SKIPPED, "The person cannot be reached on this channel.")
+            close(delivery, Stop(DeliveryStatus.SKIPPED, "no_member", "The person is no active member any more."))
             continue
         try:
             entries.append(writer.entry(delivery, person))
         except (RenderError, PermanentFailure) as error:
-            _end(delivery, DeliveryStatus.FAILED, f"The template cannot be rendered: {error}")
+            flaw = f"The template cannot be rendered: {error}"
+            close(delivery, Stop(DeliveryStatus.FAILED_RENDER, "failed_render", flaw))
         else:
             delivery.attempts, delivery.address = 1, str(person.id)
-            _end(delivery, DeliveryStatus.DELIVERED)
+            delivery.status, delivery.ended_at = DeliveryStatus.DELIVERED, utcnow()
     return entries
-
-
-def _end(delivery: Delivery, status: DeliveryStatus, error: str | None = None) -> None:
-    delivery.status, delivery.error, delivery.ended_at = status, error and error[:2000], utcnow()
 
 
 class _Writer:
