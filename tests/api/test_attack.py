@@ -11,11 +11,6 @@ from sqlmodel import select
 
 from riveredge_example.schemas import NotePayload
 from riveredge_example.service import REMINDER_DUE
-<<<<<<< HEAD
-from riveredge_kernel.archives.models import Archive, ArchiveKind, ArchivePart
-from riveredge_kernel.auth.oidc.models import Identity, OidcAttempt
-=======
->>>>>>> f24a76f (Remove old history of messages by night, know it in personal data, let broadcasts need a permission)
 from riveredge_sdk import timers
 from riveredge_sdk.context import use_context
 from riveredge_sdk.models import METADATA, TenantModel, tenant_models, utcnow
@@ -79,13 +74,8 @@ def seed(platform: PlatformUnderTest, tenant: TestTenant, client: ApiClient) -> 
         client.post("/api/v1/identity-providers", json=provider),
     ]
     assert [answer.status_code for answer in more] == [201, 201, 201, 201], [answer.text for answer in more]
-<<<<<<< HEAD
-    platform.run(_seed_rows(platform, tenant, client.user.id, UUID(more[3].json()["id"]), UUID(made[1].json()["id"])))
-=======
-    assert client.post("/api/v1/tenant/exports").status_code == 202
     platform.settle()
     platform.run(_seed_rows(platform, tenant, client.user.id, UUID(made[1].json()["id"])))
->>>>>>> f24a76f (Remove old history of messages by night, know it in personal data, let broadcasts need a permission)
 
 
 async def _seed_rows(platform: PlatformUnderTest, tenant: TestTenant, user: UUID, note: UUID) -> None:
@@ -94,28 +84,7 @@ async def _seed_rows(platform: PlatformUnderTest, tenant: TestTenant, user: UUID
     made: Made = {UUID: user, str: "secret", datetime: later, bool: True, int: 1, bytes: b"secret", dict: {}, list: []}
     with use_context(platform.context(tenant)):
         async with unit_of_work() as session:
-<<<<<<< HEAD
-            archive = Archive(kind=ArchiveKind.TENANT_EXPORT)
-            session.add(archive)
-            await session.flush()
-            session.add(ArchivePart(archive_id=archive.id, number=0, name="secret", content=b"secret"))
-            session.add(Chime(note_id=note, every_seconds=60, next_at=later))
-            session.add(Identity(provider_id=provider, user_id=user, subject="secret"))
-            session.add(
-                OidcAttempt(
-                    provider_id=provider,
-                    state_digest=f"s{provider.hex}",
-                    secret_digest="secret",
-                    nonce="secret",
-                    code_verifier="secret",
-                    redirect_to="https://app.example",
-                    expires_at=later,
-                )
-            )
-            owner = timers.Owner("example.secret", str(provider))
-=======
             owner = timers.Owner("example.secret", str(note))
->>>>>>> f24a76f (Remove old history of messages by night, know it in personal data, let broadcasts need a permission)
             await timers.set(owner, "secret", later, REMINDER_DUE, NotePayload(note_id=note))
             models = {str(model.__tablename__): model for model in tenant_models()}
             there: dict[str, UUID | None] = {}
