@@ -146,11 +146,17 @@ class Plugin:
     async def shutdown(self) -> None:
         """The platform has stopped serving."""
 
+    async def tenant_created(self) -> None:
+        """The current tenant is new, and the plugin on for it; inside the unit of work that made it."""
+
     async def tenant_enabled(self) -> None:
         """It was switched on for the current tenant, inside that unit of work."""
 
     async def tenant_disabled(self) -> None:
         """It was switched off for the current tenant, inside that unit of work. Keep the data."""
+
+    async def plugin_switched(self, plugin_id: str, *, enabled: bool) -> None:
+        """The current tenant has switched another plugin on or off, inside that unit of work."""
 
     async def export_personal_data(self, user_id: UUID) -> JSON:
         """Everything the plugin holds about a user in the current tenant, as JSON; None for nothing."""

@@ -121,7 +121,8 @@ class PluginHost:
 
     def _note(self, report: PluginReport, state: State, reason: str) -> None:
         report.state = state
-        if reason:
+        # What goes wrong again and again is told once.
+        if reason and reason not in report.reasons:
             report.reasons.append(reason)
         log.warning("plugin", plugin=report.id, state=state, reason=reason or report.reason)
         if self._settings.strict:
@@ -169,11 +170,14 @@ class PluginHost:
         owners[name] = contributed.plugin_id
         return True
 
+    def implementing(self, hook: Callable[..., Any]) -> list[Plugin]:
+        """The running plugins that have the hook, in dependency order."""
+        return [impl.plugin for impl in getattr(self._manager.hook, hook.__name__).get_hookimpls()]
+
     async def call(self, hook: Callable[..., Any], *args: Any) -> dict[str, Any]:
         """Call an asynchronous hook of every plugin that has it; the results of those that gave one, by plugin id."""
         results: dict[str, Any] = {}
-        for impl in getattr(self._manager.hook, hook.__name__).get_hookimpls():
-            plugin: Plugin = impl.plugin
+        for plugin in self.implementing(hook):
             # A task of its own: it may be left behind where it does not even end when it is cancelled.
             task = asyncio.create_task(self._answer(plugin, hook.__name__, args))
             try:

@@ -1,7 +1,9 @@
 """The tenants, as every request needs them: cached for a few seconds, so that a switch takes effect soon everywhere."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -38,6 +40,20 @@ class TenantInfo:
     policy: OrganisationPolicy = field(default_factory=OrganisationPolicy)
 
 
+# Of the running unit of work alone: others go by what is committed.
+_foreseen: ContextVar[TenantInfo | None] = ContextVar("riveredge_foreseen_tenant", default=None)
+
+
+@contextmanager
+def foresee(tenant: TenantInfo) -> Iterator[None]:
+    """For the block, which changes or makes the tenant, it is what it will be once the unit of work is committed."""
+    token = _foreseen.set(tenant)
+    try:
+        yield
+    finally:
+        _foreseen.reset(token)
+
+
 class TenantDirectory:
     """Finds tenants."""
 
@@ -49,6 +65,9 @@ class TenantDirectory:
 
     async def get(self, tenant_id: UUID) -> TenantInfo | None:
         """The tenant, or None."""
+        foreseen = _foreseen.get()
+        if foreseen is not None and foreseen.id == tenant_id:
+            return foreseen
         found = self._known.get(tenant_id)
         if found is not None and time.monotonic() - found[0] < CACHE_SECONDS:
             return found[1]
@@ -85,6 +104,9 @@ class TenantDirectory:
 
     def peek(self, tenant_id: UUID) -> TenantInfo | None:
         """What was last known of a tenant; the one being served is always known."""
+        foreseen = _foreseen.get()
+        if foreseen is not None and foreseen.id == tenant_id:
+            return foreseen
         found = self._known.get(tenant_id)
         return found[1] if found else None
 

@@ -18,12 +18,16 @@ from riveredge_kernel.auth.service import normalized
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.functions.models import Run, RunStatus, RunStep
 from riveredge_kernel.plugins.host import PluginHost
+from riveredge_kernel.tenancy.directory import TenantInfo
+from riveredge_kernel.tenancy.lifecycle import tell_plugins
 from riveredge_kernel.tenancy.models import Tenant, TenantStatus
 from riveredge_sdk.audit import AuditRecord
+from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.problems import Conflict, NotFound, invalid_field
 from riveredge_sdk.runtime import Runtime
+from riveredge_sdk.uow import unit_of_work
 
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
@@ -58,7 +62,7 @@ class Provisioning:
         self._plugins = plugins
 
     async def create_tenant(self, slug: str, name: str, *, locale: str = "en", timezone: str = "UTC") -> UUID:
-        """A tenant with the roles that the plugins suggest.
+        """A tenant with the roles that the plugins suggest, and what they give to a new one.
 
         Raises:
             Invalid: the slug is no DNS label.
@@ -66,22 +70,24 @@ class Provisioning:
         """
         if not SLUG.fullmatch(slug):
             raise invalid_field("slug", "Expected 1 to 63 lower-case letters, digits and hyphens.", "slug")
-        try:
-            async with self._database.system("create tenant", self._runtime) as session:
-                tenant = Tenant(slug=slug, name=name, locale=locale, timezone=timezone)
-                session.add(tenant)
-                await session.flush()
-                session.add(RoleRow(tenant_id=tenant.id, key=ADMINISTRATOR, title="Administrator", permissions=[]))
+        made = Tenant(slug=slug, name=name, locale=locale, timezone=timezone)
+        context = Context(runtime=self._runtime, tenant_id=made.id, locale=locale, timezone=timezone)
+        with use_context(context):
+            # The new tenant's own unit of work, as all that plugins do in it: whole or not at all.
+            async with unit_of_work() as session:
+                session.add(made)
+                try:
+                    await session.flush()
+                except IntegrityError:
+                    raise Conflict(f"There is an organisation {slug!r} already.") from None
+                session.add(RoleRow(key=ADMINISTRATOR, title="Administrator", permissions=[]))
                 for contributed in self._plugins.collect(Plugin.roles):
                     role = contributed.item
-                    session.add(
-                        RoleRow(
-                            tenant_id=tenant.id, key=role.id, title=role.title, permissions=sorted(role.permissions)
-                        )
-                    )
-                return tenant.id
-        except IntegrityError:
-            raise Conflict(f"There is an organisation {slug!r} already.") from None
+                    session.add(RoleRow(key=role.id, title=role.title, permissions=sorted(role.permissions)))
+                await session.flush()
+                tenant = TenantInfo(made.id, slug, name, TenantStatus.ACTIVE, locale, timezone, switches={})
+                await tell_plugins(self._plugins, tenant, Plugin.tenant_created)
+        return made.id
 
     async def find_tenant(self, slug: str) -> Tenant:
         """The tenant of this name.

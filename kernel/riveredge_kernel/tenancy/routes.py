@@ -1,5 +1,6 @@
 """`/api/v1/tenant`, `/api/v1/plugins` and `/api/v1/navigation`: an organisation looks after itself."""
 
+from dataclasses import replace
 from typing import Annotated
 from zoneinfo import available_timezones
 
@@ -11,7 +12,8 @@ from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.discovery import KERNEL
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.deletion_routes import deletion_router
-from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo
+from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo, foresee
+from riveredge_kernel.tenancy.lifecycle import tell_plugins
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin
 from riveredge_kernel.tenancy.settings_routes import settings_router
 from riveredge_kernel.tenancy.settings_store import SettingsStore
@@ -168,7 +170,8 @@ def _plugin_router(plugins: PluginHost, tenants: TenantDirectory) -> Router:
 
     @router.put("/{plugin_id}", require="kernel.tenant.write", summary="Switch a plugin on or off")
     async def switch_plugin(plugin_id: str, body: PluginChange) -> PluginOut:
-        switches = dict((await current()).switches)
+        tenant = await current()
+        switches = dict(tenant.switches)
         before = out(plugin_id, switches)
         if body.enabled:
             off = [other for other in before.requires if not is_on(plugins, other, switches)]
@@ -182,7 +185,10 @@ def _plugin_router(plugins: PluginHost, tenants: TenantDirectory) -> Router:
         if body.enabled != before.enabled:
             plugin = plugins.get(plugin_id)
             assert plugin is not None  # noqa: S101
-            await (plugin.tenant_enabled() if body.enabled else plugin.tenant_disabled())
+            will_be = replace(tenant, switches={**switches, plugin_id: body.enabled})
+            with foresee(will_be):
+                await (plugin.tenant_enabled() if body.enabled else plugin.tenant_disabled())
+            await tell_plugins(plugins, will_be, Plugin.plugin_switched, plugin_id, enabled=body.enabled, but=plugin_id)
             switched = PluginSwitched(plugin=plugin_id, enabled=body.enabled)
             publish(PLUGIN_SWITCHED, switched)
         tenants.invalidate(current_tenant())

@@ -16,7 +16,6 @@ from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.turns import write_notes
 from riveredge_scheduling.zones import rules_version
 from riveredge_sdk import Cron, CronTick, FunctionContext, FunctionSpec, session, unit_of_work, utcnow
-from riveredge_sdk.features.tenants import PLUGIN_SWITCHED, PluginSwitched
 from riveredge_sdk.timers import NotServedError, serving
 
 # Rows deleted in one transaction.
@@ -119,12 +118,6 @@ async def keep_house(ctx: FunctionContext, _tick: CronTick) -> dict[str, int]:
     }
 
 
-async def follow_switch(ctx: FunctionContext, _event: PluginSwitched) -> int:
-    """An organisation has other plugins than before, which bring other schedules."""
-    changed: int = await ctx.step.run("follow", system.follow)
-    return changed
-
-
 async def _replan() -> int:
     """Look at what is planned with another release of the time zone rules than the one in use; how many moved."""
     async with unit_of_work(read_only=True) as opened:
@@ -160,12 +153,6 @@ FUNCTIONS = (
         title="Tell that a schedule did not succeed in time",
         trigger=SUCCESS_MISSING,
         handler=tell_missing,
-    ),
-    FunctionSpec(
-        id="scheduling.follow",
-        title="Give an organisation the schedules of the plugins that are on",
-        trigger=PLUGIN_SWITCHED,
-        handler=follow_switch,
     ),
     FunctionSpec(
         id="scheduling.housekeeping",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from riveredge_scheduling import calendar_routes, fire_routes, personal, routes
+from riveredge_scheduling import calendar_routes, fire_routes, personal, routes, system
 from riveredge_scheduling.actions.emit_event import EmitEvent
 from riveredge_scheduling.actions.webhook import Webhook
 from riveredge_scheduling.events import EVENTS
@@ -81,6 +81,15 @@ class SchedulingPlugin(Plugin):
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
         return TEMPLATES
+
+    async def tenant_created(self) -> None:
+        await system.follow()
+
+    async def tenant_enabled(self) -> None:
+        await system.follow()
+
+    async def plugin_switched(self, plugin_id: str, *, enabled: bool) -> None:
+        await system.follow()
 
     async def export_personal_data(self, user_id: UUID) -> dict[str, Any]:
         return await personal.export(user_id)

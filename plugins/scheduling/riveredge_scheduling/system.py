@@ -22,20 +22,28 @@ log = structlog.get_logger(__name__)
 
 
 async def follow_plugins() -> int:
-    """`follow` for every organisation. For code that runs without a tenant."""
+    """`follow` for every organisation, for those that were there before a plugin's release. Runs without a tenant."""
     changed = 0
+    failures: list[Exception] = []
     for tenant_id in await served_tenants("scheduling"):
         try:
-            async with serving(tenant_id, "scheduling"):
+            async with serving(tenant_id, "scheduling"), unit_of_work():
                 changed += await follow()
         except NotServedError:
             continue
+        except Exception as error:
+            log.exception("system_schedules_failed", tenant=str(tenant_id))
+            failures.append(error)
+    if failures:
+        raise failures[0]
     return changed
 
 
-@unit_of_work()
 async def follow() -> int:
-    """Give the organisation what its plugins bring, and take away what they no longer bring; how much changed."""
+    """Give the organisation what its plugins bring, and take away what they no longer bring; how much changed.
+
+    Happens in the running unit of work.
+    """
     wanted = {f"{SYSTEM}{each.id}": each for each in contributions(Plugin.system_schedules)}
     there = {task.key: task for task in await Tasks().all(col(ScheduledTask.key).startswith(SYSTEM))}
     for key, task in there.items():
@@ -66,6 +74,7 @@ def _values(spec: SystemSchedule) -> Mapping[str, Any] | None:
         "action": spec.action,
         "params": params,
         "trigger": trigger,
+        "zone": current_context().timezone,
     }
 
 
@@ -76,7 +85,6 @@ async def _put(key: str, task: ScheduledTask | None, values: Mapping[str, Any]) 
             key=key,
             tenant_id=current_tenant(),
             trigger_kind="cron",
-            zone=current_context().timezone,
             rules=rules_version(),
         )
         await service.start(made, plan_of(made, None), utcnow())

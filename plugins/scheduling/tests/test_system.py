@@ -14,27 +14,24 @@ from .conftest import TASKS, History
 pytestmark = pytest.mark.database
 
 
-@pytest.fixture
-def followed(client: ApiClient, platform: ThreadedPlatform) -> int:
-    """The nightly comparison has happened."""
+def of_plugins(client: ApiClient) -> list[dict[str, Any]]:
+    """The organisation's schedules that plugins bring."""
+    items: list[dict[str, Any]] = client.get("/api/v1/scheduling/system").json()["items"]
+    return items
 
-    async def follow() -> int:
+
+def follow(platform: ThreadedPlatform) -> None:
+    """The nightly comparison."""
+
+    async def compare() -> int:
         with use_context(platform.platform.tick.context()):
             return await follow_plugins()
 
-    return platform.run(follow())
+    platform.run(compare())
 
 
-def of_plugins(client: ApiClient, history: History, count: int = 1) -> list[dict[str, Any]]:
-    """The organisation's schedules that plugins bring, once there are so many."""
-    return history.wait(
-        lambda: client.get("/api/v1/scheduling/system").json()["items"], lambda items: len(items) == count
-    )
-
-
-@pytest.mark.usefixtures("followed")
-def test_they_are_there_and_only_paused(client: ApiClient, history: History) -> None:
-    (task,) = of_plugins(client, history)
+def test_they_are_there_from_the_first_moment_and_only_paused(client: ApiClient, history: History) -> None:
+    (task,) = of_plugins(client)
     assert client.get(TASKS).json()["items"] == []
     assert client.get("/api/v1/scheduling/export").json()["tasks"] == []
     assert (task["key"], task["owner_id"], task["status"]) == ("system:example.weekly", None, "active")
@@ -49,27 +46,31 @@ def test_they_are_there_and_only_paused(client: ApiClient, history: History) -> 
     assert client.post(f"{place}/resume").json()["status"] == "active"
 
 
-@pytest.mark.usefixtures("followed")
-def test_they_go_and_come_with_their_plugin(client: ApiClient, history: History) -> None:
-    of_plugins(client, history)
-    assert client.put("/api/v1/plugins/example", json={"enabled": False}).status_code == 200
-    of_plugins(client, history, 0)
-    assert client.put("/api/v1/plugins/example", json={"enabled": True}).status_code == 200
-    of_plugins(client, history)
+def test_they_go_and_come_with_their_plugin_and_with_scheduling(client: ApiClient) -> None:
+    def switch(plugin: str, *, enabled: bool) -> None:
+        assert client.put(f"/api/v1/plugins/{plugin}", json={"enabled": enabled}).status_code == 200
+
+    switch("example", enabled=False)
+    assert of_plugins(client) == []
+    switch("scheduling", enabled=False)
+    switch("example", enabled=True)
+    switch("scheduling", enabled=True)
+    assert [task["key"] for task in of_plugins(client)] == ["system:example.weekly"]
 
 
-@pytest.mark.usefixtures("followed")
-def test_a_pause_outlives_the_next_comparison(client: ApiClient, history: History, platform: ThreadedPlatform) -> None:
-    (task,) = of_plugins(client, history)
+def test_the_nightly_comparison_keeps_pauses_and_follows_the_zone(
+    client: ApiClient, platform: ThreadedPlatform
+) -> None:
+    (task,) = of_plugins(client)
+    assert task["zone"] == "UTC"
+    version = client.get("/api/v1/tenant").headers["ETag"]
+    moved = client.patch("/api/v1/tenant", json={"timezone": "Asia/Shanghai"}, headers={"If-Match": version})
+    assert moved.status_code == 200
     client.post(f"{TASKS}/{task['id']}/pause", json={})
-
-    async def follow() -> int:
-        with use_context(platform.platform.tick.context()):
-            return await follow_plugins()
-
-    platform.run(follow())
-    (again,) = client.get("/api/v1/scheduling/system").json()["items"]
-    assert (again["id"], again["status"]) == (task["id"], "paused")
+    follow(platform)
+    (again,) = of_plugins(client)
+    assert (again["id"], again["status"], again["zone"]) == (task["id"], "paused", "Asia/Shanghai")
+    assert client.post(f"{TASKS}/{task['id']}/resume").json()["next_nominal_at"].endswith("T22:00:00Z")
 
 
 def test_nobody_gives_such_a_key(client: ApiClient) -> None:

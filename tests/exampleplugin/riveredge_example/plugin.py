@@ -136,12 +136,20 @@ class ExamplePlugin(Plugin):
     async def shutdown(self) -> None:
         self.started = False
 
+    async def tenant_created(self) -> None:
+        if ExampleSettings().welcome:
+            await Notes().add(Note(title="Welcome to notes"))
+
     async def tenant_enabled(self) -> None:
         await Notes().add(Note(title="Welcome to notes"))
 
     async def tenant_disabled(self) -> None:
         for note in await Notes().all(col(Note.title) == "Welcome to notes"):
             await Notes().delete(note)
+
+    async def plugin_switched(self, plugin_id: str, *, enabled: bool) -> None:
+        if plugin_id == "messaging" and not enabled:
+            await Notes().add(Note(title="Reminders reach nobody now"))
 
     async def export_personal_data(self, user_id: UUID) -> list[str]:
         return [note.title for note in await Notes().all(col(Note.author_id) == user_id)]

@@ -13,6 +13,7 @@ class ExampleSettings(PluginSettings):
     model_config = plugin_settings("example")
 
     max_notes: int = Field(default=100_000, ge=1)
+    welcome: bool = Field(default=False, description="Whether a new organisation begins with a note.")
 
 
 class ExampleTenantSettings(TenantSettings):
