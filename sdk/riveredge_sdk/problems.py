@@ -3,7 +3,7 @@
 Raise one anywhere below a route; the kernel renders it. `type` is `urn:riveredge:problem:<code>`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -136,3 +136,38 @@ def taken_field(kind: str, field: str, value: str) -> Conflict:
 def invalid_field(field: str, message: str, code: str = "invalid") -> Invalid:
     """An `Invalid` problem about a single field."""
     return Invalid(message, errors=[FieldError(field, message, code)])
+
+
+def field_errors(errors: Iterable[Mapping[str, Any]], content: Any, *, under: Sequence[str] = ()) -> list[FieldError]:
+    """What pydantic says is wrong with `content`, parsed JSON, with each path as whoever wrote it knows it.
+
+    Pydantic's own paths name the alternative of a union that it has chosen: of `{"trigger": {"kind": "cron", …}}` this
+    makes `trigger.expression`, and not `trigger.cron.expression`.
+
+    Args:
+        errors: from `ValidationError.errors()`.
+        under: what the path begins with.
+    """
+    found = []
+    for error in errors:
+        path = _written_path(error["loc"], content)
+        message, code = str(error["msg"]).removeprefix("Value error, "), str(error["type"])
+        if code in {"union_tag_not_found", "union_tag_invalid"}:
+            about = error["ctx"]
+            path.append(str(about["discriminator"]).strip("'"))
+            message = f"Expected one of {about['expected_tags']}" if "expected_tags" in about else "Field required"
+        found.append(FieldError(".".join([*under, *path]), message, code))
+    return found
+
+
+def _written_path(path: Sequence[str | int], content: Any) -> list[str]:
+    written: list[str] = []
+    for number, part in enumerate(path, 1):
+        if isinstance(content, Mapping) and (part in content or number == len(path)):
+            content = content.get(part)
+        elif isinstance(content, list | tuple) and isinstance(part, int) and part < len(content):
+            content = content[part]
+        else:
+            continue
+        written.append(str(part))
+    return written

@@ -5,6 +5,7 @@ The last is caught by the outermost middleware, which calls `on_unexpected`.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from riveredge_sdk import problems
-from riveredge_sdk.problems import FieldError, Problem
+from riveredge_sdk.problems import FieldError, Problem, field_errors
 
 log = structlog.get_logger(__name__)
 
@@ -79,11 +80,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OSError, _on_connection)
 
 
-def field_errors(errors: Sequence[Any]) -> list[FieldError]:
+def _mistakes(errors: Sequence[Any], body: Any) -> list[FieldError]:
     """Pydantic's errors as field errors, the path written as the client knows it."""
     found = []
     for error in errors[:MAX_ERRORS]:
         place, *path = error["loc"] or ("body",)
+        if place == "body" and isinstance(body, dict | list):
+            (mistake,) = field_errors([{**error, "loc": path}], body)
+            found.append(replace(mistake, field=mistake.field or "body"))
+            continue
         parts = path if place == "body" else [place, *path]
         message = str(error["msg"]).removeprefix("Value error, ")
         found.append(FieldError(".".join(map(str, parts)) or "body", message, str(error["type"])))
@@ -120,7 +125,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         where = errors[0]["loc"][-1]
         reason = errors[0].get("ctx", {}).get("error", "it does not parse")
         return render(problems.BadRequest(f"The body is not JSON: {reason} at character {where}."), request)
-    found = field_errors(errors)
+    found = _mistakes(errors, error.body)
     return render(problems.Invalid(f"{len(errors)} field(s) to mend.", errors=found), request)
 
 

@@ -14,7 +14,7 @@ from riveredge_kernel.plugins.contributed import Contributed
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.models import TenantSettingsRow
 from riveredge_sdk.plugin import Plugin
-from riveredge_sdk.problems import FieldError, Invalid, PreconditionFailed, Unavailable
+from riveredge_sdk.problems import FieldError, Invalid, PreconditionFailed, Unavailable, field_errors
 from riveredge_sdk.uow import current_unit_of_work, read_session, session
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -68,7 +68,7 @@ def checked(model: type[ModelT], values: Mapping[str, Any]) -> ModelT:
     except ValidationError as error:
         raise Invalid(
             f"{error.error_count()} setting(s) to mend.",
-            errors=[FieldError(".".join(map(str, e["loc"])), e["msg"], e["type"]) for e in error.errors()],
+            errors=field_errors(error.errors(), values),
         ) from None
 
 

@@ -126,11 +126,12 @@ async def _decide(fire: Fire, task: ScheduledTask | None, around: Situation, now
 
 
 async def _verdict(fire: Fire, task: ScheduledTask | None, around: Situation, now: datetime) -> Verdict:
+    if task is None:
+        # Its attempts so far have failed, and nobody is left on whose behalf there could be another.
+        return Verdict(FireState.FAILED if fire.state == FireState.RETRYING else FireState.SUPERSEDED, "deleted")
     if fire.state == FireState.RETRYING:
         # It holds its turn already: what was begun is brought to its end.
         return Verdict()
-    if task is None:
-        return Verdict(FireState.SUPERSEDED, "deleted")
     unwanted = _unwanted(fire, task) or _lateness(fire, task, around, now)
     if unwanted is not None:
         return unwanted

@@ -12,7 +12,7 @@ from riveredge_scheduling.permissions import CALENDAR_WRITE, TASK_READ
 from riveredge_scheduling.preview_schemas import CalendarChange, CalendarIn, CalendarOut
 from riveredge_scheduling.repository import Calendars, Tasks
 from riveredge_sdk import ExpectedVersion, ListQuery, Page, Router
-from riveredge_sdk.problems import Conflict
+from riveredge_sdk.problems import Conflict, taken_field
 
 router = Router(prefix="/calendars", tag="Scheduling: calendars", audit="scheduling.calendar")
 calendars = Calendars()
@@ -30,6 +30,7 @@ async def get_calendar(calendar_id: UUID) -> CalendarOut:
 
 @router.post(require=CALENDAR_WRITE, summary="Create a calendar")
 async def create_calendar(body: CalendarIn) -> CalendarOut:
+    await _check_key(body.key)
     return CalendarOut.model_validate(await calendars.add(Calendar(**body.model_dump(mode="json"))))
 
 
@@ -38,6 +39,8 @@ async def change_calendar(calendar_id: UUID, body: CalendarChange, version: Expe
     """Schedules that follow it are planned anew."""
     row = await calendars.get(calendar_id, version=version, lock=True)
     given = body.given()
+    if given.get("key", row.key) != row.key:
+        await _check_key(given["key"])
     values: dict[str, Any] = body.model_dump(mode="json", include=set(given))
     await calendars.change(row, values)
     if {"weekdays", "days"} & values.keys():
@@ -53,3 +56,8 @@ async def delete_calendar(calendar_id: UUID, version: ExpectedVersion) -> None:
     if used:
         raise Conflict(f"{used} schedule(s) follow this calendar; change them first.")
     await calendars.delete(row)
+
+
+async def _check_key(key: str) -> None:
+    if await calendars.find(col(Calendar.key) == key) is not None:
+        raise taken_field("calendar", "key", key)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from riveredge_sdk import Plugin, Principal, contributions, session
 from riveredge_sdk.features.scheduling import TaskAction
-from riveredge_sdk.problems import FieldError, Forbidden, Invalid, invalid_field
+from riveredge_sdk.problems import FieldError, Forbidden, Invalid, field_errors, invalid_field
 
 _ACTIONS = "scheduling_actions"
 
@@ -43,10 +43,7 @@ def read_params(action: TaskAction[Any], params: Mapping[str, Any]) -> BaseModel
     try:
         read: BaseModel = action.params.model_validate(dict(params))
     except ValidationError as error:
-        errors = [
-            FieldError(".".join(["params", *map(str, each["loc"])]), f"{each['msg']}.", each["type"])
-            for each in error.errors()
-        ]
+        errors = field_errors(error.errors(), params, under=["params"])
         raise Invalid(f"{len(errors)} parameter(s) of {action.id} to mend.", errors=errors) from None
     return read
 

@@ -91,8 +91,10 @@ async def prepare(fire: Fire, task: ScheduledTask | None) -> Prepared:
     action = actions().get(fire.action)
     if action is None:
         raise UnfitError("no_action", action=fire.action)
-    owner = await find_owner(task.key, task.id, task.title, task.owner_id) if task is not None else None
-    if owner is None or task is None:
+    if task is None:
+        raise UnfitError("deleted")
+    owner = await find_owner(task.key, task.id, task.title, task.owner_id)
+    if owner is None:
         raise UnfitError("no_owner")
     if action.permission is not None and not owner.may(action.permission):
         raise UnfitError("no_permission", permission=action.permission)

@@ -1,20 +1,22 @@
 """`/api/v1/scheduling`: fires, actions, previews of what is not saved, export and import."""
 
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
 
-from riveredge_scheduling import cancelling, service, transfer
+from riveredge_scheduling import cancelling, service, statistics, transfer
 from riveredge_scheduling.catalog import actions
 from riveredge_scheduling.checks import check_plan
 from riveredge_scheduling.permissions import TASK_READ, TASK_RUN, TASK_WRITE
 from riveredge_scheduling.preview_schemas import PreviewIn, PreviewOut
 from riveredge_scheduling.previews import plan_from, preview_of
 from riveredge_scheduling.repository import Fires, Tasks
-from riveredge_scheduling.schemas import ActionOut, FireOut, TaskOut
+from riveredge_scheduling.schemas import ActionOut, FireOut, Overview, TaskOut
 from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.transfer_schemas import Document, ImportOut
+from riveredge_scheduling.views import add_next
 from riveredge_sdk import ListQuery, Page, Router, current_principal, utcnow
 
 fires_router = Router(prefix="/fires", tag="Scheduling: fires", audit="scheduling.fire")
@@ -53,7 +55,16 @@ async def cancel_backfill(batch: UUID) -> dict[str, int]:
 @other_router.get("/system", require=TASK_READ, summary="List schedules that plugins bring")
 async def list_system_schedules(query: Annotated[ListQuery, Query()]) -> Page[TaskOut]:
     """They can be paused, resumed and run like others, under /tasks, and not be changed."""
-    return await Tasks().page(query, service.is_system(), into=TaskOut)
+    page = await Tasks().page(query, service.is_system(), into=TaskOut)
+    await add_next(page.items)
+    return page
+
+
+@other_router.get("/statistics", require=TASK_READ, summary="How all schedules are doing")
+async def get_statistics(
+    days: Annotated[int, Query(ge=1, le=366, description="Of the last so many days.")] = 30,
+) -> Overview:
+    return await statistics.overview(utcnow() - timedelta(days=days))
 
 
 @other_router.get("/actions", require=TASK_READ, summary="What schedules can run")

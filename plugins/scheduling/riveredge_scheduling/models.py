@@ -128,6 +128,9 @@ class ScheduledTask(Model, table=True):
     paused_by: UUID | None = None
     pause_reason: str | None = Field(default=None, max_length=20)
     pause_note: str | None = Field(default=None, max_length=500)
+    resumed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    resumed_by: UUID | None = None
+    resume_note: str | None = Field(default=None, max_length=500)
     rules: str = Field(default="", max_length=20, description="Release of the time zone rules it was planned with.")
 
 

@@ -31,6 +31,7 @@ async def erase(user_id: UUID) -> int:
     mine: tuple[tuple[Any, str], ...] = (
         (ScheduledTask, "owner_id"),
         (ScheduledTask, "paused_by"),
+        (ScheduledTask, "resumed_by"),
         (Fire, "requested_by"),
     )
     for model, name in mine:

@@ -11,7 +11,7 @@ from riveredge_scheduling.planning import find_workdays
 from riveredge_scheduling.preview import min_gap_s, occurrences
 from riveredge_scheduling.preview_schemas import Note, PreviewIn, PreviewOut
 from riveredge_scheduling.texts import sentence
-from riveredge_scheduling.triggers import IntervalTrigger
+from riveredge_scheduling.triggers import DelayTrigger, IntervalTrigger
 from riveredge_scheduling.zones import check_zone
 from riveredge_sdk import current_context, session, utcnow
 from riveredge_sdk.problems import invalid_field
@@ -48,6 +48,9 @@ async def preview_of(plan: Plan, after: datetime, count: int, task: ScheduledTas
     items = occurrences(plan, after, count, locale)
     gap = min_gap_s(plan, after)
     warnings: list[Note] = []
+    if isinstance(plan.trigger, DelayTrigger):
+        text = sentence("no_plan", locale, {"seconds": plan.trigger.every_s})
+        warnings.append(Note(code="no_plan", text=text))
     if task is not None and gap is not None:
         usual = (await statistics.measure(task.id, utcnow() - timedelta(days=30))).duration_p50_s
         if usual is not None and usual > gap:

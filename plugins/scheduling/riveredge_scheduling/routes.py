@@ -18,13 +18,14 @@ from riveredge_scheduling.schemas import (
     BackfillIn,
     BackfillOut,
     FireOut,
-    PauseIn,
+    NoteIn,
     RunIn,
     Statistics,
     TaskChange,
     TaskIn,
     TaskOut,
 )
+from riveredge_scheduling.views import add_next, shown
 from riveredge_sdk import ExpectedVersion, ListQuery, Page, Router, utcnow
 
 router = Router(prefix="/tasks", tag="Scheduling: tasks", audit="scheduling.task")
@@ -35,17 +36,19 @@ fires = Fires()
 @router.get(require=TASK_READ, summary="List schedules")
 async def list_tasks(query: Annotated[ListQuery, Query()]) -> Page[TaskOut]:
     """Those of the organisation's own; see /system for those that plugins bring."""
-    return await tasks.page(query, ~service.is_system(), into=TaskOut)
+    page = await tasks.page(query, ~service.is_system(), into=TaskOut)
+    await add_next(page.items)
+    return page
 
 
 @router.get("/{task_id}", require=TASK_READ, summary="One schedule")
 async def get_task(task_id: UUID) -> TaskOut:
-    return TaskOut.model_validate(await tasks.get(task_id))
+    return await shown(await tasks.get(task_id))
 
 
 @router.post(require=TASK_WRITE, summary="Create a schedule")
 async def create_task(body: TaskIn) -> TaskOut:
-    return TaskOut.model_validate(await service.create(body))
+    return await shown(await service.create(body))
 
 
 @router.patch("/{task_id}", require=TASK_WRITE, summary="Change a schedule")
@@ -53,7 +56,7 @@ async def change_task(task_id: UUID, body: TaskChange, version: ExpectedVersion)
     """A fire that was planned before, and that the change decides about, does not run."""
     task = await tasks.get(task_id, version=version, lock=True)
     service.refuse_system(task)
-    return TaskOut.model_validate(await service.change(task, body))
+    return await shown(await service.change(task, body))
 
 
 @router.delete("/{task_id}", require=TASK_WRITE, summary="Delete a schedule")
@@ -66,24 +69,26 @@ async def delete_task(task_id: UUID, version: ExpectedVersion) -> None:
 
 
 @router.post("/{task_id}/pause", require=TASK_WRITE, status=200, summary="Pause a schedule")
-async def pause_task(task_id: UUID, body: PauseIn) -> TaskOut:
+async def pause_task(task_id: UUID, body: NoteIn | None = None) -> TaskOut:
     """Nothing fires until it is resumed. What would have fired is noted, and not made up for."""
     task = await tasks.get(task_id, lock=True)
-    await service.pause(task, body.note)
-    return TaskOut.model_validate(task)
+    await service.pause(task, body.note if body is not None else "")
+    return await shown(task)
 
 
 @router.post("/{task_id}/resume", require=TASK_WRITE, status=200, summary="Resume a schedule")
-async def resume_task(task_id: UUID) -> TaskOut:
+async def resume_task(task_id: UUID, body: NoteIn | None = None) -> TaskOut:
+    """It fires from now on. What would have fired meanwhile is noted in one row; a backfill makes up for it."""
     task = await tasks.get(task_id, lock=True)
-    await service.resume(task)
-    return TaskOut.model_validate(task)
+    await service.resume(task, body.note if body is not None else "")
+    return await shown(task)
 
 
 @router.post("/{task_id}/run", require=TASK_RUN, audit="scheduling.fire", status=202, summary="Run a schedule now")
-async def run_task(task_id: UUID, body: RunIn) -> FireOut:
+async def run_task(task_id: UUID, body: RunIn | None = None) -> FireOut:
     """The plan stays as it is. Other runs count as for any fire: see the schedule's overlap policy."""
-    return FireOut.model_validate(await service.run_now(await tasks.get(task_id, lock=True), body.params))
+    params = body.params if body is not None else None
+    return FireOut.model_validate(await service.run_now(await tasks.get(task_id, lock=True), params))
 
 
 @router.post(

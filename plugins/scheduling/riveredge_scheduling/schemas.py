@@ -138,7 +138,13 @@ class TaskOut(Resource):
     alarm_late_s: int | None
     expect_success_within_s: int | None
     revision: int
-    next_nominal_at: Annotated[datetime | None, Field(description="The next instant that is not yet planned.")]
+    next_fire_at: Annotated[
+        datetime | None, Field(description="When it fires next, with jitter; none: nothing is about to.")
+    ]
+    next_nominal_at: Annotated[
+        datetime | None,
+        Field(description="The next instant of the plan that has no fire yet: fires are made up to 90 s ahead."),
+    ]
     last_nominal_at: datetime | None
     last_success_at: datetime | None
     last_failure_at: datetime | None
@@ -148,10 +154,13 @@ class TaskOut(Resource):
     paused_by: UUID | None
     pause_reason: Annotated[str | None, Field(description="requested, failures or owner.")]
     pause_note: str | None
+    resumed_at: Annotated[datetime | None, Field(description="When it last began to fire again.")]
+    resumed_by: UUID | None
+    resume_note: str | None
 
 
-class PauseIn(Body):
-    """Why it is paused, for whoever looks at it next."""
+class NoteIn(Body):
+    """Why, for whoever looks at it next."""
 
     note: Annotated[str, Field(max_length=500)] = ""
 
@@ -172,7 +181,10 @@ class FireOut(Resource):
     blocked_by: Annotated[UUID | None, Field(description="The fire that was in the way.")]
     missed_count: Annotated[int, Field(description="Earlier instants that this one stands for as well.")]
     attempt: int
-    run_id: Annotated[str | None, Field(description="See /api/v1/runs.")]
+    run_id: Annotated[
+        str | None,
+        Field(description="See /api/v1/runs; of transactional actions, a run that many organisations share."),
+    ]
     started_at: datetime | None
     finished_at: datetime | None
     params: dict[str, Any] | None
@@ -233,7 +245,7 @@ class ActionOut(BaseModel):
 
 
 class Statistics(BaseModel):
-    """A schedule's fires of a time, counted. Seconds; none where nothing ran."""
+    """Fires of a time, counted: of one schedule, or of all. Seconds; none where nothing ran."""
 
     since: datetime
     states: dict[str, int]
@@ -244,3 +256,10 @@ class Statistics(BaseModel):
     duration_p50_s: float | None
     duration_p95_s: float | None
     duration_max_s: float | None
+
+
+class Overview(Statistics):
+    """How all schedules of the organisation are doing."""
+
+    schedules: Annotated[dict[str, int], Field(description="How many there are, by status.")]
+    failing: Annotated[int, Field(description="How many have failed the last time.")]

@@ -33,7 +33,7 @@ from riveredge_sdk import (
 )
 from riveredge_sdk.audit import record
 from riveredge_sdk.features.people import PEOPLE
-from riveredge_sdk.problems import Conflict, FieldError, Forbidden, Invalid, invalid_field
+from riveredge_sdk.problems import Conflict, FieldError, Forbidden, Invalid, invalid_field, taken_field
 
 _TICK = timedelta(microseconds=1)
 # What decides when a schedule fires; a change of anything else keeps its instants.
@@ -46,13 +46,14 @@ async def create(body: TaskIn) -> ScheduledTask:
     """Make a schedule; its owner is whoever asks.
 
     Raises:
-        Conflict: the organisation has as many as it may.
+        Conflict: the organisation has as many as it may, or one with this key.
         Forbidden: the action needs a permission that the owner does not hold.
         Invalid: naming the field at fault.
     """
     limits = SchedulingSettings()
     if await Tasks().count(~is_system()) >= limits.max_tasks:
         raise Conflict(f"The organisation has {limits.max_tasks} schedules, which is its limit. Delete some first.")
+    await _check_key(body.key)
     values = _columns({name: getattr(body, name) for name in type(body).model_fields if name != "paused"})
     values["zone"] = check_zone(body.zone or current_context().timezone)
     principal = current_principal()
@@ -73,11 +74,14 @@ async def change(task: ScheduledTask, body: TaskChange) -> ScheduledTask:
     """Change a schedule. Fires that were planned before do not run if the change decides about them.
 
     Raises:
+        Conflict: another schedule has the key.
         Forbidden: the action needs a permission that the owner does not hold, or the parameters are another's.
         Invalid: naming the field at fault.
     """
     given = body.changes()
     values = _columns(given)
+    if given.get("key", task.key) != task.key:
+        await _check_key(given["key"])
     if "zone" in given:
         values["zone"] = check_zone(given["zone"])
     values |= await _checked_work(task, values, take_over=body.take_over)
@@ -114,7 +118,7 @@ async def pause(task: ScheduledTask, why: str = "", *, reason: str = "requested"
     await session().flush()
 
 
-async def resume(task: ScheduledTask) -> None:
+async def resume(task: ScheduledTask, why: str = "") -> None:
     """Go on. What would have fired meanwhile is not made up for; a backfill can.
 
     Raises:
@@ -133,6 +137,7 @@ async def resume(task: ScheduledTask) -> None:
     await _note_pause(task, plan, now)
     task.status, task.failures = TaskStatus.ACTIVE, 0
     task.paused_at = task.paused_by = task.pause_reason = task.pause_note = None
+    task.resumed_at, task.resumed_by, task.resume_note = now, current_principal().id, why
     await start(task, plan, now)
     await session().flush()
 
@@ -314,6 +319,11 @@ async def _checked_plan(task: ScheduledTask, now: datetime, limits: SchedulingSe
     return plan
 
 
+async def _check_key(key: str) -> None:
+    if await Tasks().find(col(ScheduledTask.key) == key) is not None:
+        raise taken_field("schedule", "key", key)
+
+
 async def _check_people(named: list[UUID]) -> None:
     found = await get_service(PEOPLE).find(named)
     errors = [
@@ -328,7 +338,8 @@ async def _check_people(named: list[UUID]) -> None:
 async def start(task: ScheduledTask, plan: Plan, now: datetime) -> None:
     """Begin to fire, after what has been planned already."""
     if task.trigger_kind == "fixed_delay":
-        task.next_nominal_at = task.next_fire_at = max(utc(now), task.starts_at or now)
+        first = utc(now)
+        task.next_nominal_at = task.next_fire_at = max(first, task.starts_at or first)
     else:
         arm(task, plan, max(now, task.last_nominal_at or now))
     await plan_soon(task, plan)

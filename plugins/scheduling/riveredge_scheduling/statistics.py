@@ -1,4 +1,4 @@
-"""How a schedule's fires went, in numbers."""
+"""How fires went, in numbers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,17 +6,17 @@ from uuid import UUID
 
 from sqlmodel import col, func, select
 
-from riveredge_scheduling.models import Fire, FireState
-from riveredge_scheduling.schemas import Statistics
+from riveredge_scheduling.models import Fire, FireState, ScheduledTask
+from riveredge_scheduling.schemas import Overview, Statistics
 from riveredge_sdk import session
 
 # The latest so many runs are measured.
 _SAMPLE = 2000
 
 
-async def measure(task_id: UUID, since: datetime) -> Statistics:
-    """Of the schedule's fires from `since` on."""
-    mine = (col(Fire.task_id) == task_id, col(Fire.nominal_at) >= since)
+async def measure(task_id: UUID | None, since: datetime) -> Statistics:
+    """Of the schedule's fires from `since` on; None: of all schedules'."""
+    mine = (col(Fire.nominal_at) >= since, *((col(Fire.task_id) == task_id,) if task_id is not None else ()))
     counts = await session().exec(select(Fire.state, func.count(col(Fire.id))).where(*mine).group_by(col(Fire.state)))
     states = dict(counts.all())
     timed = select(Fire.nominal_at, Fire.started_at, Fire.finished_at, Fire.kind).where(
@@ -40,6 +40,18 @@ async def measure(task_id: UUID, since: datetime) -> Statistics:
         duration_p50_s=_quantile(durations, 0.5),
         duration_p95_s=_quantile(durations, 0.95),
         duration_max_s=_quantile(durations, 1),
+    )
+
+
+async def overview(since: datetime) -> Overview:
+    """How all schedules are doing, and how their fires went from `since` on."""
+    fires = await measure(None, since)
+    counts = select(ScheduledTask.status, func.count(col(ScheduledTask.id))).group_by(col(ScheduledTask.status))
+    failing = select(func.count(col(ScheduledTask.id))).where(col(ScheduledTask.failures) > 0)
+    return Overview(
+        **fires.model_dump(),
+        schedules=dict((await session().exec(counts)).all()),
+        failing=(await session().exec(failing)).one(),
     )
 
 

@@ -66,8 +66,11 @@ PAUSED = _template(
     {"reason": "string"},
     (
         "Paused: {{ title }}",
-        "The schedule {{ title }} ({{ key }}) was paused: {{ reason }} Nothing runs until somebody resumes it.\n",
+        (
+            "The schedule {{ title }} ({{ key }}) was paused. Nothing runs until somebody resumes it. The reason:\n\n"
+            "{{ reason }}\n"
+        ),
     ),
-    ("已暂停：{{ title }}", "计划任务 {{ title }}（{{ key }}）已暂停：{{ reason }} 恢复之前不会运行。\n"),
+    ("已暂停：{{ title }}", "计划任务 {{ title }}（{{ key }}）已暂停，恢复之前不会运行。原因：\n\n{{ reason }}\n"),
 )
 TEMPLATES = (FAILED, LATE, MISSING, PAUSED)

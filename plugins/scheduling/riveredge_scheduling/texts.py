@@ -28,7 +28,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "{count} 次错过的触发超出补跑范围。",
     ),
     "edited": ("The schedule was changed after this fire was planned.", "触发计划后计划任务已被修改。"),
-    "deleted": ("The schedule was deleted.", "计划任务已被删除。"),
+    "deleted": ("The schedule was deleted meanwhile.", "计划任务已被删除。"),
     "requested": ("Somebody asked to skip it.", "已按要求跳过。"),
     "holiday": ("No workday ({name}): {count} left out on this day.", "非工作日（{name}），当天跳过 {count} 次。"),
     "weekend_off": ("No workday (weekend): {count} left out on this day.", "非工作日（周末），当天跳过 {count} 次。"),
@@ -54,6 +54,10 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "off": ("Skipped: no workday ({name}).", "非工作日（{name}），跳过。"),
     "weekend": ("weekend", "周末"),
     "jitter": ("Starts at {wall}, spread by up to {seconds} s.", "错峰至 {wall} 开始（最多 {seconds} 秒）。"),
+    "no_plan": (
+        "It has no plan: the first run starts at once, each further one {seconds} s after the end of the one before.",
+        "没有固定计划：首次立即运行，之后每次在上一次结束 {seconds} 秒后运行。",
+    ),
     "self_overlap": (
         "It usually takes {seconds} s, and fires every {gap} s at its densest: runs will meet.",
         "通常耗时 {seconds} 秒，而最短间隔为 {gap} 秒，运行会重叠。",

@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, AwareDatetime, Field, NaiveDatetime, TypeAdapter, field_validator
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, field_validator
 
 from riveredge_sdk import Body
 
 MAX_EVERY_S = 366 * 86_400
+_NO_OFFSET = "a time on the wall has no offset and no Z: the schedule's zone says where the wall is"
 # Any instant will do: only the expression is looked at.
 _SOME_DAY = datetime(2026, 1, 1)  # noqa: DTZ001
 _NICKNAMES = {
@@ -21,6 +22,15 @@ _NICKNAMES = {
     "@daily": "0 0 * * *",
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
+}
+# What each field takes, by the name that cronsim gives it.
+_EXPECTED = {
+    "second": "0 to 59",
+    "minute": "0 to 59, for example 30, 0,30 or */15",
+    "hour": "0 to 23, for example 9, 9-17 or */2",
+    "day-of-month": "1 to 31, L or LW, and a day that its months have",
+    "month": "1 to 12, or JAN to DEC",
+    "day-of-week": "0 to 7 (0 and 7 are Sunday), or SUN to SAT, also MON#2 or 5L",
 }
 
 
@@ -43,8 +53,8 @@ def check_expression(expression: str) -> str:
     try:
         CronSim(normal, _SOME_DAY)
     except CronSimError as error:
-        reason = str(error).removeprefix("Bad ")
-        raise ValueError(f"the {reason} field is not right, or names a day that no month has") from None
+        field = str(error).removeprefix("Bad ")
+        raise ValueError(f"the {field} field is not right: {_EXPECTED.get(field, 'see the documentation')}") from None
     return normal
 
 
@@ -106,7 +116,7 @@ class CalendarTrigger(Body):
     @classmethod
     def _without_zone(cls, value: time) -> time:
         if value.tzinfo is not None:
-            raise ValueError("a time on the wall has no offset: the schedule's zone says where the wall is")
+            raise ValueError(_NO_OFFSET)
         return value.replace(microsecond=0)
 
 
@@ -114,11 +124,13 @@ class DateTrigger(Body):
     """Once, at a date and time on the wall. If clocks show it twice, at the first; if never, at the end of the gap."""
 
     kind: Literal["date"] = "date"
-    at: Annotated[NaiveDatetime, Field(description="For example 2026-12-24T18:00:00, in the schedule's zone.")]
+    at: Annotated[datetime, Field(description="For example 2026-12-24T18:00:00, in the schedule's zone.")]
 
     @field_validator("at")
     @classmethod
-    def _whole_seconds(cls, value: datetime) -> datetime:
+    def _without_zone(cls, value: datetime) -> datetime:
+        if value.tzinfo is not None:
+            raise ValueError(_NO_OFFSET)
         return _whole(value)
 
 

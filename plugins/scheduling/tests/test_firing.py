@@ -40,6 +40,8 @@ def test_every_instant_fires_once_and_in_time(
     client: ApiClient, make: Make, history: History, engine: EngineControl
 ) -> None:
     task = make(trigger=MINUTELY)
+    # What fires next is planned already, and what is planned next comes after.
+    assert at(task["next_nominal_at"]) - at(task["next_fire_at"]) >= timedelta(minutes=1)
     engine.advance(minutes=3)
     done = [item for item in history.all(task) if item["finished_at"]]
     assert len(done) == 3
@@ -52,6 +54,10 @@ def test_every_instant_fires_once_and_in_time(
     measured = client.get(f"{TASKS}/{task['id']}/statistics").json()
     assert (measured["states"]["succeeded"], measured["success_rate"]) == (3, 1)
     assert measured["lateness_max_s"] < 30
+    everything = client.get("/api/v1/scheduling/statistics", params={"days": 7}).json()
+    # With the one that the example plugin brings.
+    assert (everything["schedules"], everything["failing"]) == ({"active": 2}, 0)
+    assert (everything["states"], everything["duration_max_s"]) == (measured["states"], measured["duration_max_s"])
 
 
 def test_a_run_of_its_own_leads_to_the_run_mirror(
@@ -166,6 +172,21 @@ def test_a_failure_is_tried_again(make: Make, history: History, engine: EngineCo
     assert (fire["state"], fire["attempt"]) == ("succeeded", 3)
     assert len({run.fire_id for run in LAB.runs[task["key"]]}) == 1
     assert [run.attempt for run in LAB.runs[task["key"]]] == [1, 2, 3]
+
+
+def test_what_waits_for_another_attempt_ends_with_its_schedule(
+    client: ApiClient, make: Make, history: History, engine: EngineControl
+) -> None:
+    for action in ("lab.work", "lab.light"):
+        task = make(action=action, params={"failures": 9}, retries=3, retry_delay_s=600)
+        client.post(f"{TASKS}/{task['id']}/run")
+        history.until(task, lambda items: states(items) == ["retrying"])
+        assert client.delete(f"{TASKS}/{task['id']}", headers={"If-Match": '"1"'}).status_code == 204
+        engine.advance(minutes=11)
+        (fire,) = history.ended(task, 1)
+        assert (fire["state"], fire["reason"], fire["attempt"]) == ("failed", "deleted", 1)
+        assert "It is to fail." in fire["error"]
+        assert len(LAB.runs[task["key"]]) == 1
 
 
 def test_what_cannot_succeed_is_not_tried_again(

@@ -82,7 +82,13 @@ def test_a_key_is_unique_in_an_organisation(client: ApiClient, make: Make) -> No
         "params": {"name": "a"},
         "trigger": NEW_YEAR,
     }
-    assert client.post(TASKS, json=body).status_code == 409
+    taken = client.post(TASKS, json=body)
+    assert (taken.status_code, taken.json()["errors"][0]["field"]) == (409, "key")
+    other = make(key="other")
+    renamed = client.patch(f"{TASKS}/{other['id']}", json={"key": "mine"}, headers={"If-Match": '"1"'})
+    assert (renamed.status_code, renamed.json()["errors"][0]["code"]) == (409, "taken")
+    same = client.patch(f"{TASKS}/{other['id']}", json={"key": "other", "title": "New"}, headers={"If-Match": '"1"'})
+    assert same.status_code == 200, same.text
 
 
 def test_lists_filter_and_sort(client: ApiClient, make: Make) -> None:
@@ -98,7 +104,15 @@ def test_lists_filter_and_sort(client: ApiClient, make: Make) -> None:
 
 @pytest.mark.parametrize("expression", ["0 0 30 2 *", "60 * * * *", "@daily", "", "* * * *"])
 def test_what_is_no_cron_is_refused_with_the_field(client: ApiClient, expression: str) -> None:
-    refused(client, "trigger.cron.expression", trigger={"kind": "cron", "expression": expression})
+    refused(client, "trigger.expression", trigger={"kind": "cron", "expression": expression})
+
+
+def test_triggers_are_refused_by_the_names_of_their_fields(client: ApiClient) -> None:
+    assert "'interval'" in refused(client, "trigger.kind", trigger={"kind": "daily", "at": "09:00"})
+    refused(client, "trigger.kind", trigger={"expression": "0 9 * * *"})
+    refused(client, "trigger.expression", "missing", trigger={"kind": "cron"})
+    assert "0 to 23" in refused(client, "trigger.expression", trigger={"kind": "cron", "expression": "0 25 * * *"})
+    assert "no Z" in refused(client, "trigger.at", trigger={"kind": "date", "at": "2030-01-01T00:00:00Z"})
 
 
 def test_what_never_fires_is_refused(client: ApiClient) -> None:
@@ -189,9 +203,11 @@ def test_pause_and_resume_say_who_and_why(client: ApiClient, make: Make) -> None
         str(client.user.id),
         None,
     )
-    assert client.post(f"{place}/pause", json={}).status_code == 409
-    resumed = client.post(f"{place}/resume").json()
+    assert paused["next_fire_at"] is None
+    assert client.post(f"{place}/pause").status_code == 409
+    resumed = client.post(f"{place}/resume", json={"note": "Back again"}).json()
     assert (resumed["status"], resumed["pause_note"], resumed["paused_by"]) == ("active", None, None)
+    assert (resumed["resume_note"], resumed["resumed_by"]) == ("Back again", str(client.user.id))
     assert resumed["next_nominal_at"] is not None
     assert client.post(f"{place}/resume").status_code == 409
 
@@ -251,6 +267,11 @@ def test_a_preview_speaks_the_reader_s_language(client: ApiClient) -> None:
         for note in item["notes"]
     ]
     assert notes == ["当天不存在 02:30（时钟前跳），跳变后立即运行一次。"]
+
+
+def test_a_preview_of_a_fixed_delay_says_that_there_is_no_plan(client: ApiClient) -> None:
+    looked = client.post("/api/v1/scheduling/preview", json={"trigger": {"kind": "fixed_delay", "every_s": 300}}).json()
+    assert (looked["items"], [note["code"] for note in looked["warnings"]]) == ([], ["no_plan"])
 
 
 def test_a_preview_shows_holidays(client: ApiClient) -> None:
@@ -319,7 +340,9 @@ def test_a_preview_warns_of_runs_that_meet_and_of_crowds(
 
 
 def test_calendars(client: ApiClient, make: Make) -> None:
-    made = client.post("/api/v1/scheduling/calendars", json={"key": "de", "title": "Germany", "weekdays": [1, 2, 3]})
+    body = {"key": "de", "title": "Germany", "weekdays": [1, 2, 3]}
+    made = client.post("/api/v1/scheduling/calendars", json=body)
+    assert client.post("/api/v1/scheduling/calendars", json=body).json()["errors"][0]["field"] == "key"
     calendar = made.json()
     place = f"/api/v1/scheduling/calendars/{calendar['id']}"
     task = make(
