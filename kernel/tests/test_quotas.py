@@ -1,6 +1,7 @@
 """How much an organisation may have and do, and what it is told about that."""
 
 import asyncio
+import base64
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ NOTES = "/api/v1/example/notes"
 @pytest.fixture(scope="module")
 def platform(database_kind: DatabaseKind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadedPlatform]:
     """A platform with a limit for everybody, whose operators have a token."""
-    quotas = {"limits": {"example.notes": 2}}
+    quotas = {"limits": {"example.notes": 2, "messaging.attachments": 1000}}
     ops = {"token": "operators-token-of-tests"}
     with start(database_kind, tmp_path_factory.mktemp("quotas"), ops=ops, quotas=quotas) as made:
         yield made
@@ -72,6 +73,17 @@ def test_what_is_counted_is_refused_beyond_the_limit(
     assert asyncio.run(at_once()) == [201] * 3 + [403] * 5, "of many at once, no more than there is room for"
     set_limits(anonymous, tenant, {"example.notes": None})
     assert client.post(NOTES, json={"title": "6"}).status_code == 201
+
+
+def test_bytes_are_counted_as_rows_are(client: ApiClient) -> None:
+    assert client.user is not None
+    message = {"template": "messaging.welcome", "to": [str(client.user.id)], "data": {"product": "x"}}
+    file = {"name": "a.txt", "content": base64.b64encode(bytes(600)).decode()}
+    answers = [client.post("/api/v1/messaging/messages", json={**message, "attachments": [file]}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 403]
+    problem = answers[1].json()
+    assert (problem["quota"], problem["limit"], problem["used"]) == ("messaging.attachments", 1000, 600)
+    assert len(client.get("/api/v1/messaging/messages").json()["items"]) == 1
 
 
 def test_requests_are_paced_and_what_is_left_is_told(  # noqa: PLR0917

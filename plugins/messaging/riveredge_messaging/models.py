@@ -88,6 +88,7 @@ class Message(Model, table=True):
     digest_key: str | None = Field(default=None, max_length=200)
     send_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    files: int = Field(default=0, description="How many go with it.")
     stage: str = Field(default=Stage.READY, max_length=20)
     recipients: int = Field(default=0, description="For whom deliveries have been made so far.")
     cursor: UUID | None = Field(default=None, description="The last of them.")

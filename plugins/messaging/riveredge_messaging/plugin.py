@@ -17,6 +17,7 @@ from riveredge_messaging.delivery import attempt_routes
 from riveredge_messaging.delivery import functions as delivery_functions
 from riveredge_messaging.delivery import models as delivery_models
 from riveredge_messaging.delivery import routes as delivery_routes
+from riveredge_messaging.delivery.attachments import ATTACHMENTS_QUOTA
 from riveredge_messaging.delivery.mailer import InstallationMailer
 from riveredge_messaging.events import EVENTS
 from riveredge_messaging.feedback import routes as feedback_routes
@@ -74,6 +75,7 @@ from riveredge_sdk import (
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MAILER, NOTIFIER, MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import TaskAction
+from riveredge_sdk.quotas import Quota
 
 
 class MessagingPlugin(Plugin):
@@ -173,6 +175,9 @@ class MessagingPlugin(Plugin):
         # Apprise is an extra.
         chat = (Apprise(),) if apprise.is_installed() else ()
         return (self._smtp, Twilio(), AliyunSms(), Webhook(), *chat)
+
+    def quotas(self) -> Iterable[Quota]:
+        return (ATTACHMENTS_QUOTA,)
 
     async def shutdown(self) -> None:
         await self._smtp.aclose()

@@ -1,11 +1,14 @@
 """`/api/v1/messaging/messages`: send messages, see what became of them and why, stop them and take them up again."""
 
 from typing import Annotated
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Query, Response
 from sqlmodel import col
 
+from riveredge_messaging.delivery import attachments
+from riveredge_messaging.delivery.file_checks import UNKNOWN
 from riveredge_messaging.models import Delivery, Message
 from riveredge_messaging.permissions import MESSAGE_BROADCAST, MESSAGE_READ, MESSAGE_SEND, check_reach
 from riveredge_messaging.repository import Deliveries, Messages
@@ -34,6 +37,8 @@ from riveredge_sdk.audit import record
 
 KIND = "messaging.message"
 _SHOWN = 200
+# A mail's worth of attachments, in base64.
+MAX_BYTES = 15_000_000
 
 router = Router(prefix="/messages", tag="Messaging: messages", audit=KIND)
 messages = Messages()
@@ -57,12 +62,13 @@ async def get_message(message_id: UUID) -> MessageDetail:
     return await _detail(await messages.get(message_id))
 
 
-@router.post(require=MESSAGE_SEND, status=202, audit=False, summary="Send a message")
+@router.post(require=MESSAGE_SEND, status=202, audit=False, max_body_size=MAX_BYTES, summary="Send a message")
 async def send_message(
     body: MessageIn, query: Annotated[SendQuery, Query()], response: Response
 ) -> MessageDetail | DryRun:
     """Accepts the message; durable functions deliver it after this answer, 202.
 
+    Attachments are files for the channels that carry some; they are kept as long as the message.
     With `dry_run` the answer, 200, says who would get what on which channel and when, or why not; nothing is sent.
     A message to `everyone` needs `messaging.message.broadcast` as well.
     """
@@ -85,6 +91,25 @@ async def cancel_messages(body: CancelIn) -> Count:
 async def get_message_progress(message_id: UUID) -> Progress:
     message = await messages.get(message_id)
     return (await progress_of([message]))[message.id]
+
+
+@router.get(
+    "/{message_id}/attachments/{attachment_id}",
+    require=MESSAGE_READ,
+    summary="A file that went with a message",
+    response_model=None,
+    response_class=Response,
+    responses={200: {"content": {UNKNOWN: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+async def get_message_attachment(message_id: UUID, attachment_id: UUID) -> Response:
+    """As it was attached; 404 for one that another plugin keeps."""
+    file = await attachments.find(message_id, attachment_id)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
+        "Content-Security-Policy": "sandbox",
+        "Cache-Control": "private, no-store",
+    }
+    return Response(file.content, media_type=file.media_type, headers=headers)
 
 
 @router.get("/{message_id}/timeline", require=MESSAGE_READ, summary="What was decided about a message, and why")
@@ -131,4 +156,6 @@ async def _detail(message: Message) -> MessageDetail:
     known = MessageOut.model_validate(message).model_dump()
     query = ListQuery(limit=_SHOWN, sort="created_at")
     page = await deliveries.page(query, col(Delivery.message_id) == message.id, into=DeliveryOut)
-    return MessageDetail(**known, progress=(await progress_of([message]))[message.id], deliveries=page.items)
+    progress = (await progress_of([message]))[message.id]
+    files = await attachments.listed(message)
+    return MessageDetail(**known, progress=progress, attachments=files, deliveries=page.items)

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from riveredge_messaging.delivery.file_checks import MAX_FILES
+from riveredge_messaging.delivery.file_schemas import AttachmentIn, AttachmentOut
 from riveredge_messaging.templates.schemas import ChannelId, Key
 from riveredge_sdk import Body, ListQuery, Resource
 from riveredge_sdk.features.messaging import Notification
@@ -44,9 +46,15 @@ class MessageIn(Body):
         Field(min_length=1, max_length=255, description="The same message again is the first one; another is refused."),
     ] = None
 
+    attachments: Annotated[
+        list[AttachmentIn],
+        Field(default_factory=list, max_length=MAX_FILES, description="For the channels that carry files: e-mail."),
+    ]
+
     def notification(self) -> Notification:
         """As the port takes it."""
-        return Notification(**{name: getattr(self, name) for name in type(self).model_fields})
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return Notification(**{**given, "attachments": [file.attachment() for file in self.attachments]})
 
 
 class SendQuery(BaseModel):
@@ -89,6 +97,7 @@ class MessageOut(Resource):
     idempotency_key: str | None
     send_at: datetime | None
     expires_at: datetime | None
+    files: Annotated[int, Field(description="How many go with it.")]
     paused_at: datetime | None
     cancelled_at: datetime | None
 
@@ -106,6 +115,7 @@ class MessageDetail(MessageOut):
     """A message with how far it is, and its first 200 deliveries."""
 
     progress: Progress
+    attachments: Annotated[list[AttachmentOut], Field(default_factory=list)]
     deliveries: Annotated[list[DeliveryOut], Field(default_factory=list)]
 
 

@@ -6,7 +6,7 @@ Everything happens in the running unit of work.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
+from riveredge_messaging.delivery import attachments
 from riveredge_messaging.events import MESSAGE_DUE, MessageRef
 from riveredge_messaging.metrics import ACCEPTED
 from riveredge_messaging.models import Message, MessageKind, Stage, Verdict
@@ -28,7 +29,7 @@ from riveredge_messaging.templates.declarations import check_data
 from riveredge_messaging.timeline.decisions import note
 from riveredge_sdk import current_context, current_principal, publish, savepoint, timers, utcnow
 from riveredge_sdk.features.message_categories import MessageCategory
-from riveredge_sdk.features.messaging import Notification
+from riveredge_sdk.features.messaging import Attachment, Notification
 from riveredge_sdk.problems import Conflict, FieldError, Invalid, invalid_field
 
 # How far ahead a message may be sent.
@@ -66,6 +67,7 @@ class Messaging:
         known = await self._known(notification, strict=strict)
         if known is not None:
             return known
+        files = await attachments.checked(notification.attachments)
         message = await self._checked(notification)
         if not await self._add(message):
             # Somebody else has used the key at the same time.
@@ -73,8 +75,12 @@ class Messaging:
             if known is None:
                 raise Conflict("The message with this key is being taken back: try again.")
             return known
+        await attachments.keep(message, files)
         ACCEPTED.labels(message.kind).inc()
         note(message.id, rule="accept", verdict=Verdict.LET_THROUGH, reason="accepted")
+        if files and (without := _without_files(message.channels)):
+            detail = {"channels": ", ".join(without)}
+            note(message.id, rule="attachments", verdict=Verdict.INFO, reason="files_left_out", detail=detail)
         await self._start(message)
         return message
 
@@ -121,6 +127,7 @@ class Messaging:
         Raises:
             Invalid: as for `send`.
         """
+        await attachments.checked(notification.attachments)
         await self._checked(notification)
 
     async def dry_run(self, notification: Notification, limit: int) -> tuple[Message, CatalogTemplate, list[Planned]]:
@@ -130,6 +137,7 @@ class Messaging:
             Invalid: as for `send`.
         """
         await self._known(notification, strict=True)
+        await attachments.checked(notification.attachments)
         message = await self._checked(notification)
         page = await Audience.model_validate(message.audience).page(None, limit)
         template = await find_template(notification.template)
@@ -181,6 +189,7 @@ class Messaging:
                 channels=message.channels,
                 category=message.category,
                 correlation=message.correlation,
+                attachments=await attachments.of_message(message),
             )
         )
 
@@ -193,6 +202,9 @@ class Messaging:
         wanted = _channels(notification.channels, template, category)
         check_data(notification.data, template.variables, uses=template.uses(wanted))
         _check_times(notification.send_at, notification.expires_at)
+        if notification.attachments and len(_without_files(wanted)) == len(wanted):
+            text = f"None of the channels carries files: {', '.join(wanted)}."
+            raise invalid_field("attachments", text, "no_channel")
         audience = Audience(
             users=list(dict.fromkeys(notification.to)),
             roles=list(dict.fromkeys(notification.roles)),
@@ -216,14 +228,29 @@ class Messaging:
             digest_key=notification.digest_key,
             send_at=notification.send_at,
             expires_at=notification.expires_at,
+            files=len(notification.attachments),
             stage=Stage.EXPANDING,
         )
 
 
 def request_hash(notification: Notification) -> str:
     """By which one request is told from another."""
-    kept = {name: value for name, value in asdict(notification).items() if name != "idempotency_key"}
+    plain = replace(notification, attachments=())
+    kept = {name: value for name, value in asdict(plain).items() if name not in {"idempotency_key", "attachments"}}
+    if notification.attachments:
+        kept["attachments"] = [_fingerprint(file) for file in notification.attachments]
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _fingerprint(file: Attachment) -> list[str]:
+    content = hashlib.sha256(file.content or b"").hexdigest()
+    return [file.name, file.media_type, content, str(file.file_id), str(file.content_id)]
+
+
+def _without_files(named: Sequence[str]) -> list[str]:
+    """Those of the channels that carry no files."""
+    there = channels()
+    return [name for name in named if name not in there or not there[name].has_files]
 
 
 async def _category(key: str | None) -> MessageCategory:

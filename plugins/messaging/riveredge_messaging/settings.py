@@ -10,6 +10,12 @@ Tls = Literal["tls", "starttls", "none"]
 # Soft bounces are counted over thirty days.
 MIN_HISTORY_DAYS = 31
 
+PROGRAMS = frozenset(
+    {"apk", "app", "bat", "cab", "chm", "cmd", "com", "cpl", "dll", "dmg", "exe", "gadget", "hta", "inf", "ins", "iso"}
+    | {"jar", "js", "jse", "lib", "lnk", "mde", "msc", "msi", "msp", "mst", "pif", "ps1", "reg", "scr", "sct", "sh"}
+    | {"sys", "vb", "vbe", "vbs", "vhd", "vxd", "wsc", "wsf", "wsh"}
+)
+
 
 class SmtpSettings(BaseModel):
     """A mail server. `tls` speaks TLS from the start (port 465), `starttls` switches to it (port 587)."""
@@ -59,6 +65,10 @@ class MessagingSettings(PluginSettings):
         default=None,
         ge=MIN_HISTORY_DAYS,
         description="How long messages are kept, with all that belongs to them, also in inboxes; none: for ever.",
+    )
+    refused_suffixes: frozenset[str] = Field(
+        default=PROGRAMS,
+        description="How names of files end that are not attached: programs and scripts, which mail servers refuse.",
     )
     allow_private_smtp: bool = Field(
         default=False,

@@ -18,6 +18,60 @@ DeliveryOutcome = Literal["accepted", "delivered"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that goes with a message: its bytes, or the id of a file that `ATTACHED_FILES` knows.
+
+    Args:
+        name: what the reader sees, for example `invoice.pdf`; no path. Empty: that of the file which the id is of.
+        media_type: for example `application/pdf`. Empty: that of the file, or what its name says.
+        content_id: set for an image that the HTML shows as `<img src="cid:logo">`; the id is then `logo`.
+    """
+
+    name: str
+    media_type: str = ""
+    content: bytes | None = None
+    file_id: UUID | None = None
+    content_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.content is None) == (self.file_id is None):
+            raise ValueError(f"attachment {self.name!r}: give its content or the id of a file, not both")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachedFile:
+    """What is known of a file that lies elsewhere. `size` is in bytes."""
+
+    name: str
+    media_type: str
+    size: int
+
+
+class AttachedFiles(Protocol):
+    """The port's interface: where files lie that messages only refer to."""
+
+    async def describe(self, file_id: UUID) -> AttachedFile:
+        """A file of the current tenant, for whoever sends it. Inside a unit of work.
+
+        Raises:
+            NotFound: there is no such file, or the one who sends may not read it.
+        """
+        ...
+
+    async def read(self, file_id: UUID, *, max_bytes: int) -> bytes:
+        """The content of a file of the current tenant. Outside of any transaction; who may read it was asked before.
+
+        Raises:
+            NotFound: there is no such file any more.
+            ValueError: it is larger than `max_bytes`.
+        """
+        ...
+
+
+ATTACHED_FILES: Port[AttachedFiles] = Port("messaging.attached_files", version=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """A message to people of the current tenant. Whoever is named more than once gets it once.
 
@@ -33,6 +87,7 @@ class Notification:
         send_at: when it goes out; None: at once.
         expires_at: it is not sent any more after this.
         digest_key: what is gathered with what, where the category has a digest; None: all of the category.
+        attachments: files for the channels that carry some (e-mail). A message with files is gathered into no digest.
         idempotency_key: a second notification with the same key is the first one again.
         correlation: what this is about, for example `approvals.task:0199…`; searchable, and by it messages that have
             not gone out yet are cancelled.
@@ -52,6 +107,7 @@ class Notification:
     digest_key: str | None = None
     idempotency_key: str | None = None
     correlation: str | None = None
+    attachments: Sequence[Attachment] = ()
 
 
 class Notifier(Protocol):
@@ -64,7 +120,9 @@ class Notifier(Protocol):
             The message's id.
 
         Raises:
-            Invalid: unknown template, category, recipient or channel, or a variable without a value.
+            Invalid: unknown template, category, recipient or channel, a variable without a value, or a file that
+                cannot be attached.
+            QuotaExceeded: the organisation keeps as many bytes of attachments as it may.
         """
         ...
 
@@ -136,43 +194,6 @@ class Mailer(Protocol):
 
 
 MAILER: Port[Mailer] = Port("messaging.mailer", version=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """A file that goes with a message: its bytes, or the id of a file that `ATTACHED_FILES` knows.
-
-    Args:
-        name: what the reader sees, for example `invoice.pdf`; no path.
-        media_type: for example `application/pdf`.
-        content_id: set for an image that the HTML shows as `<img src="cid:logo">`; the id is then `logo`.
-    """
-
-    name: str
-    media_type: str
-    content: bytes | None = None
-    file_id: UUID | None = None
-    content_id: str | None = None
-
-    def __post_init__(self) -> None:
-        if (self.content is None) == (self.file_id is None):
-            raise ValueError(f"attachment {self.name!r}: give its content or the id of a file, not both")
-
-
-class AttachedFiles(Protocol):
-    """The port's interface: where files lie that messages only refer to."""
-
-    async def read(self, file_id: UUID, *, max_bytes: int) -> bytes:
-        """The content of a file of the current tenant. Called outside of any transaction.
-
-        Raises:
-            NotFound: there is no such file.
-            ValueError: it is larger than `max_bytes`.
-        """
-        ...
-
-
-ATTACHED_FILES: Port[AttachedFiles] = Port("messaging.attached_files", version=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from riveredge_example.actions import WEEKLY, WriteNote
 from riveredge_example.channel import REMINDER, REMINDERS, LogChannel
 from riveredge_example.chimes import Chimes
 from riveredge_example.contract import NOTE_BOOK, Stamp, StampHooks
+from riveredge_example.files import NoteFiles
 from riveredge_example.functions import FUNCTIONS
 from riveredge_example.models import Chime, Note, Tag
 from riveredge_example.provider import PaperMail
@@ -38,7 +39,7 @@ from riveredge_sdk import (
     TenantSettings,
 )
 from riveredge_sdk.features.message_categories import MessageCategory
-from riveredge_sdk.features.messaging import MessageChannel, MessageProvider, MessageTemplateSpec
+from riveredge_sdk.features.messaging import ATTACHED_FILES, MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
 from riveredge_sdk.quotas import Quota
 from riveredge_sdk.timers import DueRows
@@ -80,7 +81,7 @@ class ExamplePlugin(Plugin):
         return (ExampleTenantSettings,)
 
     def services(self) -> Iterable[Service[Any]]:
-        return (Service(NOTE_BOOK, NoteBookService()),)
+        return (Service(NOTE_BOOK, NoteBookService()), Service(ATTACHED_FILES, NoteFiles()))
 
     def stream_topics(self) -> Iterable[StreamTopic]:
         return (NOTES, NOTE)

@@ -13,6 +13,7 @@ from riveredge_messaging.configs.catalog import BUILT_IN
 from riveredge_messaging.configs.health import FAILURES
 from riveredge_messaging.configs.service import callback_url
 from riveredge_messaging.delivery.admission import Attempt
+from riveredge_messaging.delivery.attachments import Files, Reader
 from riveredge_messaging.delivery.models import AttemptState
 from riveredge_messaging.settings import MessagingSettings
 from riveredge_sdk import current_tenant, utcnow
@@ -29,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 # What a channel that delivers by itself does at a time.
 PARALLEL = 10
+NO_FILES = Files(())
 
 # One limit for each configuration in a process, however many runs use it.
 _gates: weakref.WeakKeyDictionary[
@@ -56,6 +58,7 @@ class _Wave:
     begin_by: float
     seconds: float
     failures: dict[str, int] = field(default_factory=dict)
+    reader: Reader = field(default_factory=Reader)
 
     def hopeless(self, key: str) -> bool:
         return self.failures.get(key, 0) >= FAILURES
@@ -79,7 +82,7 @@ async def _one(wave: _Wave, attempt: Attempt) -> Outcome:
         late = asyncio.get_running_loop().time() > wave.begin_by or attempt.ready.over(utcnow())
         if late or wave.hopeless(key):
             return Outcome(attempt, AttemptState.NOT_BEGUN)
-        outcome = await _try(wave.seconds, attempt)
+        outcome = await _try(wave, attempt)
     failed = outcome.state in {AttemptState.TEMPORARY, AttemptState.UNKNOWN} and not outcome.of_recipient
     if failed and attempt.config is not None:
         wave.failures[key] = wave.failures.get(key, 0) + 1
@@ -88,11 +91,13 @@ async def _one(wave: _Wave, attempt: Attempt) -> Outcome:
     return outcome
 
 
-async def _try(seconds: float, attempt: Attempt) -> Outcome:  # noqa: PLR0911  (one for each way it can go)
-    limit = asyncio.timeout(seconds)
+async def _try(wave: _Wave, attempt: Attempt) -> Outcome:  # noqa: PLR0911  (one for each way it can go)
+    limit = asyncio.timeout(wave.seconds)
     try:
+        # Before the time for sending begins: whatever ends here, nothing was sent.
+        files = await wave.reader.read(attempt.ready.message_id) if attempt.ready.has_files else NO_FILES
         async with limit:
-            result = await _send(attempt)
+            result = await _send(attempt, files)
     except PermanentFailure as failure:
         return Outcome(attempt, AttemptState.REFUSED, str(failure), bad_address=failure.bad_address)
     except ConfigurationFailure as failure:
@@ -105,15 +110,17 @@ async def _try(seconds: float, attempt: Attempt) -> Outcome:  # noqa: PLR0911  (
         return Outcome(attempt, AttemptState.UNKNOWN, str(failure))
     except Exception as error:
         if limit.expired():
-            return Outcome(attempt, AttemptState.UNKNOWN, f"There was no answer within {seconds:g} s.")
+            return Outcome(attempt, AttemptState.UNKNOWN, f"There was no answer within {wave.seconds:g} s.")
         log.exception("provider_failed", provider=attempt.config.provider.id if attempt.config else "")
         return Outcome(attempt, AttemptState.TEMPORARY, f"{type(error).__name__}: {error}"[:500])
     state = AttemptState.DELIVERED if result.outcome == "delivered" else AttemptState.ACCEPTED
     return Outcome(attempt, state, reference=result.reference[:500])
 
 
-async def _send(attempt: Attempt) -> DeliveryResult:
+async def _send(attempt: Attempt, files: Files) -> DeliveryResult:
     message, channel, config = attempt.ready.message, attempt.ready.channel, attempt.config
+    if files.files:
+        message = replace(message, files=files.files)
     if isinstance(channel, DeliveringChannel):
         return await channel.deliver(message)
     assert config is not None  # noqa: S101  (admission chose it)

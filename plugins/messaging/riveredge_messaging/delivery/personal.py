@@ -73,7 +73,7 @@ async def erase(user_id: UUID) -> int:
         update(Decision)
         .where(col(Decision.recipient_id) == user_id, col(Decision.rule).in_(_QUOTING))
         .values(detail={}),
-        update(Message).where(col(Message.id).in_(alone)).values(data={}),
+        update(Message).where(col(Message.id).in_(alone)).values(data={}, files=0),
         delete(MessageFile).where(col(MessageFile.message_id).in_(alone)),
         update(Delivery).where(col(Delivery.recipient_id) == user_id).values(address=None, error=None, reference=None),
     )

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from riveredge_messaging.delivery import attachments
 from riveredge_messaging.delivery.ending import Stop
 from riveredge_messaging.feedback import suppression, unsubscribe
 from riveredge_messaging.models import Delivery, DeliveryStatus, Message, MessageKind
@@ -16,7 +15,7 @@ from riveredge_messaging.templates.catalog import CatalogTemplate, channels, pin
 from riveredge_messaging.templates.composing import Look, Reader, compose, load_look
 from riveredge_messaging.templates.rendering import RenderError
 from riveredge_sdk import get_service, session, unit_of_work, utcnow
-from riveredge_sdk.features.messaging import Attachment, MessageChannel, RenderedMessage
+from riveredge_sdk.features.messaging import MessageChannel, RenderedMessage
 from riveredge_sdk.features.people import PEOPLE, Person
 
 # What is still to be handed over.
@@ -27,11 +26,14 @@ OPEN = (DeliveryStatus.QUEUED, DeliveryStatus.SENDING)
 class Ready:
     """A delivery that can be handed over, before `expires_at`.
 
-    `held`: not once more if nobody knows whether it was sent.
+    `held`: not once more if nobody knows whether it was sent. `has_files`: those of the message go with it; they are
+    read when it is handed over.
     """
 
     message: RenderedMessage
     channel: MessageChannel
+    message_id: UUID
+    has_files: bool = False
     held: bool = False
     expires_at: datetime | None = None
 
@@ -53,7 +55,6 @@ class _Loaded:
     people: Mapping[UUID, Person]
     addresses: Mapping[UUID, str]
     suppressed: frozenset[str]
-    files: Mapping[UUID, Sequence[Attachment]]
     look: Look
     held: frozenset[str]
     leavable: frozenset[str]
@@ -72,13 +73,7 @@ async def prepare(channel_id: str, ids: Sequence[UUID]) -> dict[UUID, Ready | St
         gone = Stop(DeliveryStatus.FAILED, "channel_gone", f"The channel {channel_id} is not there any more.")
         return {delivery.id: gone for delivery in deliveries}
     links = await unsubscribe.links()
-    files: dict[UUID, Sequence[Attachment] | Stop] = {}
-    for message_id, found in loaded.files.items():
-        try:
-            files[message_id] = await attachments.read(found)
-        except attachments.MissingFileError as error:
-            files[message_id] = Stop(DeliveryStatus.FAILED, "file_missing", str(error))
-    return {delivery.id: _make(loaded, delivery, files, links) for delivery in deliveries}
+    return {delivery.id: _make(loaded, delivery, links) for delivery in deliveries}
 
 
 async def _load(channel: MessageChannel, deliveries: Sequence[Delivery]) -> _Loaded:
@@ -97,7 +92,6 @@ async def _load(channel: MessageChannel, deliveries: Sequence[Delivery]) -> _Loa
         people=await get_service(PEOPLE).find(recipients),
         addresses=addresses,
         suppressed=await suppression.among(channel, addresses.values()),
-        files=await attachments.of_messages(message_ids),
         look=await load_look(),
         held=frozenset(key for key, each in categories.items() if each.duplicates == "hold"),
         leavable=frozenset(k for k, each in categories.items() if each.kind == "ordinary" and not each.mandatory),
@@ -107,7 +101,6 @@ async def _load(channel: MessageChannel, deliveries: Sequence[Delivery]) -> _Loa
 def _make(  # noqa: PLR0911  (one for each reason to stop)
     loaded: _Loaded,
     delivery: Delivery,
-    files: Mapping[UUID, Sequence[Attachment] | Stop],
     links: unsubscribe.Links,
 ) -> Ready | Stop:
     message = loaded.messages[delivery.message_id]
@@ -129,9 +122,6 @@ def _make(  # noqa: PLR0911  (one for each reason to stop)
         rendered = compose(template, loaded.channel, message.data, Reader.of(person), loaded.look)
     except RenderError as error:
         return Stop(DeliveryStatus.FAILED_RENDER, "failed_render", f"The template cannot be rendered: {error}")
-    attached = files.get(message.id, ())
-    if isinstance(attached, Stop):
-        return attached
     made = RenderedMessage(
         delivery_id=delivery.id,
         recipient_id=delivery.recipient_id,
@@ -143,12 +133,18 @@ def _make(  # noqa: PLR0911  (one for each reason to stop)
         data=message.data,
         options=rendered.options,
         category=message.category,
-        files=attached,
     )
     if loaded.channel.id == unsubscribe.CHANNEL and made.category in loaded.leavable:
         made = replace(made, headers=links.headers(delivery.recipient_id, made.category))
     held = message.category in loaded.held or message.kind == MessageKind.TEST
-    return Ready(made, loaded.channel, held=held, expires_at=message.expires_at)
+    return Ready(
+        made,
+        loaded.channel,
+        message.id,
+        has_files=message.files > 0 and loaded.channel.has_files,
+        held=held,
+        expires_at=message.expires_at,
+    )
 
 
 def _expired(at: datetime, until: datetime | None) -> Stop:

@@ -4,6 +4,7 @@ import asyncio
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import aiosmtplib
 
@@ -56,7 +57,9 @@ class SmtpProvider(MessageProvider[SmtpConfig]):
             mark = (await marks()).make(message.delivery_id)
             message = replace(message, headers={**message.headers, HEADER: mark})
             sender = return_path(config.bounce_address, mark) if config.bounce_address else sender
-        content = compose(message, config.sender, reply_to=config.reply_to).as_bytes()
+        write = partial(_written, message, config)
+        # To encode files takes its time.
+        content = await asyncio.to_thread(write) if message.files else write()
         reply = await self._hand_over(await self._pool(config), sender, message.address, content)
         return DeliveryResult("accepted", reply[:500])
 
@@ -89,6 +92,10 @@ class SmtpProvider(MessageProvider[SmtpConfig]):
         except _StaleError:
             # Nothing was said yet: the server had closed a connection that was kept.
             return await _exchange(pool, sender, recipient, content)
+
+
+def _written(message: RenderedMessage, config: SmtpConfig) -> bytes:
+    return compose(message, config.sender, reply_to=config.reply_to).as_bytes()
 
 
 class _StaleError(TemporaryFailure):

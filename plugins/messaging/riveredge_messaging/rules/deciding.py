@@ -150,6 +150,8 @@ class Rules:
     def gathers(self) -> bool:
         """Whether messages of the category are gathered into digests."""
         is_plain = self.message.kind == MessageKind.MESSAGE
+        # A digest says what there is, and brings no files.
+        is_plain = is_plain and self.message.files == 0
         return self.category.digest is not None and self.category.kind != "critical" and is_plain
 
     def _spread(self, user_id: UUID) -> int:

@@ -3,7 +3,7 @@
 TEXTS: dict[str, tuple[str, str]] = {
     "channel_gone": ("The channel is not there any more.", "该渠道已不存在。"),
     "template_gone": ("The template is not there any more.", "该模板已不存在。"),
-    "file_missing": ("An attachment cannot be read: {error}", "无法读取附件:{error}"),
+    "files_left_out": ("The attachments do not go out on {channels}.", "附件不随以下渠道发送:{channels}。"),
     "failed_render": ("The template does not fit the data: {error}", "模板与数据不符:{error}"),
     "suppressed": ("The address bounced or complained before, or was blocked.", "该地址曾退信、投诉或已被屏蔽。"),
     "no_config": ("Nothing is configured for the channel.", "该渠道尚未配置。"),
