@@ -7,7 +7,8 @@
 
     await claim_quota("example.notes")                         # before one more is added
 
-Nothing is counted where there is no limit, so a claim costs next to nothing then.
+Nothing is counted where there is no limit, so a claim costs next to nothing then. What is limited otherwise than by a
+count (so many at the same time, so many seconds apart) asks for the number: `await quota_limit("example.pause_s")`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ from typing import ClassVar, Literal, Protocol
 from riveredge_sdk.ports import Port, get_service
 from riveredge_sdk.problems import Forbidden
 
-Unit = Literal["rows", "bytes"]
+Unit = Literal["rows", "bytes", "seconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,14 @@ class Quota:
     Args:
         id: `<plugin>.<things>`.
         title: for people.
-        count: how many there are of the current tenant, asked in a unit of work.
+        count: how many there are of the current tenant, asked in a unit of work; None for what cannot be counted.
         default: the limit where the operators set none; None for no limit.
-        unit: what is counted.
+        unit: what the limit is a number of.
     """
 
     id: str
     title: str
-    count: Callable[[], Awaitable[int]]
+    count: Callable[[], Awaitable[int]] | None = None
     description: str = ""
     default: int | None = None
     unit: Unit = "rows"
@@ -52,6 +53,8 @@ class Quotas(Protocol):
 
     async def claim(self, quota: str, adding: int) -> None: ...
 
+    async def limit_of(self, quota: str) -> int | None: ...
+
 
 QUOTAS: Port[Quotas] = Port("kernel.quotas", version=1)
 
@@ -61,10 +64,19 @@ async def claim_quota(quota: str, adding: int = 1) -> None:
 
     Raises:
         QuotaExceeded: there would be more than the limit.
-        LookupError: no plugin contributes the quota.
+        LookupError: no plugin contributes the quota, or it cannot be counted.
         NoUnitOfWorkError: no unit of work is open.
     """
     await get_service(QUOTAS).claim(quota, adding)
 
 
-__all__ = ["QUOTAS", "Quota", "QuotaExceeded", "Quotas", "claim_quota"]
+async def quota_limit(quota: str) -> int | None:
+    """The limit that holds for the current tenant; None if there is none.
+
+    Raises:
+        LookupError: no plugin contributes the quota.
+    """
+    return await get_service(QUOTAS).limit_of(quota)
+
+
+__all__ = ["QUOTAS", "Quota", "QuotaExceeded", "Quotas", "claim_quota", "quota_limit"]

@@ -20,7 +20,7 @@ Limit = Annotated[int, Field(ge=0, le=10**15)]
 
 
 class QuotaOut(BaseModel):
-    """One quota. `used` is null for what is not counted but paced: requests."""
+    """One quota. `used` is null for what is not counted: requests a minute, seconds between two fires."""
 
     id: str
     title: str
@@ -49,7 +49,7 @@ async def quotas_of(book: QuotaBook, own: Mapping[str, int | None]) -> list[Quot
                 unit=quota.unit if quota else "requests",
                 limit=book.limit(name, own, quota.default if quota else None),
                 source="organisation" if name in own else "default",
-                used=await quota.count() if quota else None,
+                used=await quota.count() if quota and quota.count else None,
             )
         )
     return found

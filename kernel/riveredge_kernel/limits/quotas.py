@@ -50,11 +50,10 @@ class QuotaBook:
 
     async def claim(self, quota: str, adding: int) -> None:
         """See `riveredge_sdk.quotas.claim_quota`."""
-        found = next((one for one in self.contributed() if one.id == quota), None)
-        if found is None:
-            raise LookupError(f"no plugin contributes the quota {quota!r}")
-        tenant = await self._tenants.get(current_tenant())
-        limit = self.limit(quota, tenant.quotas if tenant else {}, found.default)
+        found = self._find(quota)
+        if found.count is None:
+            raise LookupError(f"the quota {quota!r} cannot be counted: ask for its quota_limit")
+        limit = await self.limit_of(quota)
         if limit is None:
             return
         # One at a time for a tenant, so that two do not both find room; who refers to the row is not kept waiting.
@@ -68,3 +67,15 @@ class QuotaBook:
                 "operators for more.",
                 extensions={"quota": quota, "limit": limit, "used": used},
             )
+
+    async def limit_of(self, quota: str) -> int | None:
+        """See `riveredge_sdk.quotas.quota_limit`."""
+        found = self._find(quota)
+        tenant = await self._tenants.get(current_tenant())
+        return self.limit(quota, tenant.quotas if tenant else {}, found.default)
+
+    def _find(self, quota: str) -> Quota:
+        found = next((one for one in self.contributed() if one.id == quota), None)
+        if found is None:
+            raise LookupError(f"no plugin contributes the quota {quota!r}")
+        return found

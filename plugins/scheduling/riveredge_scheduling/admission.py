@@ -11,9 +11,10 @@ from sqlmodel import col, select
 from riveredge_scheduling import alarms
 from riveredge_scheduling.catalog import actions
 from riveredge_scheduling.models import HOLDING, IS_OPEN, Fire, FireState, ScheduledTask, TaskStatus
-from riveredge_scheduling.settings import SchedulingSettings
+from riveredge_scheduling.quotas import RUNNING
 from riveredge_scheduling.turns import ended, note_run, publish_again
 from riveredge_sdk import session, timers
+from riveredge_sdk.quotas import quota_limit
 
 # Between the end of an attempt and the end of its lease, so that the attempt's own process is the first to note it.
 LEASE_SLACK = timedelta(seconds=30)
@@ -135,9 +136,9 @@ async def _verdict(fire: Fire, task: ScheduledTask | None, around: Situation, no
     unwanted = _unwanted(fire, task) or _lateness(fire, task, around, now)
     if unwanted is not None:
         return unwanted
-    if await _crowded(fire):
-        running = SchedulingSettings().max_running
-        return Verdict(reason="quota", details={"count": running}, defer=True)
+    crowd = await _crowd(fire)
+    if crowd is not None:
+        return Verdict(reason="quota", details={"count": crowd}, defer=True)
     return _overlap(fire, task, around, now)
 
 
@@ -175,14 +176,18 @@ def _lateness(fire: Fire, task: ScheduledTask, around: Situation, now: datetime)
     return None
 
 
-async def _crowded(fire: Fire) -> bool:
-    """Whether the organisation has as many actions running as it may. Transactional ones are over at once."""
+async def _crowd(fire: Fire) -> int | None:
+    """How many actions the organisation has running, if those are as many as it may have. Transactional ones are over
+    at once.
+    """
     action = actions().get(fire.action)
     if action is None or action.transactional:
-        return False
-    limit = SchedulingSettings().max_running
+        return None
+    limit = await quota_limit(RUNNING)
+    if limit is None:
+        return None
     running = select(Fire.id).where(col(Fire.state) == FireState.RUNNING).limit(limit)
-    return len((await session().exec(running)).all()) >= limit
+    return limit if len((await session().exec(running)).all()) >= limit else None
 
 
 def _overlap(fire: Fire, task: ScheduledTask, around: Situation, now: datetime) -> Verdict:

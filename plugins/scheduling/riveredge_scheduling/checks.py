@@ -4,7 +4,6 @@ from datetime import datetime
 
 from riveredge_scheduling.plan import Plan
 from riveredge_scheduling.preview import min_gap_s
-from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.triggers import CronTrigger, DelayTrigger
 from riveredge_sdk.problems import invalid_field
 
@@ -12,8 +11,11 @@ from riveredge_sdk.problems import invalid_field
 _NEARLY_A_DAY = 20 * 3600
 
 
-def check_plan(plan: Plan, now: datetime, limits: SchedulingSettings) -> None:
+def check_plan(plan: Plan, now: datetime, least: int) -> None:
     """See that the plan can be kept.
+
+    Args:
+        least: so many seconds have to lie between two fires.
 
     Raises:
         Invalid: naming the field at fault.
@@ -23,9 +25,9 @@ def check_plan(plan: Plan, now: datetime, limits: SchedulingSettings) -> None:
     if plan.on_holiday != "ignore" and plan.workdays is None:
         raise invalid_field("calendar_id", f"on_holiday {plan.on_holiday!r} needs a calendar.", "missing")
     if isinstance(plan.trigger, DelayTrigger):
-        _check_delay(plan, plan.trigger, limits.min_interval_s)
+        _check_delay(plan, plan.trigger, least)
     else:
-        _check_instants(plan, now, limits.min_interval_s)
+        _check_instants(plan, now, least)
 
 
 def _check_delay(plan: Plan, trigger: DelayTrigger, least: int) -> None:

@@ -12,9 +12,9 @@ from riveredge_scheduling.checks import check_plan
 from riveredge_scheduling.permissions import TASK_READ, TASK_RUN, TASK_WRITE
 from riveredge_scheduling.preview_schemas import PreviewIn, PreviewOut
 from riveredge_scheduling.previews import plan_from, preview_of
+from riveredge_scheduling.quotas import least_interval
 from riveredge_scheduling.repository import Fires, Tasks
 from riveredge_scheduling.schemas import ActionOut, FireOut, Overview, TaskOut
-from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.transfer_schemas import Document, ImportOut
 from riveredge_scheduling.views import add_next
 from riveredge_sdk import ListQuery, Page, Router, current_principal, utcnow
@@ -92,7 +92,7 @@ async def list_actions() -> list[ActionOut]:
 async def preview_plan(body: PreviewIn) -> PreviewOut:
     now = utcnow()
     plan = await plan_from(body, now)
-    check_plan(plan, now, SchedulingSettings())
+    check_plan(plan, now, await least_interval())
     return await preview_of(plan, body.after or now, body.count, None)
 
 

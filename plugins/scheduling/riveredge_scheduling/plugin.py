@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from riveredge_scheduling import calendar_routes, fire_routes, personal, routes, system
+from riveredge_scheduling import calendar_routes, fire_routes, personal, quotas, routes, system
 from riveredge_scheduling.actions.emit_event import EmitEvent
 from riveredge_scheduling.actions.webhook import Webhook
 from riveredge_scheduling.events import EVENTS
@@ -30,6 +30,7 @@ from riveredge_sdk import (
 )
 from riveredge_sdk.features.messaging import MessageTemplateSpec
 from riveredge_sdk.features.scheduling import TaskAction
+from riveredge_sdk.quotas import Quota
 from riveredge_sdk.timers import DueRows
 
 
@@ -75,6 +76,9 @@ class SchedulingPlugin(Plugin):
 
     def timer_sources(self) -> Iterable[DueRows]:
         return (Schedules(),)
+
+    def quotas(self) -> Iterable[Quota]:
+        return quotas.quotas()
 
     def task_actions(self) -> Iterable[TaskAction[Any]]:
         return (EmitEvent(), Webhook())

@@ -15,9 +15,9 @@ from riveredge_scheduling.events import TASK_PAUSED, TaskRef
 from riveredge_scheduling.models import SYSTEM, WAITING, Fire, FireState, ScheduledTask, TaskStatus
 from riveredge_scheduling.plan import Plan, utc
 from riveredge_scheduling.planning import arm, find_workdays, hand_over, plan_of, plan_soon
+from riveredge_scheduling.quotas import TASKS, least_interval
 from riveredge_scheduling.repository import Fires, Tasks
 from riveredge_scheduling.schemas import TaskChange, TaskIn
-from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.triggers import IntervalTrigger, write_trigger
 from riveredge_scheduling.turns import note
 from riveredge_scheduling.zones import check_zone, rules_version
@@ -34,6 +34,7 @@ from riveredge_sdk import (
 from riveredge_sdk.audit import record
 from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.problems import Conflict, FieldError, Forbidden, Invalid, invalid_field, taken_field
+from riveredge_sdk.quotas import claim_quota
 
 _TICK = timedelta(microseconds=1)
 # What decides when a schedule fires; a change of anything else keeps its instants.
@@ -46,13 +47,12 @@ async def create(body: TaskIn) -> ScheduledTask:
     """Make a schedule; its owner is whoever asks.
 
     Raises:
-        Conflict: the organisation has as many as it may, or one with this key.
+        Conflict: there is one with this key.
+        QuotaExceeded: the organisation has as many as it may.
         Forbidden: the action needs a permission that the owner does not hold.
         Invalid: naming the field at fault.
     """
-    limits = SchedulingSettings()
-    if await Tasks().count(~is_system()) >= limits.max_tasks:
-        raise Conflict(f"The organisation has {limits.max_tasks} schedules, which is its limit. Delete some first.")
+    await claim_quota(TASKS)
     await _check_key(body.key)
     values = _columns({name: getattr(body, name) for name in type(body).model_fields if name != "paused"})
     values["zone"] = check_zone(body.zone or current_context().timezone)
@@ -62,7 +62,7 @@ async def create(body: TaskIn) -> ScheduledTask:
     now = utcnow()
     task = ScheduledTask(**values, tenant_id=current_tenant(), owner_id=principal.id, rules=rules_version())
     _anchor(task, now)
-    plan = await _checked_plan(task, now, limits)
+    plan = await _checked_plan(task, now)
     if body.paused:
         _set_paused(task, now, "requested", "")
     else:
@@ -94,7 +94,7 @@ async def change(task: ScheduledTask, body: TaskChange) -> ScheduledTask:
     now = utcnow()
     _anchor(task, now)
     if changed & TIMING:
-        await _checked_plan(task, now, SchedulingSettings())
+        await _checked_plan(task, now)
     if changed & DECIDING:
         await _plan_anew(task, now, keep_due=not changed & TIMING)
     elif "max_runs" in changed and task.status == TaskStatus.COMPLETED:
@@ -310,12 +310,12 @@ def _anchor(task: ScheduledTask, now: datetime) -> None:
         task.trigger = write_trigger(trigger)
 
 
-async def _checked_plan(task: ScheduledTask, now: datetime, limits: SchedulingSettings) -> Plan:
+async def _checked_plan(task: ScheduledTask, now: datetime) -> Plan:
     workdays = await find_workdays(task.calendar_id)
     if task.calendar_id is not None and workdays is None:
         raise invalid_field("calendar_id", f"There is no calendar {task.calendar_id} here.", "unknown")
     plan = plan_of(task, workdays)
-    check_plan(plan, now, limits)
+    check_plan(plan, now, await least_interval())
     return plan
 
 

@@ -9,7 +9,7 @@ from riveredge_sdk import PluginSettings, TenantSettings, plugin_settings
 
 
 class SchedulingSettings(PluginSettings):
-    """Limits for each tenant, from RIVEREDGE_SCHEDULING__…"""
+    """Limits for each tenant, from RIVEREDGE_SCHEDULING__…; the first three can be other ones for some (`quotas`)."""
 
     model_config = plugin_settings("scheduling")
 

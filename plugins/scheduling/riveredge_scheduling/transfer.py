@@ -105,7 +105,9 @@ async def _load_tasks(document: Document) -> list[Imported]:
         try:
             items.append(Imported(kind="task", key=body.key, outcome=await _load_task(body, calendars)))
         except Forbidden as problem:
-            raise Forbidden(f"tasks.{index} ({body.key}): {problem.detail}", extensions=problem.extensions) from None
+            raise type(problem)(
+                f"tasks.{index} ({body.key}): {problem.detail}", extensions=problem.extensions
+            ) from None
         except Problem as problem:
             found = problem.errors or [FieldError("key", problem.detail, problem.code)]
             errors += [FieldError(f"tasks.{index}.{each.field}", each.message, each.code) for each in found]

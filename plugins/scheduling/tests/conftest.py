@@ -8,16 +8,19 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
+from sqlmodel import col, select
 
+from riveredge_kernel.tenancy.models import Tenant
 from riveredge_kernel.testing import ThreadedPlatform
 from riveredge_sdk.plugin import Plugin
-from riveredge_sdk.testing.platform import ApiClient
+from riveredge_sdk.testing.platform import ApiClient, TestTenant
 
 from .lab import LAB, LabPlugin
 
 TASKS = "/api/v1/scheduling/tasks"
 T = TypeVar("T")
 Make = Callable[..., dict[str, Any]]
+Limit = Callable[[str, int], None]
 _numbers = itertools.count()
 
 
@@ -55,6 +58,22 @@ def make(client: ApiClient) -> Iterator[Make]:
         if found.status_code == 200:
             LAB.let_go(found.json()["key"])
             who.delete(f"{TASKS}/{task_id}", headers={"If-Match": found.headers["ETag"]})
+
+
+@pytest.fixture
+def limit(platform: ThreadedPlatform, tenant: TestTenant) -> Limit:
+    """`limit(quota, value)`: what operators would set for the organisation."""
+
+    def set_limit(quota: str, value: int) -> None:
+        async def write() -> None:
+            async with platform.platform.database.system("test", platform.platform.runtime) as session:
+                row = (await session.exec(select(Tenant).where(col(Tenant.id) == tenant.id))).one()
+                row.quotas = {**row.quotas, quota: value}
+            platform.platform.tenants.invalidate(tenant.id)
+
+        platform.run(write())
+
+    return set_limit
 
 
 class History:

@@ -18,7 +18,7 @@ from riveredge_sdk.context import use_context
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, TestTenant
 from riveredge_sdk.timers import HORIZON
 
-from .conftest import TASKS, History, Make, TimeMachine, held, inbox, states
+from .conftest import TASKS, History, Limit, Make, TimeMachine, held, inbox, states
 from .lab import LAB
 
 pytestmark = pytest.mark.database
@@ -405,9 +405,9 @@ def test_a_day_off_leaves_a_row_that_says_why(
 
 
 def test_no_more_run_at_once_than_the_organisation_may(
-    client: ApiClient, make: Make, history: History, engine: EngineControl, monkeypatch: pytest.MonkeyPatch
+    client: ApiClient, make: Make, history: History, engine: EngineControl, limit: Limit
 ) -> None:
-    monkeypatch.setenv("RIVEREDGE_SCHEDULING__MAX_RUNNING", "1")
+    limit("scheduling.running", 1)
     first, second = (make(action="lab.work", params={"hold": True}) for _ in range(2))
     with held(first["key"]), held(second["key"]):
         client.post(f"{TASKS}/{first['id']}/run", json={})

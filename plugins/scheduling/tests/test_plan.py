@@ -12,7 +12,6 @@ from riveredge_scheduling import series
 from riveredge_scheduling.advance import Advance, CatchUp, advance
 from riveredge_scheduling.checks import check_plan
 from riveredge_scheduling.plan import Plan
-from riveredge_scheduling.settings import SchedulingSettings
 from riveredge_scheduling.triggers import CronTrigger, read_trigger
 from riveredge_scheduling.workdays import Workdays, read_workdays
 from riveredge_sdk.problems import Invalid
@@ -219,7 +218,7 @@ def test_checking_a_plan_takes_little_whatever_it_says(
     plan = Plan(trigger=read_trigger(trigger), zone="UTC", starts_at=starts, workdays=Workdays(), on_holiday=on_holiday)
     found = None
     try:
-        check_plan(plan, at("2026-11-25"), SchedulingSettings(min_interval_s=60))
+        check_plan(plan, at("2026-11-25"), 60)
     except Invalid as refused:
         (error,) = refused.errors
         found = error.code

@@ -9,10 +9,10 @@ from sqlmodel import col, select
 
 from riveredge_kernel.testing import ThreadedPlatform
 from riveredge_scheduling.models import Fire, ScheduledTask
-from riveredge_sdk.testing.platform import ApiClient, EngineControl, PlatformUnderTest
+from riveredge_sdk.testing.platform import ApiClient, EngineControl, PlatformUnderTest, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
-from .conftest import TASKS, Make
+from .conftest import TASKS, Limit, Make
 
 pytestmark = pytest.mark.database
 
@@ -130,24 +130,25 @@ def test_a_plan_denser_than_allowed_is_refused_with_its_rate(client: ApiClient) 
     refused(client, "trigger.every_s", "too_often", trigger={"kind": "fixed_delay", "every_s": 5})
 
 
-def test_seconds_are_a_matter_of_the_quota(client: ApiClient, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RIVEREDGE_SCHEDULING__MIN_INTERVAL_S", "5")
-    make(trigger={"kind": "cron", "expression": "*/5 * * * * *"}, paused=True)
+def test_operators_limit_an_organisation(
+    client: ApiClient, make: Make, limit: Limit, as_user: AsUser, other_tenant: TestTenant
+) -> None:
+    every_5s = {"kind": "cron", "expression": "*/5 * * * * *"}
+    limit("scheduling.min_interval_s", 5)
+    make(trigger=every_5s, paused=True)
     refused(client, "trigger", "too_often", trigger={"kind": "cron", "expression": "* * * * * *"})
+    refused(as_user(EVERYTHING, tenant=other_tenant), "trigger.expression", "seconds", trigger=every_5s)
 
-
-def test_the_number_of_schedules_is_limited(client: ApiClient, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RIVEREDGE_SCHEDULING__MAX_TASKS", "1")
-    make()
-    body = {
-        "key": "more",
-        "title": "x",
-        "action": "scheduling.emit_event",
-        "params": {"name": "a"},
-        "trigger": NEW_YEAR,
-    }
-    answer = client.post(TASKS, json=body)
-    assert (answer.status_code, "limit" in answer.json()["detail"]) == (409, True)
+    limit("scheduling.tasks", 1)
+    body = {"key": "more", "title": "x", "action": "scheduling.emit_event", "params": {"name": "a"}}
+    answer = client.post(TASKS, json={**body, "trigger": NEW_YEAR})
+    assert (answer.status_code, answer.json()["quota"]) == (403, "scheduling.tasks")
+    brought = client.post("/api/v1/scheduling/import", json={"tasks": [{**body, "trigger": NEW_YEAR}]})
+    assert (brought.status_code, brought.json()["quota"]) == (403, "scheduling.tasks")
+    seen = {quota["id"]: (quota["limit"], quota["used"]) for quota in client.get("/api/v1/quotas").json()}
+    assert seen["scheduling.tasks"] == (1, 1)
+    assert seen["scheduling.running"] == (50, 0)
+    assert seen["scheduling.min_interval_s"] == (5, None)
 
 
 def test_zones_actions_parameters_and_people_are_looked_up(client: ApiClient) -> None:
