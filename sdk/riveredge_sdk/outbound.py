@@ -9,6 +9,9 @@ Only public addresses are connected to, and the connection goes to the very addr
 second look-up cannot lead elsewhere. Redirects are not followed, proxies and credentials of the environment are not
 used, bodies are bounded. What is refused is an `OutboundRefusedError`, one of the many `httpx2.HTTPError`s.
 
+A name that lies at a private address is a `ConnectError`, the same as a name that there is none of: else a tenant could
+ask for the names of the operator's network one by one. The log tells operators which it was.
+
 `RIVEREDGE_OUTBOUND__ALLOW` names private networks that may be reached nevertheless, for an installation whose tenants
 are the operator's own: `["10.1.0.0/16"]`.
 """
@@ -16,6 +19,7 @@ are the operator's own: `["10.1.0.0/16"]`.
 import asyncio
 import functools
 import ipaddress
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -26,6 +30,8 @@ from pydantic import Field, IPvAnyNetwork
 
 from riveredge_sdk.settings import PluginSettings, plugin_settings
 from riveredge_sdk.tracing import span
+
+log = logging.getLogger(__name__)
 
 MAX_BYTES = 1_000_000
 SECONDS = 10.0
@@ -119,18 +125,26 @@ class _GuardedTransport(httpx2.AsyncBaseTransport):
             async with asyncio.timeout(SECONDS):
                 found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError, TimeoutError) as error:
-            raise httpx2.ConnectError(f"{url.host} cannot be found: {error}", request=request) from None
+            raise _not_found(request, str(error)) from None
         addresses = list(dict.fromkeys(ipaddress.ip_address(entry[4][0]) for entry in found))
         for address in addresses:
             allowed = any(address in network for network in self._allow)
             if not allowed and not is_public(address):
-                raise OutboundRefusedError(f"{url.host} lies at a private address", request=request)
+                if is_address(url.host):
+                    raise OutboundRefusedError(f"{url.host} is a private address", request=request)
+                raise _not_found(request, "private address")
             if not allowed and self._https_only and url.scheme != "https":
                 raise OutboundRefusedError("only https addresses are reached", request=request)
         return addresses
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _not_found(request: httpx2.Request, reason: str) -> httpx2.ConnectError:
+    """One error for names that do not exist and for names inside; only the log tells them apart."""
+    log.info("outbound host %s not found: %s", request.url.host, reason)
+    return httpx2.ConnectError(f"{request.url.host} has no public address", request=request)
 
 
 class _Bounded(httpx2.AsyncByteStream):
@@ -150,6 +164,15 @@ class _Bounded(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def is_address(host: str) -> bool:
+    """Whether the host is an address itself, so that saying what it is tells nobody anything new."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def is_public(address: IpAddress) -> bool:
@@ -174,6 +197,7 @@ __all__ = [
     "MAX_BYTES",
     "OutboundRefusedError",
     "OutboundSettings",
+    "is_address",
     "is_public",
     "outbound_client",
     "outbound_transport",

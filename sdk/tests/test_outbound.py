@@ -92,8 +92,29 @@ async def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeyp
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", mixed)
     async with outbound_client() as client:
-        with pytest.raises(OutboundRefusedError, match="private"):
+        with pytest.raises(httpx2.ConnectError, match="no public address"):
             await client.get("https://mixed.test/")
+
+
+async def test_a_name_inside_is_told_from_one_that_is_not_there_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever may name an address learns the names of the operator's network, one by one."""
+
+    async def look_up(host: Any, port: Any, **_: Any) -> list[Any]:
+        if host in {"intranet.test", "10.1.2.3"}:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.1.2.3", port))]
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    told = set()
+    async with outbound_client() as client:
+        for name in ("intranet.test", "unknown.test"):
+            for scheme in ("https", "http"):
+                with pytest.raises(httpx2.HTTPError) as refused:
+                    await client.get(f"{scheme}://{name}/")
+                told.add((type(refused.value), str(refused.value).replace(name, "…")))
+        with pytest.raises(OutboundRefusedError, match="private address"):
+            await client.get("https://10.1.2.3/")
+    assert told == {(httpx2.ConnectError, "… has no public address")}
 
 
 async def test_redirects_are_not_followed(allowed: None) -> None:

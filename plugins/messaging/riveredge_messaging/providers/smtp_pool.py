@@ -12,11 +12,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import aiosmtplib
+import structlog
 
 from riveredge_messaging.providers.smtp_config import TENANT_PORTS, SmtpConfig
 from riveredge_messaging.providers.smtp_errors import connection_failure
 from riveredge_sdk.features.messaging import ConfigurationFailure, TemporaryFailure
-from riveredge_sdk.outbound import OutboundSettings, is_public
+from riveredge_sdk.outbound import OutboundSettings, is_address, is_public
+
+log = structlog.get_logger(__name__)
 
 CONNECT_SECONDS = 15
 COMMAND_SECONDS = 20
@@ -25,6 +28,8 @@ CHECK_SECONDS = 5
 IDLE_SECONDS = 30
 # Servers limit how much goes over one connection, and say so by breaking it off.
 MAILS_A_CONNECTION = 100
+# The same for names inside and for names that there are none of: else tenants could ask for the operator's, one by one.
+_NOT_FOUND = "The mail server {!r} has no public address."
 
 
 @dataclass(slots=True)
@@ -169,15 +174,17 @@ async def _connect(host: str, port: int, *, public_only: bool) -> socket.socket:
     except UnicodeError:
         raise ConfigurationFailure(f"{host!r} is no name of a mail server.") from None
     except (OSError, TimeoutError) as error:
-        raise TemporaryFailure(f"The mail server {host!r} cannot be found: {error}") from None
+        log.info("mail_server_not_found", host=host, reason=str(error))
+        raise TemporaryFailure(_NOT_FOUND.format(host)) from None
     allowed = OutboundSettings().allow if public_only else []
     last = "no address"
     for family, kind, protocol, _, address in found:
         ip = ipaddress.ip_address(address[0])
         if public_only and not is_public(ip) and not any(ip in network for network in allowed):
-            raise ConfigurationFailure(
-                f"The mail server {host!r} lies at a private address, which is not allowed here."
-            )
+            if is_address(host):
+                raise ConfigurationFailure(f"The mail server {host!r} is a private address, which is not allowed here.")
+            log.info("mail_server_not_found", host=host, reason="private address")
+            raise TemporaryFailure(_NOT_FOUND.format(host))
         connection = socket.socket(family, kind, protocol)
         connection.setblocking(False)
         # Commands are short, and each waits for its answer.
