@@ -2,10 +2,8 @@
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -19,46 +17,11 @@ from riveredge_kernel.server import listen
 from riveredge_kernel.testing import migrate
 from riveredge_sdk.testing.postgres import find_postgres
 
-BIN = Path(sys.executable).parent
+from .instances import BIN, Instance
+
 MEMBER = "ada@acme.example"
 PASSWORD = "correct horse battery staple"
-# What systemd does: the socket is descriptor 3, and the variables name the process that begins now.
-HAND_OVER = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 SIGNING_KEY = "signkey-test-" + "ab" * 32
-
-
-class Instance:
-    """A `riveredge serve` that gets the listening socket the way systemd hands it over, and tells when it is ready."""
-
-    def __init__(self, sock: socket.socket, environment: dict[str, str], log: Path) -> None:
-        self.told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        address = f"{log}.notify"
-        self.told.bind(address)
-        self.told.settimeout(60)
-        self.log = log
-        with log.open("ab") as file:
-            command = [sys.executable, "-c", HAND_OVER, str(sock.fileno()), str(BIN / "riveredge"), "serve"]
-            self.process = subprocess.Popen(
-                command,
-                env={**environment, "NOTIFY_SOCKET": address},
-                pass_fds=[sock.fileno()],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
-
-    def wait_until_ready(self) -> None:
-        assert self.told.recv(100) == b"READY=1", self.log.read_text()
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(60) == 0, self.log.read_text()
-        assert self.told.recv(100) == b"STOPPING=1"
-        self.told.close()
 
 
 @pytest.fixture
@@ -182,9 +145,7 @@ def test_a_rolling_restart_under_load_loses_no_request(
             assert sorted(kept) == sorted(load.titles)
         finally:
             for instance in instances:
-                instance.process.kill()
-                instance.process.wait(60)
-                instance.told.close()
+                instance.kill()
     for log in tmp_path.glob("*.log"):
         assert "Traceback" not in log.read_text(), log.read_text()
 
