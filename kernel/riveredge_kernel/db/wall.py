@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
 import structlog
 from sqlalchemy import ColumnElement, Connection, Delete, Insert, Update, Uuid, bindparam, event, inspect
@@ -118,10 +119,22 @@ def _on_execute(state: ORMExecuteState) -> Any:
         if state.is_executemany:
             refuse("A bulk UPDATE by primary keys", "Load the rows and change them, or use update() with a where().")
         check_change(statement)
-    filters = _filters(statement, mappers)
-    if filters:
-        state.statement = statement.options(*filters)
+    state.statement = _filtered(statement, mappers)
     return None
+
+
+def _filtered(statement: Any, mappers: Iterable[Mapper[Any]]) -> Any:
+    """The statement with its filters. One that is run often gets them once, so that SQLAlchemy knows it again."""
+    known = _known.get(statement)
+    if known is None:
+        filters = _filters(statement, mappers)
+        known = statement.options(*filters) if filters else statement
+        if known is not statement:
+            _known[statement] = known
+    return known
+
+
+_known: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
 def _insert(state: ORMExecuteState, statement: Insert, scope: Scope, mappers: set[Mapper[Any]]) -> Any:
