@@ -4,13 +4,13 @@ import logging
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import due, engine, latency, messaging, requests, startup, stream
+from benchmarks import due, engine, latency, mail, messaging, requests, startup, stream
 from benchmarks.load import Result
 from riveredge_kernel import logging as kernel_logging
 from riveredge_kernel.settings import Settings
@@ -19,6 +19,7 @@ from riveredge_sdk.testing.postgres import find_postgres
 out = Console(highlight=False, width=110)
 
 LEAST_THROUGHPUT = 0.7
+LEAST_MAILS = 0.5
 MOST_STARTUP = 1.5
 MOST_BROADCAST = 1000
 MOST_FAN_OUT = 20.0
@@ -113,14 +114,18 @@ def _stream() -> None:
 
 def _messaging() -> None:
     for measure in (_fan_out, _told):
-        with tempfile.TemporaryDirectory() as name:
-            directory = Path(name)
-            measure("SQLite", directory, f"sqlite+aiosqlite:///{directory}/messaging.db")
-            postgres = find_postgres()
-            if postgres is not None:
-                made = postgres.create_database()
-                measure("PostgreSQL", directory, made.app, owner_url=made.owner, system_url=made.system)
-                postgres.drop_database(made.name)
+        _on_each_database(measure)
+
+
+def _on_each_database(measure: Callable[..., None]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        measure("SQLite", directory, f"sqlite+aiosqlite:///{directory}/messaging.db")
+        postgres = find_postgres()
+        if postgres is not None:
+            made = postgres.create_database()
+            measure("PostgreSQL", directory, made.app, owner_url=made.owner, system_url=made.system)
+            postgres.drop_database(made.name)
 
 
 def _fan_out(kind: str, directory: Path, url: str, **database: str) -> None:
@@ -141,6 +146,21 @@ def _told(kind: str, directory: Path, url: str, **database: str) -> None:
     )
 
 
+def _mail() -> None:
+    _on_each_database(_mails)
+
+
+def _mails(kind: str, directory: Path, url: str, **database: str) -> None:
+    rounds = mail.run(directory, url, database)
+    ratio = statistics.median(each.ours / each.by_hand for each in rounds)
+    ours, by_hand = (statistics.median(getattr(each, who) for each in rounds) for who in ("ours", "by_hand"))
+    out.print(
+        f"{mail.MAILS:,} mails over {mail.CONNECTIONS} connections, {kind}: {ours:.0f} a second end to end, "
+        f"aiosmtplib by hand {by_hand:.0f}: "
+        f"ratio {ratio:.2f} (goal ≥ {LEAST_MAILS:g}: {_verdict(ratio >= LEAST_MAILS)})"
+    )
+
+
 def _engine() -> None:
     table = Table("embedded engine", "goal", "measured", "", *(["Inngest server"] if engine.SERVER else []))
     with tempfile.TemporaryDirectory() as name:
@@ -157,6 +177,7 @@ ALL = {
     "due": _due,
     "stream": _stream,
     "messaging": _messaging,
+    "mail": _mail,
     "engine": _engine,
 }
 

@@ -41,7 +41,7 @@ class FanOut:
     megabytes: float
 
 
-async def _members(platform: Platform, tenant: UUID, count: int) -> list[UUID]:
+async def add_members(platform: Platform, tenant: UUID, count: int) -> list[UUID]:
     """Members of the tenant, without accounts that could sign in."""
     now = utcnow()
     common = {"created_at": now, "updated_at": now, "version": 1, "active": True}
@@ -59,7 +59,7 @@ async def _fan_out(settings: Settings) -> FanOut:
         tenant = await platform.provisioning.create_tenant("bench", "Bench")
         member = await platform.provisioning.add_member(tenant, "bench@example.com", roles=[ADMINISTRATOR])
         token = await platform.auth.token_for(member.user_id, tenant)
-        await _members(platform, tenant, RECIPIENTS - 1)
+        await add_members(platform, tenant, RECIPIENTS - 1)
         await platform.functions.registered.wait()
         headers = {"Authorization": f"Bearer {token}"}
         body = {**_BODY, "everyone": True}
@@ -79,13 +79,14 @@ async def _there(platform: Platform, tenant: UUID) -> int:
             return (await db.exec(select(func.count(col(InboxItem.id))))).one()
 
 
-def _settings(directory: Path, url: str, **database: str) -> Settings:
+def settings_for(directory: Path, url: str, **database: str) -> Settings:
+    """Those of a platform with its engine, on free ports."""
     values = {"var_dir": directory, "port": 0, "database": {"url": url, **database}, "log_level": "error"}
     return Settings.model_validate({**values, "inngest": {"engine_port": 0}})
 
 
 def _measure_fan_out(directory: Path, url: str, database: dict[str, str]) -> FanOut:
-    return asyncio.run(_fan_out(_settings(directory, url, **database)))
+    return asyncio.run(_fan_out(settings_for(directory, url, **database)))
 
 
 def fan_out(directory: Path, url: str, **database: str) -> FanOut:
@@ -144,4 +145,4 @@ async def _broadcast(base: str, tokens: dict[UUID, str]) -> list[float]:
 def broadcast(directory: Path, url: str, **database: str) -> list[float]:
     """Seconds from each request to each client's push, sorted."""
     migrate(database.get("owner_url") or url)
-    return asyncio.run(_told(_settings(directory, url, **database)))
+    return asyncio.run(_told(settings_for(directory, url, **database)))
