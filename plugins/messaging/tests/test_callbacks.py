@@ -248,6 +248,8 @@ def test_one_click_ends_mails_of_one_kind(
     assert ended(send(to=[str(wei.user.id)]))[0]["status"] == "sent"
     headers = mailbox.mails[0].message
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    # As it is, for mail programs decode nothing there (RFC 2369 §2).
+    assert f"\r\nList-Unsubscribe: {headers['List-Unsubscribe']}\r\n".encode() in mailbox.mails[0].content
     place = urlsplit(headers["List-Unsubscribe"].strip("<>")).path
     # Mail scanners look at links: nothing happens.
     page = anonymous.get(place)

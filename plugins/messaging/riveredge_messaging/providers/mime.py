@@ -2,15 +2,44 @@
 
 from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
-from email.policy import SMTP as SMTP_POLICY
+from email.policy import EmailPolicy
 from email.utils import format_datetime
+from functools import lru_cache
+from typing import Any
 
 from riveredge_messaging.providers.smtp_config import mail_address
 from riveredge_sdk import utcnow
 from riveredge_sdk.features.messaging import Attachment, PermanentFailure, RenderedMessage
 
+
+class _Policy(EmailPolicy):
+    """Remembers headers: most are the same in mail after mail, and parsing and folding them is most of the work."""
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        return _parsed(self, name, value) if type(value) is str else super().header_store_parse(name, value)
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return _folded(self, name, value)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(policy: _Policy, name: str, value: str) -> tuple[str, Any]:
+    return super(_Policy, policy).header_store_parse(name, value)
+
+
+@lru_cache(maxsize=1024)
+def _folded(policy: _Policy, name: str, value: str) -> bytes:
+    line = f"{name}: {value}"
+    if value.isascii() and len(line) <= _MAX_LINE and any(len(word) > _LONG_WORD for word in value.split(" ")):
+        # Python would write the word as an encoded one (RFC 2047), which in a link or an address nobody reads.
+        return f"{line}\r\n".encode()
+    return super(_Policy, policy).fold_binary(name, value)
+
+
 # 7 bit goes through every server.
-_POLICY = SMTP_POLICY.clone(cte_type="7bit")
+_POLICY = _Policy(linesep="\r\n", cte_type="7bit")
+# RFC 5322 §2.1.1: what a line may have, and what it should have.
+_MAX_LINE, _LONG_WORD = 998, 70
 # Set by us alone.
 _OURS = frozenset(
     {"from", "to", "cc", "bcc", "subject", "date", "message-id", "reply-to", "return-path", "sender", "content-type"}

@@ -2,6 +2,7 @@
 
 from email.headerregistry import Address
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -73,6 +74,8 @@ class InstallationSmtp(SmtpConfig):
     """The installation's own: the operator may name a server at any address."""
 
 
+# Every mail asks about its sender and its recipient several times.
+@lru_cache(maxsize=4096)
 def mail_address(text: str) -> Address:
     """The address in `Name <local@domain>`.
 
