@@ -171,3 +171,43 @@ def test_a_process_that_died_while_it_sent_leaves_an_attempt_that_nobody_knows_o
     assert "it expired before it could be sent again" in mail.told(short)[-1]
     engine.advance(minutes=10)
     assert [each.message["Message-ID"].partition("@")[0] for each in mailbox.mails] == [f"<{again}"]
+
+
+def test_the_rules_are_asked_again_after_a_retry(
+    client: ApiClient, mail: Sender, servers: Any, engine: EngineControl
+) -> None:
+    """While nothing can be sent, one person leaves the category, one reads it in the inbox, and quiet hours begin."""
+    mailbox = servers.start()
+    servers.configure(mailbox, "A")
+    for key, kind in (("custom.offers", "ordinary"), ("custom.news", "ordinary"), ("custom.alarm", "critical")):
+        assert client.post(f"{BASE}/categories", json={"key": key, "title": key, "kind": kind}).status_code == 201
+    mailbox.server.reply = lambda _envelope: "451 4.3.0 later"
+    offer, alarm, waits = mail(category="custom.offers"), mail(category="custom.alarm"), mail(category="custom.news")
+    mail(category="custom.news", channels=[EMAIL, "messaging.in_app"])
+    seen = next(
+        each["id"]
+        for each in client.get(f"{BASE}/deliveries", params={"limit": 200}).json()["items"]
+        if each["channel"] == EMAIL and each["id"] not in {offer, alarm, waits}
+    )
+    mailbox.server.reply = None
+    assert [mail.outcome(each)[0] for each in (offer, alarm, waits, seen)] == ["queued"] * 4
+
+    left = client.put(f"{BASE}/preferences", json={"choices": [{"category": "custom.offers", "on": False}]})
+    assert left.status_code == 200, left.text
+    (notice,) = client.get(f"{BASE}/inbox").json()["items"]
+    assert client.post(f"{BASE}/inbox/{notice['id']}/read").status_code == 200
+    now = engine.now()
+    window = {"from": f"{now - timedelta(hours=1):%H:%M}", "until": f"{now + timedelta(hours=1):%H:%M}"}
+    quiet = client.put(f"{BASE}/preferences/quiet-hours", json={"windows": [window], "zone": "UTC"})
+    assert quiet.status_code == 200, quiet.text
+
+    engine.advance(minutes=1)
+    assert mail.outcome(offer) == ("skipped", "refused_category", 1)
+    assert mail.outcome(seen) == ("skipped", "read_already", 1)
+    assert mail.outcome(alarm) == ("sent", None, 2)
+    assert mail.outcome(waits) == ("queued", None, 1)
+    assert "Quiet hours until" in mail.told(waits)[-1]
+    assert len(mailbox.mails) == 1
+    engine.advance(hours=1, minutes=6)
+    assert mail.outcome(waits) == ("sent", None, 2)
+    assert len(mailbox.mails) == 2

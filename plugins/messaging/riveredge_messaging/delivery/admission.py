@@ -99,6 +99,9 @@ async def admit(
             continue
         if isinstance(made, Stop):
             stop(row, made, tried)
+        elif made.waits is not None and made.waits.due_at is not None:
+            later.add(row, made.waits.due_at)
+            _note(row, made.waits.rule, Verdict.HELD, made.waits.reason, made.waits.detail)
         else:
             going.append((row, made))
     chosen = await _choose(channel, going, attempts, now, later)

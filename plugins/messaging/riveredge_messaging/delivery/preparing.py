@@ -7,13 +7,16 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
+from riveredge_messaging.delivery.asking_again import ask_again
 from riveredge_messaging.delivery.ending import Stop
 from riveredge_messaging.feedback import suppression, unsubscribe
 from riveredge_messaging.models import Delivery, DeliveryStatus, Message, MessageKind
 from riveredge_messaging.rules.categories import all_categories
+from riveredge_messaging.rules.deciding import Ruling
 from riveredge_messaging.templates.catalog import CatalogTemplate, channels, pinned_template
 from riveredge_messaging.templates.composing import Look, Reader, compose, load_look
 from riveredge_messaging.templates.rendering import RenderError
+from riveredge_messaging.timeline.words import sentence
 from riveredge_sdk import get_service, session, unit_of_work, utcnow
 from riveredge_sdk.features.messaging import MessageChannel, RenderedMessage
 from riveredge_sdk.features.people import PEOPLE, Person
@@ -26,13 +29,15 @@ OPEN = (DeliveryStatus.QUEUED, DeliveryStatus.SENDING)
 class Ready:
     """A delivery that can be handed over, before `expires_at`.
 
-    `held`: not once more if nobody knows whether it was sent. `has_files`: those of the message go with it; they are
+    `waits`: the rule that holds it until later, after it had waited for something else. `held`: not once more if nobody
+    knows whether it was sent. `has_files`: those of the message go with it; they are
     read when it is handed over.
     """
 
     message: RenderedMessage
     channel: MessageChannel
     message_id: UUID
+    waits: Ruling | None = None
     has_files: bool = False
     held: bool = False
     expires_at: datetime | None = None
@@ -51,6 +56,7 @@ class _Loaded:
     channel: MessageChannel
     deliveries: Sequence[Delivery]
     messages: Mapping[UUID, Message]
+    rulings: Mapping[UUID, Ruling]
     templates: Mapping[tuple[str, UUID | None], CatalogTemplate | None]
     people: Mapping[UUID, Person]
     addresses: Mapping[UUID, str]
@@ -84,10 +90,12 @@ async def _load(channel: MessageChannel, deliveries: Sequence[Delivery]) -> _Loa
     wanted = {(row.template, row.template_version_id) for row in rows}
     templates = {key: await pinned_template(*key) for key in wanted}
     categories = await all_categories()
+    messages = {row.id: row for row in rows}
     return _Loaded(
         channel=channel,
         deliveries=deliveries,
-        messages={row.id: row for row in rows},
+        messages=messages,
+        rulings=await ask_again(channel, deliveries, messages, categories, utcnow()),
         templates=templates,
         people=await get_service(PEOPLE).find(recipients),
         addresses=addresses,
@@ -106,6 +114,10 @@ def _make(  # noqa: PLR0911  (one for each reason to stop)
     message = loaded.messages[delivery.message_id]
     if message.expires_at is not None and utcnow() >= message.expires_at:
         return _expired(message.expires_at, None)
+    ruling = loaded.rulings.get(delivery.id)
+    if ruling is not None and ruling.status != DeliveryStatus.DEFERRED:
+        error = sentence(ruling.reason, "en", ruling.detail)
+        return Stop(ruling.status, ruling.reason, error, ruling.rule, ruling.detail)
     template = loaded.templates[message.template, message.template_version_id]
     person, address = loaded.people.get(delivery.recipient_id), loaded.addresses.get(delivery.recipient_id)
     if template is None:
@@ -141,6 +153,7 @@ def _make(  # noqa: PLR0911  (one for each reason to stop)
         made,
         loaded.channel,
         message.id,
+        waits=ruling,
         has_files=message.files > 0 and loaded.channel.has_files,
         held=held,
         expires_at=message.expires_at,
