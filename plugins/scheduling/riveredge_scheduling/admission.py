@@ -11,8 +11,9 @@ from sqlmodel import col, select
 from riveredge_scheduling import alarms
 from riveredge_scheduling.catalog import actions
 from riveredge_scheduling.models import HOLDING, IS_OPEN, Fire, FireState, ScheduledTask, TaskStatus
+from riveredge_scheduling.planning import find_workdays, plan_of
 from riveredge_scheduling.quotas import RUNNING
-from riveredge_scheduling.turns import ended, note_run, publish_again
+from riveredge_scheduling.turns import ended, make_fires, note_run, publish_again
 from riveredge_sdk import session, timers
 from riveredge_sdk.quotas import quota_limit
 
@@ -21,6 +22,8 @@ LEASE_SLACK = timedelta(seconds=30)
 _DEFER = timedelta(seconds=10)
 # A little early is on time: the engine's clock need not be the database's.
 EARLY = timedelta(seconds=5)
+# Those of the plan, which nobody has asked for by hand.
+PLANNED_KINDS = ("scheduled", "catch_up")
 _STARTABLE = frozenset({FireState.PLANNED, FireState.RETRYING})
 
 
@@ -133,7 +136,7 @@ async def _verdict(fire: Fire, task: ScheduledTask | None, around: Situation, no
     if fire.state == FireState.RETRYING:
         # It holds its turn already: what was begun is brought to its end.
         return Verdict()
-    unwanted = _unwanted(fire, task) or _lateness(fire, task, around, now)
+    unwanted = _unwanted(fire, task) or await _lateness(fire, task, around, now)
     if unwanted is not None:
         return unwanted
     crowd = await _crowd(fire)
@@ -146,7 +149,7 @@ def _unwanted(fire: Fire, task: ScheduledTask) -> Verdict | None:
     """What people have said since it was planned."""
     if fire.revision != task.revision:
         return Verdict(FireState.SUPERSEDED, "edited")
-    if fire.kind in {"scheduled", "catch_up"}:
+    if fire.kind in PLANNED_KINDS:
         if task.status == TaskStatus.PAUSED:
             return Verdict(FireState.SKIPPED_PAUSED, "paused")
         if task.max_runs is not None and task.runs >= task.max_runs:
@@ -154,26 +157,48 @@ def _unwanted(fire: Fire, task: ScheduledTask) -> Verdict | None:
     return None
 
 
-def _lateness(fire: Fire, task: ScheduledTask, around: Situation, now: datetime) -> Verdict | None:
+async def _lateness(fire: Fire, task: ScheduledTask, around: Situation, now: datetime) -> Verdict | None:
     """A scheduled fire that was held up on the way here counts as missed once its grace is over."""
     seconds = int((now - fire.fire_at).total_seconds())
     if fire.kind != "scheduled" or seconds <= task.misfire_grace_s or task.catch_up == "fire_all":
         return None
     if task.catch_up == "skip":
         return Verdict(FireState.SKIPPED_MISFIRE, "late", {"seconds": seconds, "grace": task.misfire_grace_s})
-    later = [
+    later = _later(fire, around, now)
+    if not later and task.next_nominal_at is not None and task.next_fire_at is not None and task.next_fire_at <= now:
+        # What was missed after it has no fire yet, because the tick was held up as well. One run stands for all.
+        plan = plan_of(task, await find_workdays(task.calendar_id))
+        around.open += make_fires(task, plan, task.next_nominal_at, task.next_fire_at, now)
+        later = _later(fire, around, now)
+    if later:
+        min(later, key=lambda each: each.nominal_at).missed_count += fire.missed_count + 1
+    elif not await _has_later_run(fire):
+        return None
+    return Verdict(FireState.SKIPPED_MISFIRE, "later_runs")
+
+
+def _later(fire: Fire, around: Situation, now: datetime) -> list[Fire]:
+    """The fires that are about to start as well, of later instants of the same plan."""
+    return [
         each
         for each in around.open
-        if each.kind == "scheduled"
+        if each.kind in PLANNED_KINDS
         and each.state == FireState.PLANNED
         and each.revision == fire.revision
         and fire.nominal_at < each.nominal_at
         and each.fire_at <= now
     ]
-    if later:
-        min(later, key=lambda each: each.nominal_at).missed_count += fire.missed_count + 1
-        return Verdict(FireState.SKIPPED_MISFIRE, "later_runs")
-    return None
+
+
+async def _has_later_run(fire: Fire) -> bool:
+    """Whether a later instant of the plan has run already."""
+    query = select(Fire.id).where(
+        col(Fire.task_id) == fire.task_id,
+        col(Fire.kind).in_(PLANNED_KINDS),
+        col(Fire.nominal_at) > fire.nominal_at,
+        col(Fire.started_at).is_not(None),
+    )
+    return (await session().exec(query.limit(1))).first() is not None
 
 
 async def _crowd(fire: Fire) -> int | None:

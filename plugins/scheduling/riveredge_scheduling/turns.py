@@ -15,7 +15,7 @@ from sqlmodel import col, select
 
 from riveredge_scheduling.advance import advance
 from riveredge_scheduling.models import HOLDING, OPEN, Fire, FireState, ScheduledTask, TaskStatus
-from riveredge_scheduling.plan import utc
+from riveredge_scheduling.plan import Plan, utc
 from riveredge_scheduling.planning import catch_up_of, fire_rows, hand_over, plan_of
 from riveredge_sdk import session
 from riveredge_sdk.timers import HORIZON
@@ -129,11 +129,16 @@ def _plan_delayed(task: ScheduledTask, now: datetime) -> None:
     if task.ends_at is not None and nominal > task.ends_at:
         note(task, status=TaskStatus.COMPLETED)
         return
-    plan = plan_of(task, None)
-    done = advance(plan, nominal, nominal, catch_up_of(task), now, now + HORIZON)
+    make_fires(task, plan_of(task, None), nominal, nominal, now)
+
+
+def make_fires(task: ScheduledTask, plan: Plan, nominal: datetime, look_at: datetime, now: datetime) -> list[Fire]:
+    """Make the fires that are due before the next tick, as its claim would, and have them executed."""
+    done = advance(plan, nominal, look_at, catch_up_of(task), now, now + HORIZON)
     note(task, next_nominal_at=done.next_nominal_at, next_fire_at=done.next_fire_at)
     if done.last_nominal_at is not None:
         note(task, last_nominal_at=done.last_nominal_at)
     rows = [Fire(**values) for values in fire_rows(task, done.fires, now)]
     session().add_all(rows)
     hand_over([vars(row) for row in rows])
+    return rows

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlmodel import and_, col, func, select
 
+from riveredge_scheduling.admission import PLANNED_KINDS
 from riveredge_scheduling.models import IS_OPEN, Fire, FireState, ScheduledTask, TaskStatus
 from riveredge_scheduling.schemas import TaskOut
 from riveredge_sdk import session
@@ -41,7 +42,7 @@ async def _planned(task_ids: Sequence[UUID]) -> dict[UUID, datetime]:
             col(Fire.task_id).in_(task_ids),
             IS_OPEN,
             col(Fire.state) == FireState.PLANNED,
-            col(Fire.kind).in_(("scheduled", "catch_up")),
+            col(Fire.kind).in_(PLANNED_KINDS),
         )
         .group_by(col(Fire.task_id))
     )
