@@ -30,7 +30,9 @@ async def find_workdays(calendar_id: UUID | None) -> Workdays | None:
     """The calendar of this id, of the current tenant."""
     if calendar_id is None:
         return None
-    found = (await session().exec(select(Calendar).where(col(Calendar.id) == calendar_id))).one_or_none()
+    # A schedule that is being changed is not to be written twice, which would count as two versions.
+    with session().no_autoflush:
+        found = (await session().exec(select(Calendar).where(col(Calendar.id) == calendar_id))).one_or_none()
     return workdays_of(found) if found is not None else None
 
 

@@ -27,6 +27,12 @@ class PreviewIn(Body):
     after: Annotated[AwareDatetime | None, Field(description="Look from this instant on; none: from now.")] = None
     count: Annotated[int, Field(ge=1, le=MAX_PREVIEW, description="So many fires.")] = 10
 
+    @model_validator(mode="after")
+    def _calendars_count(self) -> "PreviewIn":
+        if self.calendar_id is not None and "on_holiday" not in self.model_fields_set:
+            self.on_holiday = "skip"
+        return self
+
 
 class Note(BaseModel):
     """What is special about an instant."""

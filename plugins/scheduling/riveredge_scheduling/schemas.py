@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, computed_field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, ValidationInfo, computed_field, field_validator, model_validator
 
 from riveredge_scheduling.texts import is_known, sentence
 from riveredge_scheduling.triggers import AnyTrigger
@@ -32,7 +32,9 @@ class _Settable(Body):
     ends_at: Annotated[AwareDatetime | None, Field(description="Nothing fires after.")] = None
     max_runs: Annotated[int | None, Field(ge=1, le=1_000_000, description="Then it is completed.")] = None
     calendar_id: Annotated[UUID | None, Field(description="Whose holidays count.")] = None
-    on_holiday: Annotated[OnHoliday, Field(description="What happens to fires on days off.")] = "ignore"
+    on_holiday: Annotated[
+        OnHoliday, Field(description="What happens to fires on days off. With a calendar, skip unless said otherwise.")
+    ] = "ignore"
     jitter_s: Annotated[
         int, Field(ge=0, le=3600, description="Spread starts over so many seconds, the same at each repetition.")
     ] = 0
@@ -66,6 +68,12 @@ class TaskIn(_Settable):
     key: Annotated[Key, Field(description="Unique in the organisation; your own id of it.")]
     paused: Annotated[bool, Field(description="Make it, but do not let it fire yet.")] = False
 
+    @model_validator(mode="after")
+    def _calendars_count(self) -> "TaskIn":
+        if self.calendar_id is not None and "on_holiday" not in self.model_fields_set:
+            self.on_holiday = "skip"
+        return self
+
 
 class TaskChange(_Settable):
     """What may change. What is left out stays; null clears what can be absent."""
@@ -93,12 +101,12 @@ class TaskChange(_Settable):
         False
     )
 
-    @model_validator(mode="after")
-    def _no_nulls(self) -> "TaskChange":
-        for name in self.model_fields_set - self.nullable:
-            if getattr(self, name) is None:
-                raise ValueError(f"{name} cannot be null; leave it out to keep it")
-        return self
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_nulls(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.field_name not in cls.nullable:
+            raise ValueError("cannot be null; leave it out to keep it")
+        return value
 
     def changes(self) -> dict[str, Any]:
         """What the client sent, nulls included."""

@@ -79,6 +79,8 @@ async def change(task: ScheduledTask, body: TaskChange) -> ScheduledTask:
         Invalid: naming the field at fault.
     """
     given = body.changes()
+    if "calendar_id" in given and "on_holiday" not in given:
+        given["on_holiday"] = _with_calendar(task.on_holiday, given["calendar_id"])
     values = _columns(given)
     if given.get("key", task.key) != task.key:
         await _check_key(given["key"])
@@ -317,6 +319,13 @@ async def _checked_plan(task: ScheduledTask, now: datetime) -> Plan:
     plan = plan_of(task, workdays)
     check_plan(plan, now, await least_interval())
     return plan
+
+
+def _with_calendar(on_holiday: str, calendar_id: UUID | None) -> str:
+    """What is done on days off when a calendar comes or goes, and nothing is said about it."""
+    if calendar_id is None:
+        return "ignore"
+    return "skip" if on_holiday == "ignore" else on_holiday
 
 
 async def _check_key(key: str) -> None:

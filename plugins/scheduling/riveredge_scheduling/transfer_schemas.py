@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from riveredge_scheduling.preview_schemas import CalendarIn
 from riveredge_scheduling.schemas import Key, TaskIn
@@ -14,6 +14,12 @@ class TaskDocument(TaskIn):
 
     calendar_id: Annotated[None, Field(exclude=True)] = None
     calendar: Annotated[Key | None, Field(description="The key of a calendar.")] = None
+
+    @model_validator(mode="after")
+    def _named_calendars_count(self) -> "TaskDocument":
+        if self.calendar is not None and "on_holiday" not in self.model_fields_set:
+            self.on_holiday = "skip"
+        return self
 
 
 class Document(Body):
