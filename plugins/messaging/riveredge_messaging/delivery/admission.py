@@ -18,7 +18,7 @@ from riveredge_messaging.delivery.preparing import OPEN, Ready
 from riveredge_messaging.delivery.queueing import queue_later
 from riveredge_messaging.models import Delivery, DeliveryStatus, Verdict
 from riveredge_messaging.settings import MessagingSettings
-from riveredge_messaging.timeline.decisions import note
+from riveredge_messaging.timeline.decisions import note_on
 from riveredge_sdk import session, unit_of_work, utcnow, uuid7
 from riveredge_sdk.features.messaging import DeliveringChannel
 
@@ -258,12 +258,10 @@ def _note_wait(row: Delivery, choice: Choice) -> None:
 
 
 def _note(row: Delivery, rule: str, verdict: Verdict, reason: str, detail: Mapping[str, object]) -> None:
-    note(
-        row.message_id,
+    note_on(
+        row,
         rule=rule,
         verdict=verdict,
         reason=reason,
-        delivery_id=row.id,
-        recipient_id=row.recipient_id,
         detail=detail,
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from riveredge_messaging.delivery.models import AttemptState, DeliveryAttempt
 from riveredge_messaging.events import DELIVERY_FAILED, DELIVERY_SENT, DeliveriesRef
 from riveredge_messaging.models import Delivery, DeliveryStatus, Verdict
-from riveredge_messaging.timeline.decisions import note
+from riveredge_messaging.timeline.decisions import note_on
 from riveredge_sdk import publish, utcnow
 
 MAX_ERROR = 2000
@@ -48,13 +48,11 @@ def close(delivery: Delivery, why: Stop) -> None:
     """End one of many, of which others are told together."""
     delivery.status, delivery.ended_at, delivery.next_at = why.status, utcnow(), None
     delivery.error, delivery.reason = why.error[:MAX_ERROR], why.reason
-    note(
-        delivery.message_id,
+    note_on(
+        delivery,
         rule=why.rule,
         verdict=Verdict.STOPPED,
         reason=why.reason,
-        delivery_id=delivery.id,
-        recipient_id=delivery.recipient_id,
         detail={"error": why.error[:500], **why.detail},
     )
 

@@ -18,7 +18,7 @@ from riveredge_messaging.delivery.queueing import queue_later
 from riveredge_messaging.events import CONFIG_FAILED, ConfigRef
 from riveredge_messaging.feedback import suppression
 from riveredge_messaging.models import Delivery, DeliveryStatus, Verdict
-from riveredge_messaging.timeline.decisions import note
+from riveredge_messaging.timeline.decisions import note_on
 from riveredge_sdk import publish, session, unit_of_work, utcnow
 
 _WORKED = {AttemptState.ACCEPTED: DeliveryStatus.SENT, AttemptState.DELIVERED: DeliveryStatus.DELIVERED}
@@ -218,12 +218,10 @@ async def _forget(row: Delivery, outcome: Outcome) -> None:
 
 def _note(row: Delivery, outcome: Outcome, reason: str) -> None:
     config = outcome.attempt.config
-    note(
-        row.message_id,
+    note_on(
+        row,
         rule="provider",
         verdict=Verdict.HELD,
         reason=reason,
-        delivery_id=row.id,
-        recipient_id=row.recipient_id,
         detail={"config": config.title if config is not None else "", "error": outcome.error[:500]},
     )

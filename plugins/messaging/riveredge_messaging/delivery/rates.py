@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from riveredge_messaging.delivery.models import RateBucket
-from riveredge_messaging.delivery.repository import Buckets
+from riveredge_messaging.delivery.repository import RateBuckets
 from riveredge_sdk import savepoint, session
 
 # So much of a minute may go at once.
@@ -43,6 +43,6 @@ async def _locked(key: str, now: datetime) -> RateBucket:
         return found
     try:
         async with savepoint():
-            return await Buckets().add(RateBucket(key=key, next_at=now))
+            return await RateBuckets().add(RateBucket(key=key, next_at=now))
     except IntegrityError:
         return (await session().exec(query)).one()

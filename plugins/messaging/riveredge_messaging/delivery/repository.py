@@ -45,7 +45,7 @@ class Attempts(Repository[DeliveryAttempt]):
     )
 
 
-class Buckets(Repository[RateBucket]):
+class RateBuckets(Repository[RateBucket]):
     """Rates."""
 
     model = RateBucket

@@ -13,7 +13,7 @@ from riveredge_messaging.delivery.repository import Configs
 from riveredge_messaging.events import NOTICES_RECEIVED, NoticesRef
 from riveredge_messaging.feedback import suppression
 from riveredge_messaging.models import Delivery, DeliveryStatus, Verdict
-from riveredge_messaging.timeline.decisions import note
+from riveredge_messaging.timeline.decisions import note_on
 from riveredge_sdk import publish, session, utcnow
 from riveredge_sdk.features.messaging import CallbackRefusedError, CallbackRequest, ProviderEvent
 from riveredge_sdk.problems import BadRequest, Forbidden, NotFound
@@ -155,13 +155,11 @@ async def _apply(notice: ProviderNotice, delivery: Delivery) -> None:
     delivery.status = status
     delivery.ended_at = delivery.ended_at or utcnow()
     delivery.error = notice.detail or None if rank in {_FAILED_RANK, 5, 6} else None
-    note(
-        delivery.message_id,
+    note_on(
+        delivery,
         rule="provider",
         verdict=Verdict.INFO,
         reason=notice.kind,
-        delivery_id=delivery.id,
-        recipient_id=delivery.recipient_id,
         detail={"detail": notice.detail},
     )
     if delivery.address is None:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr
 
 from riveredge_messaging.channels.sms import SMS
-from riveredge_messaging.providers.calls import call
+from riveredge_messaging.providers.calls import call, json_of
 from riveredge_sdk.features.messaging import (
     CallbackRefusedError,
     CallbackRequest,
@@ -91,12 +91,7 @@ class AliyunSms(MessageProvider[AliyunSmsConfig]):
         }
         url, headers = signed(config, "SendSms", parameters, at=datetime.now(UTC), nonce=secrets.token_hex(16))
         answer = await call(url, headers=headers, content=b"")
-        try:
-            body = answer.json()
-        except ValueError:
-            body = {}
-        if not isinstance(body, dict):
-            body = {}
+        body = json_of(answer)
         if body.get("Code") == "OK":
             return DeliveryResult("accepted", reference=str(body.get("BizId", "")))
         raise _failure(answer.status_code, str(body.get("Code", "")), str(body.get("Message", "")))

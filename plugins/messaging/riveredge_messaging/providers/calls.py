@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx2
 
@@ -48,6 +49,15 @@ async def call(
     if answer.status_code >= 500:
         raise TemporaryFailure(f"The peer answers {answer.status_code}.")
     return answer
+
+
+def json_of(answer: httpx2.Response) -> dict[str, Any]:
+    """The JSON object that was answered; empty if it is none."""
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def wait_of(answer: httpx2.Response) -> float:

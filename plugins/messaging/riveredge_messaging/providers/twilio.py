@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import Field, SecretStr, model_validator
 
 from riveredge_messaging.channels.sms import SMS, whole_text
-from riveredge_messaging.providers.calls import call
+from riveredge_messaging.providers.calls import call, json_of
 from riveredge_sdk import utcnow
 from riveredge_sdk.features.messaging import (
     CallbackRefusedError,
@@ -87,7 +87,7 @@ class Twilio(MessageProvider[TwilioConfig]):
             content=urlencode(form).encode(),
             auth=(config.account_sid, config.auth_token.get_secret_value()),
         )
-        body = _json(answer)
+        body = json_of(answer)
         if answer.status_code in {200, 201} and body.get("sid"):
             return DeliveryResult("accepted", reference=str(body["sid"]))
         raise _failure(answer.status_code, body)
@@ -112,14 +112,6 @@ def signature(token: str, url: str, pairs: Sequence[tuple[str, str]]) -> str:
     """What Twilio sends as `X-Twilio-Signature`: over the address, and each parameter in the order of the names."""
     text = url + "".join(name + value for name, value in sorted(set(pairs)))
     return base64.b64encode(hmac.new(token.encode(), text.encode(), hashlib.sha1).digest()).decode()
-
-
-def _json(answer: Any) -> dict[str, Any]:
-    try:
-        found = answer.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _failure(status: int, body: dict[str, Any]) -> Exception:

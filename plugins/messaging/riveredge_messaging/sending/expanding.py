@@ -17,7 +17,7 @@ from riveredge_messaging.sending import digests
 from riveredge_messaging.sending.audience import Audience
 from riveredge_messaging.sending.holding import hold
 from riveredge_messaging.templates.catalog import channels
-from riveredge_messaging.timeline.decisions import note
+from riveredge_messaging.timeline.decisions import note_on
 from riveredge_sdk import session, utcnow
 from riveredge_sdk.features.message_categories import MessageCategory
 
@@ -159,12 +159,10 @@ def rule_on(delivery: Delivery, ruling: Ruling) -> None:
     delivery.ended_at = utcnow() if is_over else None
     verdict = Verdict.HELD if held else Verdict.STOPPED if is_over else Verdict.LET_THROUGH
     DECIDED.labels(ruling.rule, verdict).inc()
-    note(
-        delivery.message_id,
+    note_on(
+        delivery,
         rule=ruling.rule,
         verdict=verdict,
         reason=ruling.reason,
-        delivery_id=delivery.id,
-        recipient_id=delivery.recipient_id,
         detail={**ruling.detail, "passed": list(ruling.passed)} if ruling.passed else ruling.detail,
     )

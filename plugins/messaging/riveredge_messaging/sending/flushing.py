@@ -19,7 +19,7 @@ from riveredge_messaging.templates.built_in import DIGEST
 from riveredge_messaging.templates.catalog import channels, find_template, pinned_template
 from riveredge_messaging.templates.composing import Reader, compose, load_look
 from riveredge_messaging.templates.rendering import RenderError
-from riveredge_messaging.timeline.decisions import note
+from riveredge_messaging.timeline.decisions import note, note_on
 from riveredge_sdk import get_service, session, utcnow
 from riveredge_sdk.features.people import PEOPLE
 
@@ -87,13 +87,11 @@ async def _send_together(bucket: Bucket, rows: Sequence[Delivery], messages: Seq
     gathered = col(Delivery.id).in_([row.id for row in rows])
     await session().exec(update(Delivery).where(gathered).values(**ended, due_at=None, held_by=None))
     for row in rows:
-        note(
-            row.message_id,
+        note_on(
+            row,
             rule="digest",
             verdict=Verdict.INFO,
             reason="digested",
-            delivery_id=row.id,
-            recipient_id=row.recipient_id,
             detail={"message_id": str(together.id), "count": len(messages)},
         )
     await expand(together, 2)

@@ -14,7 +14,7 @@ from riveredge_messaging.rules.deciding import Rules, Ruling
 from riveredge_messaging.sending.expanding import category_of, rule_on, take_turn
 from riveredge_messaging.sending.holding import hold
 from riveredge_messaging.templates.catalog import channels
-from riveredge_messaging.timeline.decisions import note
+from riveredge_messaging.timeline.decisions import note_on
 from riveredge_sdk import session, utcnow
 
 PAUSE = "pause"
@@ -100,12 +100,10 @@ async def _is_read(row: Delivery) -> bool:
 
 
 def _note_released(row: Delivery, waited_for: str | None) -> None:
-    note(
-        row.message_id,
+    note_on(
+        row,
         rule=waited_for or "pipeline",
         verdict=Verdict.INFO,
         reason="waited",
-        delivery_id=row.id,
-        recipient_id=row.recipient_id,
         detail={"rule": waited_for or ""},
     )

@@ -10,7 +10,7 @@ from riveredge_messaging.events import MESSAGE_CANCELLED, MESSAGE_DUE, MESSAGE_R
 from riveredge_messaging.models import Delivery, DeliveryStatus, Message, Stage, Verdict
 from riveredge_messaging.repository import Deliveries, Messages
 from riveredge_messaging.sending.releasing import PAUSE, release_rows
-from riveredge_messaging.timeline.decisions import note
+from riveredge_messaging.timeline.decisions import note, note_on
 from riveredge_sdk import publish, session, timers, utcnow
 from riveredge_sdk.problems import Conflict
 
@@ -87,13 +87,11 @@ async def cancel_delivery(delivery_id: UUID) -> Delivery:
     delivery = await Deliveries().get(delivery_id, lock=True)
     if delivery.status not in STOPPABLE:
         raise Conflict(f"The delivery is {delivery.status}; only queued and deferred ones can be cancelled.")
-    note(
-        delivery.message_id,
+    note_on(
+        delivery,
         rule="cancel",
         verdict=Verdict.STOPPED,
         reason="cancelled",
-        delivery_id=delivery.id,
-        recipient_id=delivery.recipient_id,
     )
     over = {"status": DeliveryStatus.CANCELLED, "reason": "cancelled", "ended_at": utcnow()}
     return await Deliveries().change(delivery, {**over, "held_by": None, "due_at": None})
@@ -118,13 +116,11 @@ async def retry_delivery(delivery_id: UUID) -> Delivery:
 def _take_up(delivery: Delivery) -> None:
     delivery.status, delivery.held_by = DeliveryStatus.DEFERRED, RETRY
     delivery.error = delivery.ended_at = delivery.reason = delivery.bucket_id = None
-    note(
-        delivery.message_id,
+    note_on(
+        delivery,
         rule="retry",
         verdict=Verdict.INFO,
         reason="retried",
-        delivery_id=delivery.id,
-        recipient_id=delivery.recipient_id,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from riveredge_messaging.models import Decision, Verdict
+from riveredge_messaging.models import Decision, Delivery, Verdict
 from riveredge_messaging.timeline.words import is_known
 from riveredge_sdk import session
 
@@ -31,7 +31,7 @@ def note(
         ValueError: there is no sentence for the reason.
     """
     if not is_known(reason):
-        raise ValueError(f"the reason {reason!r} has no sentence: give it one in riveredge_messaging.words")
+        raise ValueError(f"the reason {reason!r} has no sentence: give it one in riveredge_messaging.timeline.words")
     session().add(
         Decision(
             message_id=message_id,
@@ -42,4 +42,19 @@ def note(
             reason=reason,
             detail=dict(detail or {}),
         )
+    )
+
+
+def note_on(
+    delivery: Delivery, *, rule: str, verdict: Verdict, reason: str, detail: Mapping[str, Any] | None = None
+) -> None:
+    """Keep what a rule has decided about one delivery; as `note`."""
+    note(
+        delivery.message_id,
+        rule=rule,
+        verdict=verdict,
+        reason=reason,
+        delivery_id=delivery.id,
+        recipient_id=delivery.recipient_id,
+        detail=detail,
     )

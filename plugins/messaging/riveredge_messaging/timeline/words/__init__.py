@@ -6,9 +6,9 @@ Each area of the plugin keeps its codes in a module of its own. The words in bra
 from collections.abc import Mapping
 from typing import Any
 
-from riveredge_messaging.timeline.words import channels, delivery, pipeline
+from riveredge_messaging.timeline.words import delivery, pipeline
 
-_TEXTS: Mapping[str, tuple[str, str]] = {**pipeline.TEXTS, **delivery.TEXTS, **channels.TEXTS}
+_TEXTS: Mapping[str, tuple[str, str]] = {**pipeline.TEXTS, **delivery.TEXTS}
 
 
 class _Known(dict[str, Any]):

@@ -1,3 +1,0 @@
-"""Of channels and their addresses."""
-
-TEXTS: dict[str, tuple[str, str]] = {}
