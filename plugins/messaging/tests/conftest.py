@@ -38,7 +38,10 @@ def send(client: ApiClient) -> Callable[..., dict[str, Any]]:
     """`send(to=[…], product="…")`: a message with the welcome template, by mail unless said otherwise."""
 
     def make(
-        to: list[str] | None = None, product: str = "RiverEdge", channels: tuple[str, ...] = ("messaging.email",)
+        to: list[str] | None = None,
+        product: str = "RiverEdge",
+        channels: tuple[str, ...] = ("messaging.email",),
+        **more: Any,
     ) -> dict[str, Any]:
         assert client.user is not None
         body = {
@@ -46,6 +49,7 @@ def send(client: ApiClient) -> Callable[..., dict[str, Any]]:
             "to": to or [str(client.user.id)],
             "data": {"product": product},
             "channels": channels,
+            **more,
         }
         answer = client.post("/api/v1/messaging/messages", json=body)
         assert answer.status_code == 202, answer.text

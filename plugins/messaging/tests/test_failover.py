@@ -52,12 +52,13 @@ def test_a_provider_that_is_down_is_passed_over(servers: Any, send: Send, ended:
     }
 
 
-def test_where_nobody_knows_whether_it_was_sent_the_policy_decides(
+def test_where_nobody_knows_whether_it_was_sent_the_policy_decides(  # noqa: PLR0917
     client: ApiClient,
     servers: Any,
     send: Send,
     ended: Ended,
     engine: EngineControl,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The server takes the mail and breaks off without an answer."""
     mailbox = servers.start()
@@ -87,6 +88,20 @@ def test_where_nobody_knows_whether_it_was_sent_the_policy_decides(
     assert client.post(f"/api/v1/messaging/deliveries/{held['id']}/retry").status_code == 202
     servers.settle()
     assert client.get(f"/api/v1/messaging/deliveries/{held['id']}").json()["status"] == "sent"
+    # Neither is what a server is too slow to answer handed to another one, where the category holds it.
+    second = servers.start()
+    servers.configure(second, "B", priority=200)
+    kept = {"key": "acme.money", "title": "Money", "duplicates": "hold"}
+    assert client.post("/api/v1/messaging/categories", json=kept).status_code == 201
+    monkeypatch.setenv("RIVEREDGE_MESSAGING__SEND_SECONDS", "0.5")
+    mailbox.server.delay = 2
+    message = send(category="acme.money")
+    servers.settle()
+    engine.advance(days=2)
+    (delivery,) = ended(message)
+    assert (delivery["status"], delivery["reason"], delivery["attempts"]) == ("unknown", "unknown_held", 1)
+    assert "no answer within 0.5 s" in delivery["error"]
+    assert second.mails == []
 
 
 def test_a_refused_recipient_harms_nobody_else_and_is_not_written_to_again(

@@ -164,3 +164,8 @@ def test_a_message_to_a_role_reaches_whom_it_should_when_it_should(
     assert len(first.mails) == 4
     assert client.get(f"{API}/messages/{message['id']}/progress").json()["status"] == "delivered"
     assert servers.health(a)["last_error"] is not None
+    # Operators see how the providers do, and of no organisation.
+    metrics = client.get("/metrics").text
+    for state in ("accepted", "temporary"):
+        assert f'riveredge_messaging_attempts_total{{provider="messaging.smtp",state="{state}"}}' in metrics
+    assert 'riveredge_messaging_handing_over_seconds_count{provider="messaging.smtp"}' in metrics

@@ -15,6 +15,7 @@ from riveredge_messaging.configs.service import callback_url
 from riveredge_messaging.delivery.admission import Attempt
 from riveredge_messaging.delivery.attachments import Files, Reader
 from riveredge_messaging.delivery.models import AttemptState
+from riveredge_messaging.metrics import ATTEMPTS, HANDING_OVER
 from riveredge_messaging.settings import MessagingSettings
 from riveredge_sdk import current_tenant, utcnow
 from riveredge_sdk.features.messaging import (
@@ -82,12 +83,20 @@ async def _one(wave: _Wave, attempt: Attempt) -> Outcome:
         late = asyncio.get_running_loop().time() > wave.begin_by or attempt.ready.over(utcnow())
         if late or wave.hopeless(key):
             return Outcome(attempt, AttemptState.NOT_BEGUN)
-        outcome = await _try(wave, attempt)
+        outcome = await _measured(wave, attempt)
     failed = outcome.state in {AttemptState.TEMPORARY, AttemptState.UNKNOWN} and not outcome.of_recipient
     if failed and attempt.config is not None:
         wave.failures[key] = wave.failures.get(key, 0) + 1
     elif outcome.state in {AttemptState.QUOTA, AttemptState.MISCONFIGURED}:
         wave.failures[key] = FAILURES
+    return outcome
+
+
+async def _measured(wave: _Wave, attempt: Attempt) -> Outcome:
+    provider = attempt.config.provider.id if attempt.config is not None else attempt.ready.channel.id
+    with HANDING_OVER.labels(provider).time():
+        outcome = await _try(wave, attempt)
+    ATTEMPTS.labels(provider, outcome.state).inc()
     return outcome
 
 

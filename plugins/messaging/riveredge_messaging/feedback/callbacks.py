@@ -12,6 +12,7 @@ from riveredge_messaging.delivery.models import DeliveryAttempt, MessageConfig, 
 from riveredge_messaging.delivery.repository import Configs
 from riveredge_messaging.events import NOTICES_RECEIVED, NoticesRef
 from riveredge_messaging.feedback import suppression
+from riveredge_messaging.metrics import REPORTS
 from riveredge_messaging.models import Delivery, DeliveryStatus, Verdict
 from riveredge_messaging.timeline.decisions import note_on
 from riveredge_sdk import publish, session, utcnow
@@ -74,6 +75,8 @@ async def receive(config_id: UUID, request: CallbackRequest) -> int:
     new = await _new(config.key, told)
     session().add_all(new)
     await session().flush()
+    for notice in new:
+        REPORTS.labels(notice.kind).inc()
     if new:
         publish(NOTICES_RECEIVED, NoticesRef(config=config.key, notices=[notice.id for notice in new]))
     return len(new)
