@@ -140,16 +140,20 @@ def test_a_bounce_that_comes_back_by_mail_is_understood(
     local, _, domain = mail.sender.partition("@")
     assert (local.partition("+")[0], domain) == ("bounces", "acme.example")
     assert len(local) <= 64
-    raw = bounce(mail.sender)
+    raw = bounce(mail.sender).replace(b" no\r\n", b" no\x00\xff\r\n")
     for signature in ("", sign("other", raw), sign("s3cret", raw, at=1_700_000_000)):
         assert reports.hand_in(raw, signature).status_code == 403
     # What is no report, or none that something is over, changes nothing.
     assert reports.new(b"From: a@example.com\r\nTo: b@acme.example\r\nSubject: I am away\r\n\r\nBye") == 0
     assert reports.new(bounce(mail.sender, "4.4.1", action="delayed")) == 0
+    # Anybody can write to the address, in whatever form.
+    for odd in (b'"', b"<@", b"a(b@", b"=?utf-8?b?/w==?= <", b"\xff\x00,"):
+        hostile = bounce(mail.sender).replace(b"To: ", b"To: " + odd, 1)
+        assert reports.hand_in(hostile.replace(b"Action: failed", b"Action: delayed")).status_code == 200
     for new in (1, 0):
         assert reports.new(raw) == new
     told = client.get(f"/api/v1/messaging/deliveries/{delivery['id']}").json()
-    assert (told["status"], told["error"]) == ("bounced", "5.1.1 smtp; 550 5.1.1 no")
+    assert (told["status"], told["error"]) == ("bounced", "5.1.1 smtp; 550 5.1.1 no\ufffd")
     assert ended(send())[0]["status"] == "suppressed"
     assert len(reports.mailbox.mails) == 1
     # All of that is told to the person, and taken off them. The address stays suppressed, without saying whose it is.
@@ -158,7 +162,7 @@ def test_a_bounce_that_comes_back_by_mail_is_understood(
         known[each] for each in ("attempts", "provider_reports", "suppressed_addresses")
     )
     assert (attempt["provider"], attempt["state"]) == ("messaging.smtp", "accepted")
-    assert (report["kind"], report["detail"]) == ("bounced", "5.1.1 smtp; 550 5.1.1 no")
+    assert (report["kind"], report["detail"]) == ("bounced", "5.1.1 smtp; 550 5.1.1 no\ufffd")
     assert (address["reason"], address["address"][1:3]) == ("hard_bounce", "…@")
     assert asked(reports.servers.platform, client, plugin.erase_personal_data) > 0
     left = asked(reports.servers.platform, client, plugin.export_personal_data)

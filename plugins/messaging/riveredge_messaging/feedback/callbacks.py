@@ -83,7 +83,7 @@ async def receive(config_id: UUID, request: CallbackRequest) -> int:
 
 
 async def _new(config: str, told: Sequence[ProviderEvent]) -> list[ProviderNotice]:
-    by_id = {event.id[:200]: event for event in told if event.kind in _STATUS}
+    by_id = {_clean(event.id, 200): event for event in told if event.kind in _STATUS}
     query = select(ProviderNotice.event).where(
         col(ProviderNotice.config) == config, col(ProviderNotice.event).in_(list(by_id))
     )
@@ -93,13 +93,18 @@ async def _new(config: str, told: Sequence[ProviderEvent]) -> list[ProviderNotic
             config=config,
             event=event_id,
             kind=event.kind,
-            reference=event.reference[:500],
+            reference=_clean(event.reference, 500),
             at=event.at,
-            detail=event.detail[:500],
+            detail=_clean(event.detail, 500),
         )
         for event_id, event in by_id.items()
         if event_id not in known
     ]
+
+
+def _clean(text: str, most: int) -> str:
+    """What a database keeps of a text from outside."""
+    return text.replace("\x00", "").encode(errors="replace").decode()[:most]
 
 
 async def apply(notice_ids: Sequence[UUID]) -> list[UUID]:

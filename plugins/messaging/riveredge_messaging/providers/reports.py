@@ -5,7 +5,7 @@ import email.policy
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from email.message import EmailMessage, Message
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from uuid import UUID
 
@@ -30,7 +30,8 @@ def read(raw: bytes, marks: Marks) -> Sequence[ProviderEvent]:
     Raises:
         ValueError: it is no mail.
     """
-    mail = email.message_from_bytes(raw, policy=email.policy.default)
+    # By the old rules, which take headers as they are: the new ones fail at some that anybody can write.
+    mail = email.message_from_bytes(raw, policy=email.policy.compat32)
     if not mail.keys():
         raise ValueError("expected a mail, as it came in")
     if mail.get_content_type() != "multipart/report":
@@ -47,7 +48,7 @@ def read(raw: bytes, marks: Marks) -> Sequence[ProviderEvent]:
     return events
 
 
-def _told(mail: EmailMessage) -> Iterator[tuple[ProviderEventKind, str]]:
+def _told(mail: Message) -> Iterator[tuple[ProviderEventKind, str]]:
     for part in _parts(mail):
         if part.get_content_type() == "message/delivery-status":
             blocks = part.get_payload()
@@ -81,14 +82,14 @@ def _status(block: Message) -> tuple[ProviderEventKind, str] | None:
     return None
 
 
-def _parts(mail: EmailMessage) -> Iterator[Message]:
+def _parts(mail: Message) -> Iterator[Message]:
     for number, part in enumerate(mail.walk()):
         if number >= MAX_PARTS:
             return
         yield part
 
 
-def _delivery(mail: EmailMessage, marks: Marks) -> UUID | None:
+def _delivery(mail: Message, marks: Marks) -> UUID | None:
     """Whom it is about: by the address it was sent to, else by what it brings back of the mail."""
     for text in _marked(mail):
         if (found := marks.find(text)) is not None:
@@ -96,7 +97,7 @@ def _delivery(mail: EmailMessage, marks: Marks) -> UUID | None:
     return None
 
 
-def _marked(mail: EmailMessage) -> Iterator[str]:
+def _marked(mail: Message) -> Iterator[str]:
     """Where the mark may stand."""
     for name in ("Delivered-To", "X-Original-To", "To"):
         yield from map(str, mail.get_all(name, []))
@@ -112,12 +113,12 @@ def _marked(mail: EmailMessage) -> Iterator[str]:
                 yield from (line for line in lines if line.lower().startswith(f"{HEADER.lower()}:"))
 
 
-def _key(mail: EmailMessage, raw: bytes) -> str:
+def _key(mail: Message, raw: bytes) -> str:
     message_id = str(mail.get("Message-ID", "")).strip()
     return hashlib.sha256(message_id.encode() if message_id else raw).hexdigest()
 
 
-def _time(mail: EmailMessage) -> datetime:
+def _time(mail: Message) -> datetime:
     try:
         found = parsedate_to_datetime(str(mail["Date"]))
     except (TypeError, ValueError):
