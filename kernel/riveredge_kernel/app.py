@@ -15,6 +15,7 @@ from riveredge_kernel.audit.routes import audit_router
 from riveredge_kernel.auth.access import access_routers
 from riveredge_kernel.auth.assembly import AuthParts
 from riveredge_kernel.auth.authenticate import Authenticator
+from riveredge_kernel.auth.invitation_routes import operator_invitation_router
 from riveredge_kernel.db.database import Database, Transaction
 from riveredge_kernel.events.outbox import Outbox
 from riveredge_kernel.events.relay import EventRelay
@@ -187,6 +188,7 @@ def create_app(
             operator_router(archives.operators, platform.provisioning),
             operator_quota_router(book, archives.operators),
             *archives.operator_routers(),
+            operator_invitation_router(archives.operators, auth.invitations),
         ],
     }.items():
         routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)

@@ -138,6 +138,35 @@ def plain(table: Table) -> list[dict[str, Any]]:
     return sorted(({k: v for k, v in row.items() if k not in hidden} for row in table.values()), key=lambda r: r["id"])
 
 
+def test_operators_create_an_organisation_and_ask_its_administrator_in(
+    platform: ThreadedPlatform, tenant: TestTenant, anonymous: ApiClient
+) -> None:
+    slug, email = f"new-{tenant.slug}"[:63], f"bo-{tenant.slug}@example.com"
+    wrong = anonymous.post(TENANTS, json={"slug": "No", "locale": "xx", "timezone": "Mars/X"}, headers=OPERATOR).json()
+    assert {error["field"] for error in wrong["errors"]} == {"slug", "locale", "timezone"}
+    body = {"slug": slug, "name": "New", "locale": "zh-CN", "timezone": "Asia/Shanghai"}
+    made = anonymous.post(TENANTS, json=body, headers=OPERATOR)
+    assert made.status_code == 201, made.text
+    assert made.json() == anonymous.get(made.headers["location"], headers=OPERATOR).json()
+    assert {name: made.json()[name] for name in body} == body
+    assert anonymous.post(TENANTS, json=body, headers=OPERATOR).status_code == 409
+
+    place = f"{TENANTS}/{made.json()['id']}/administrators"
+    asked = anonymous.post(place, json={"email": email, "by_hand": True}, headers=OPERATOR)
+    assert asked.status_code == 201, asked.text
+    assert (asked.json()["roles"], asked.json()["inviter"]) == ([ADMINISTRATOR], "平台运营方")
+    assert anonymous.post(place, json={"email": email, "by_hand": True}, headers=OPERATOR).status_code == 409
+    secret = asked.json()["link"].partition("#token=")[2]
+    joined = anonymous.post("/api/v1/auth/invitations/accept", json={"token": secret, "password": PASSWORD}).json()
+    administrator = {"Authorization": f"Bearer {joined['access_token']}"}
+    log = anonymous.get("/api/v1/audit", headers=administrator).json()["items"]
+    told = {entry["action"]: entry["actor_kind"] for entry in log}
+    assert told["kernel.tenant.create"] == told["kernel.tenant.invite_administrator"] == "operator"
+    anonymous.post(f"{TENANTS}/{made.json()['id']}/suspend", headers=OPERATOR)
+    refused = anonymous.post(place, json={"email": "c@example.com", "by_hand": True}, headers=OPERATOR)
+    assert refused.status_code == 409
+
+
 def test_an_organisation_is_exported_erased_and_brought_in_again(  # noqa: PLR0917
     platform: ThreadedPlatform,
     tenant: TestTenant,
@@ -263,7 +292,11 @@ def test_routes_are_for_those_who_may(
         assert attacker.get(place).status_code == 404
     assert attacker.delete(f"{EXPORTS}/{archive}", headers={"If-Match": '"1"'}).status_code == 404
     assert as_user({"kernel.tenant.read", "kernel.tenant.write"}).post(EXPORTS, json={}).status_code == 403
+    administrators = f"{TENANTS}/{other_tenant.id}/administrators"
+    bodies = {TENANTS: {"slug": "mine"}, administrators: {"email": "eve@example.com", "by_hand": True}}
     for method, path in (
+        ("POST", TENANTS),
+        ("POST", administrators),
         ("GET", TENANTS),
         ("GET", f"{TENANTS}/{other_tenant.id}"),
         ("POST", f"{TENANTS}/{other_tenant.id}/suspend"),
@@ -277,7 +310,8 @@ def test_routes_are_for_those_who_may(
     ):
         for given in ({}, {"Authorization": "Bearer x"}, {"Authorization": owner.headers["Authorization"]}):
             headers = {**given, "If-Match": '"1"'}
-            refused = anonymous.request(method, path, headers=headers, json={} if method == "POST" else None)
+            body = bodies.get(path, {}) if method == "POST" else None
+            refused = anonymous.request(method, path, headers=headers, json=body)
             assert refused.status_code == 401, (method, path)
     told = anonymous.get(TENANTS, params={"limit": 200, "sort": "-created_at"}, headers=OPERATOR).json()["items"]
     assert str(other_tenant.id) in {one["id"] for one in told}

@@ -149,6 +149,9 @@ def traced(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+    # Nobody listens there.
+    for name, value in {"HOST": "127.0.0.1", "PORT": "1", "TLS": "none"}.items():
+        monkeypatch.setenv(f"RIVEREDGE_MESSAGING__SMTP__{name}", value)
     # FastAPI's own would tell more than ids.
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
@@ -216,6 +219,15 @@ def test_request_events_runs_and_steps_are_one_trace(
     loading = next(line for line in lines if line["event"] == "loading")
     assert (loading["trace_id"], loading["span_id"], loading["request_id"]) == (trace_id, load.span_id.hex(), "mine")
     assert (loading["run"], loading["tenant"]) == (values(load)["riveredge.run_id"], str(tenant.id))
+
+    # A mail is a part of the step that hands it over.
+    other = CALLER.replace(trace_id, trace_id[::-1])
+    forgot = f"{traced.base_url}/api/v1/auth/password/forgot"
+    httpx2.post(forgot, json={"email": user.email}, headers={"traceparent": other})
+    traced.settle()
+    smtp = collector.span("SMTP", trace_id[::-1])
+    assert smtp.parent_span_id == collector.span("step send", trace_id[::-1]).span_id
+    assert (smtp.kind, smtp.status.code, values(smtp)["smtp.bytes"] > 100) == (3, 2, True)
 
     # Ids, and no more: neither names nor addresses, paths or messages.
     for span in collector.spans:

@@ -1,5 +1,6 @@
 """`/api/v1/invitations`: ask people in; `/api/v1/auth/invitations`: follow such an invitation."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -17,8 +18,12 @@ from riveredge_kernel.auth.joining import Joining
 from riveredge_kernel.auth.own import own_session
 from riveredge_kernel.auth.roles import TAG
 from riveredge_kernel.auth.schemas import RoleKey
-from riveredge_sdk.context import current_context
+from riveredge_kernel.tenancy.models import TenantStatus
+from riveredge_kernel.tenancy.operator_routes import REFUSED, Operators
+from riveredge_sdk.context import current_context, use_context
 from riveredge_sdk.http import Body, ExpectedVersion, ListQuery, Page, Resource, Router
+from riveredge_sdk.problems import Conflict
+from riveredge_sdk.uow import session, unit_of_work
 
 # Of the organisation that invites.
 _SUSPENDED: dict[int | str, dict[str, Any]] = {403: {}}
@@ -116,6 +121,43 @@ def invitation_router(service: InvitationService) -> Router:
     @router.delete("/{invitation_id}", require="kernel.member.write", summary="Withdraw an invitation")
     async def delete_invitation(invitation_id: UUID, version: ExpectedVersion) -> None:
         await invitations.delete(await invitations.get(invitation_id, version=version, lock=True))
+
+    return router
+
+
+class AdministratorIn(Body):
+    """Whom operators ask in."""
+
+    email: Email
+    name: Name = ""
+    by_hand: ByHand = False
+
+
+def operator_invitation_router(operators: Operators, service: InvitationService) -> Router:
+    """What operators do: for an organisation that has no administrator yet, or none any more."""
+    router = Router(prefix="/operator/tenants/{tenant_id}/administrators", tag="Operators", audit=False)
+
+    @router.post(
+        public=True,
+        responses=REFUSED,
+        status=201,
+        own_transactions=True,
+        summary="Invite an administrator",
+    )
+    async def invite_administrator(
+        tenant_id: UUID, body: AdministratorIn, request: Request, response: Response
+    ) -> InvitationOut:
+        operators.check(request)
+        tenant = await operators.get(tenant_id)
+        if tenant.status != TenantStatus.ACTIVE:
+            raise Conflict(f"The organisation is {tenant.status}, so nobody can join it.")
+        serving = replace(operators.serving(current_context(), tenant.id), locale=tenant.locale)
+        with use_context(serving):
+            async with unit_of_work(independent=True):
+                made, link = await service.invite_administrator(body.email, body.name, by_hand=body.by_hand)
+                session().add(operators.told(tenant, "invite_administrator"))
+        response.headers["Cache-Control"] = "no-store"
+        return _out(made, link)
 
     return router
 

@@ -13,6 +13,7 @@ from riveredge_kernel.auth.delegation import Delegation, check_domain, roles_by_
 from riveredge_kernel.auth.mail_templates import INVITATION
 from riveredge_kernel.auth.mails import AccountMails
 from riveredge_kernel.auth.models import Membership, User
+from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.auth.sessions import hashed
 from riveredge_kernel.db.base import KernelTenantModel
 from riveredge_kernel.tenancy.models import Tenant
@@ -61,6 +62,10 @@ class Invitation(KernelTenantModel, table=True):
         return "open" if self.expires_at > utcnow() else "expired"
 
 
+# Who invites, where nobody of the organisation does.
+_OPERATORS = {"en": "Whoever runs this platform", "zh-CN": "平台运营方"}
+
+
 class Invitations(Repository[Invitation]):
     """Invitations of the current tenant."""
 
@@ -98,8 +103,24 @@ class InvitationService:
             Forbidden: a role allows more than the one who invites may do.
             Unavailable: the installation sends no mails, and the link is not to be handed over by hand.
         """
-        address = checked_email(email)
         self._rules.roles_held(await roles_by_key(roles))
+        principal = current_principal()
+        return await self._invite(email, name, roles, by_hand=by_hand, by=principal.id, inviter=principal.name)
+
+    async def invite_administrator(self, email: str, name: str, *, by_hand: bool) -> tuple[Invitation, str | None]:
+        """Invite somebody to administer the organisation, for its operators; the link if it is handed over by hand.
+
+        Raises:
+            Conflict: they are a member, or are invited already.
+            Unavailable: the installation sends no mails, and the link is not to be handed over by hand.
+        """
+        inviter = _OPERATORS.get(current_context().locale, _OPERATORS["en"])
+        return await self._invite(email, name, [ADMINISTRATOR], by_hand=by_hand, by=None, inviter=inviter)
+
+    async def _invite(
+        self, email: str, name: str, roles: list[str], *, by_hand: bool, by: UUID | None, inviter: str
+    ) -> tuple[Invitation, str | None]:
+        address = checked_email(email)
         await check_domain(address)
         await claim_quota("kernel.members")
         user = (await session().exec(select(User).where(col(User.email) == address))).one_or_none()
@@ -112,13 +133,12 @@ class InvitationService:
         for known in await self.invitations.all(col(Invitation.email) == address):
             if known.is_open:
                 raise Conflict(f"{address} is invited already. Send that invitation again, or delete it.")
-        principal = current_principal()
         made = Invitation(
             email=address,
             name=name,
             roles=list(dict.fromkeys(roles)),
-            invited_by=principal.id,
-            inviter=principal.name,
+            invited_by=by,
+            inviter=inviter,
             expires_at=utcnow(),
         )
         return await self._send(await self.invitations.add(made), by_hand=by_hand)

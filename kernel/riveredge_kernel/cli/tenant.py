@@ -40,7 +40,9 @@ def create(
     """Create an organisation, with the roles that the plugins suggest."""
 
     async def do(platform: Platform) -> None:
-        tenant_id = await platform.provisioning.create_tenant(slug, name or slug, locale=locale, timezone=timezone)
+        tenant_id = await platform.provisioning.create_tenant(
+            slug, name or slug, locale=locale, timezone=timezone, by_operator=True
+        )
         out.print(f"Created {slug} ({tenant_id}). Now: riveredge user add {slug} you@example.com --admin")
 
     with_platform(do)

@@ -7,18 +7,20 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import Field
 from sqlmodel import col, select
 from starlette.requests import Request
 
 from riveredge_kernel.audit.log import entry
+from riveredge_kernel.audit.models import AuditEntry
 from riveredge_kernel.db.database import Database
 from riveredge_kernel.settings import OpsSettings
 from riveredge_kernel.tenancy import deletion
 from riveredge_kernel.tenancy.directory import TenantDirectory
+from riveredge_kernel.tenancy.fields import Locale, TenantName, Timezone
 from riveredge_kernel.tenancy.models import Tenant, TenantStatus
-from riveredge_kernel.tenancy.provisioning import Provisioning
+from riveredge_kernel.tenancy.provisioning import SLUG, Provisioning
 from riveredge_sdk.audit import AuditRecord
 from riveredge_sdk.context import Context
 from riveredge_sdk.filter_fields import FilterField
@@ -39,6 +41,18 @@ class OperatorTenant(Resource):
     locale: str
     timezone: str
     delete_at: datetime | None
+
+
+class TenantIn(Body):
+    """A new organisation."""
+
+    slug: Annotated[
+        str,
+        Field(pattern=f"^{SLUG.pattern}$", description="Its short name, in addresses and headers."),
+    ]
+    name: Annotated[TenantName | None, Field(description="Its short name, unless it is given.")] = None
+    locale: Locale = "en"
+    timezone: Timezone = "UTC"
 
 
 class OperatorDeletion(Body):
@@ -104,27 +118,44 @@ class Operators:
             tenant = (await db.exec(query)).one_or_none()
             if tenant is None:
                 raise NotFound(f"There is no organisation with the id {tenant_id}.")
-            details = await work(db, tenant)
-            told = AuditRecord(
-                action=f"kernel.tenant.{action}",
-                object_kind="kernel.tenant",
-                object_id=str(tenant_id),
-                object_title=tenant.name,
-                details=details or {},
-                tenant_id=tenant_id,
-            )
-            db.add(entry(told, actor_kind="operator"))
+            db.add(self.told(tenant, action, await work(db, tenant)))
         self.tenants.invalidate(tenant_id)
         return tenant
+
+    @staticmethod
+    def told(tenant: Tenant, action: str, details: dict[str, Any] | None = None) -> AuditEntry:
+        """The entry of the organisation's log about what is done to it."""
+        record = AuditRecord(
+            action=f"kernel.tenant.{action}",
+            object_kind="kernel.tenant",
+            object_id=str(tenant.id),
+            object_title=tenant.name,
+            details=details or {},
+            tenant_id=tenant.id,
+        )
+        return entry(record, actor_kind="operator")
 
 
 def operator_router(operators: Operators, provisioning: Provisioning) -> Router:
     """The routes. Public to the gate, which knows members only; each asks for the operators' token first."""
     router = Router(prefix="/operator/tenants", tag="Operators", audit=False)
+    _creating(router, operators, provisioning)
     _looking(router, operators)
     _switching(router, operators, provisioning)
     _deleting(router, operators)
     return router
+
+
+def _creating(router: Router, operators: Operators, provisioning: Provisioning) -> None:
+    @router.post(public=True, responses=REFUSED, status=201, own_transactions=True, summary="Create an organisation")
+    async def create_tenant(body: TenantIn, request: Request, response: Response) -> OperatorTenant:
+        """With the roles that the plugins suggest, and nobody in it: invite its administrator then."""
+        operators.check(request)
+        tenant_id = await provisioning.create_tenant(
+            body.slug, body.name or body.slug, locale=body.locale, timezone=body.timezone, by_operator=True
+        )
+        response.headers["Location"] = f"/api/v1/operator/tenants/{tenant_id}"
+        return OperatorTenant.model_validate(await operators.get(tenant_id))
 
 
 def _looking(router: Router, operators: Operators) -> None:

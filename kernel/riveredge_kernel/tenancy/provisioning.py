@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import update
@@ -22,7 +22,7 @@ from riveredge_kernel.tenancy.directory import TenantInfo
 from riveredge_kernel.tenancy.lifecycle import tell_plugins
 from riveredge_kernel.tenancy.models import Tenant, TenantStatus
 from riveredge_sdk.audit import AuditRecord
-from riveredge_sdk.context import Context, use_context
+from riveredge_sdk.context import Context, find_context, use_context
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.problems import Conflict, NotFound, invalid_field
@@ -61,8 +61,13 @@ class Provisioning:
         self._runtime = runtime
         self._plugins = plugins
 
-    async def create_tenant(self, slug: str, name: str, *, locale: str = "en", timezone: str = "UTC") -> UUID:
+    async def create_tenant(
+        self, slug: str, name: str, *, locale: str = "en", timezone: str = "UTC", by_operator: bool = False
+    ) -> UUID:
         """A tenant with the roles that the plugins suggest, and what they give to a new one.
+
+        Args:
+            by_operator: let its log begin with that.
 
         Raises:
             Invalid: the slug is no DNS label.
@@ -71,10 +76,11 @@ class Provisioning:
         if not SLUG.fullmatch(slug):
             raise invalid_field("slug", "Expected 1 to 63 lower-case letters, digits and hyphens.", "slug")
         made = Tenant(slug=slug, name=name, locale=locale, timezone=timezone)
-        context = Context(runtime=self._runtime, tenant_id=made.id, locale=locale, timezone=timezone)
+        around = find_context() or Context(runtime=self._runtime)
+        context = replace(around, tenant_id=made.id, locale=locale, timezone=timezone, system_reason=None)
         with use_context(context):
             # The new tenant's own unit of work, as all that plugins do in it: whole or not at all.
-            async with unit_of_work() as session:
+            async with unit_of_work(independent=True) as session:
                 session.add(made)
                 try:
                     await session.flush()
@@ -85,6 +91,8 @@ class Provisioning:
                     role = contributed.item
                     session.add(RoleRow(key=role.id, title=role.title, permissions=sorted(role.permissions)))
                 await session.flush()
+                if by_operator:
+                    session.add(entry(_told(made, "create"), actor_kind="operator"))
                 tenant = TenantInfo(made.id, slug, name, TenantStatus.ACTIVE, locale, timezone, switches={})
                 await tell_plugins(self._plugins, tenant, Plugin.tenant_created)
         return made.id
@@ -119,14 +127,7 @@ class Provisioning:
                 raise Conflict(f"The organisation is {row.status}. `riveredge tenant undelete` takes a deletion back.")
             row.status = status
             verb = "suspend" if status == TenantStatus.SUSPENDED else "resume"
-            told = AuditRecord(
-                action=f"kernel.tenant.{verb}",
-                object_kind="kernel.tenant",
-                object_id=str(row.id),
-                object_title=row.name,
-                tenant_id=row.id,
-            )
-            session.add(entry(told, actor_kind="operator"))
+            session.add(entry(_told(row, verb), actor_kind="operator"))
             return (
                 await end_runs(session, row.id, "The organisation was suspended.")
                 if status == TenantStatus.SUSPENDED
@@ -206,3 +207,13 @@ async def give_role(session: AsyncSession, membership: Membership, key: str) -> 
     )
     if (await session.exec(held)).one_or_none() is None:
         session.add(MembershipRole(tenant_id=membership.tenant_id, membership_id=membership.id, role_id=role.id))
+
+
+def _told(tenant: Tenant, verb: str) -> AuditRecord:
+    return AuditRecord(
+        action=f"kernel.tenant.{verb}",
+        object_kind="kernel.tenant",
+        object_id=str(tenant.id),
+        object_title=tenant.name,
+        tenant_id=tenant.id,
+    )

@@ -1,18 +1,16 @@
 """`/api/v1/tenant`, `/api/v1/plugins` and `/api/v1/navigation`: an organisation looks after itself."""
 
 from dataclasses import replace
-from typing import Annotated
-from zoneinfo import available_timezones
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel
 from sqlmodel import col, select
 
-from riveredge_kernel.http.gate import LOCALES
 from riveredge_kernel.plugins.activation import is_on
 from riveredge_kernel.plugins.discovery import KERNEL
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.deletion_routes import deletion_router
 from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo, foresee
+from riveredge_kernel.tenancy.fields import Locale, TenantName, Timezone
 from riveredge_kernel.tenancy.lifecycle import tell_plugins
 from riveredge_kernel.tenancy.models import Tenant, TenantPlugin
 from riveredge_kernel.tenancy.settings_routes import settings_router
@@ -40,23 +38,9 @@ class TenantOut(Resource):
 class TenantChange(Body):
     """What an organisation may change about itself."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    locale: Annotated[str, Field(description="One of the languages spoken here: " + ", ".join(LOCALES))] | None = None
-    timezone: Annotated[str, Field(description="An IANA zone, for example Asia/Shanghai.")] | None = None
-
-    @field_validator("locale")
-    @classmethod
-    def _known_locale(cls, value: str | None) -> str | None:
-        if value is not None and value not in LOCALES:
-            raise ValueError(f"expected one of {', '.join(LOCALES)}")
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str | None) -> str | None:
-        if value is not None and value not in available_timezones():
-            raise ValueError("expected an IANA zone, for example Asia/Shanghai")
-        return value
+    name: TenantName | None = None
+    locale: Locale | None = None
+    timezone: Timezone | None = None
 
 
 class PluginOut(BaseModel):

@@ -27,6 +27,7 @@ from riveredge_sdk.features.messaging import (
     TemporaryFailure,
     UnknownOutcome,
 )
+from riveredge_sdk.tracing import span
 
 # After the last line of a mail a server may scan and store it before it answers.
 ANSWER_SECONDS = 40
@@ -60,7 +61,8 @@ class SmtpProvider(MessageProvider[SmtpConfig]):
         write = partial(_written, message, config)
         # To encode files takes its time.
         content = await asyncio.to_thread(write) if message.files else write()
-        reply = await self._hand_over(await self._pool(config), sender, message.address, content)
+        with span("SMTP", {"smtp.bytes": len(content)}, kind="client"):
+            reply = await self._hand_over(await self._pool(config), sender, message.address, content)
         return DeliveryResult("accepted", reply[:500])
 
     async def receive(self, config: SmtpConfig, request: CallbackRequest) -> Sequence[ProviderEvent]:
