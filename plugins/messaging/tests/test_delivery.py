@@ -121,6 +121,31 @@ def test_what_is_asked_for_too_early_is_done_at_its_time(
     assert (delivery["status"], delivery["attempts"]) == ("sent", 2)
 
 
+def test_what_cannot_be_rendered_is_not_sent_and_harms_no_other_channel(
+    client: ApiClient, mail_settings: Mailbox, ended: Ended
+) -> None:
+    assert client.user is not None
+    for channel, other in (("email", "in_app"), ("in_app", "email")):
+        body = {
+            "key": f"acme.{channel}",
+            "title": "Order",
+            "texts": {"en": {"subject": "Order", "text": "It is there."}},
+            "variants": {f"messaging.{channel}": {"en": {"subject": "Order", "text": "{{ order.total }}"}}},
+            "variables": {"type": "object", "properties": {"order": {"type": "object"}}, "required": ["order"]},
+        }
+        assert client.post("/api/v1/messaging/templates", json=body).status_code == 201
+        sent = {"template": f"acme.{channel}", "to": [str(client.user.id)], "data": {"order": {"name": "x"}}}
+        message = client.post("/api/v1/messaging/messages", json=sent).json()
+        states = {delivery["channel"]: (delivery["status"], delivery["reason"]) for delivery in ended(message)}
+        assert states[f"messaging.{channel}"] == ("failed_render", "failed_render")
+        assert states[f"messaging.{other}"] in {("sent", None), ("delivered", None)}
+        place = f"/api/v1/messaging/messages/{message['id']}"
+        assert client.get(f"{place}/progress").json()["status"] == "partly_failed"
+        words = [line["words"] for line in client.get(f"{place}/timeline").json()["decisions"]]
+        assert [line for line in words if line.startswith("The template does not fit the data") and "total" in line]
+    assert [mail.text().strip() for mail in mail_settings.mails] == ["It is there."]
+
+
 def test_without_a_mail_server_the_delivery_says_so(send: Send, ended: Ended) -> None:
     (delivery,) = ended(send())
     assert (delivery["status"], delivery["reason"]) == ("failed", "no_config")

@@ -141,7 +141,7 @@ def age_deleted(platform: PlatformUnderTest, tenant: TestTenant, days: int) -> N
 
 @pytest.mark.database
 def test_every_tab_of_the_browser_is_told_and_a_gap_is_replayed(
-    as_user: AsUser, fill: Fill, stream: OpenStream
+    as_user: AsUser, fill: Fill, stream: OpenStream, engine: EngineControl
 ) -> None:
     ada, bob = as_user(USE), as_user(USE)
     first, second, other = stream(ada), stream(ada), stream(bob)
@@ -158,6 +158,7 @@ def test_every_tab_of_the_browser_is_told_and_a_gap_is_replayed(
     ada.delete(place)
     fill(ada, "three")
     bulk(ada, do="read", view="active")
+    engine.advance(seconds=60)
     missed = [first.next() for _ in range(4)]
     assert [(m["what"], m["data"]["unread"]) for m in missed] == [
         ("changed", 1),

@@ -132,10 +132,16 @@ def test_whoever_is_named_more_than_once_gets_it_once(
 
 
 @pytest.mark.database
-def test_a_message_waits_for_its_time(client: ApiClient, engine: EngineControl) -> None:
+def test_a_message_waits_for_its_time(client: ApiClient, as_user: AsUser, engine: EngineControl) -> None:
     later = (engine.now() + timedelta(hours=2)).isoformat()
-    mine = {"to": [user_id(client)], "send_at": later}
+    mine: Made = {"to": [user_id(client)], "send_at": later}
+    gone = as_user(())
+    mine["to"].append(user_id(gone))
     kept = post(client, welcome(**mine, expires_at=(engine.now() + timedelta(hours=3)).isoformat()))
+    mine["to"].pop()
+    found = client.get("/api/v1/members", params={"filter": _eq("user_id", user_id(gone))}).json()["items"][0]
+    leave = {"If-Match": f'"{found["version"]}"'}
+    assert client.patch(f"/api/v1/members/{found['id']}", json={"active": False}, headers=leave).status_code == 200
     post(client, welcome(**mine, data={"product": "gone"}, correlation="orders.order:7"))
     assert kept["progress"]["status"] == "scheduled"
     assert client.post(f"{MESSAGES}/cancel", json={"correlation": "orders.order:7"}).json() == {"deliveries": 0}
@@ -148,12 +154,20 @@ def test_a_message_waits_for_its_time(client: ApiClient, engine: EngineControl) 
     assert inbox(client) == []
     engine.advance(hours=1)
     assert inbox(client) == ["Welcome to x"]
+    # Who has left meanwhile is not simply missing.
+    states = {each["recipient_id"]: (each["status"], each["reason"]) for each in deliveries(client, kept)}
+    assert states == {user_id(client): ("delivered", None), user_id(gone): ("skipped", "no_member")}
     for wrong, field in (
         ({"send_at": later, "expires_at": engine.now().isoformat()}, "expires_at"),
         ({"send_at": (engine.now() + timedelta(days=400)).isoformat()}, "send_at"),
     ):
         refused = client.post(MESSAGES, json=welcome(to=[user_id(client)], **wrong))
         assert [error["field"] for error in refused.json()["errors"]] == [field]
+
+
+def deliveries(client: ApiClient, message: Made) -> list[Made]:
+    found: list[Made] = client.get(f"{MESSAGES}/{message['id']}").json()["deliveries"]
+    return found
 
 
 def _eq(field: str, value: str) -> str:
