@@ -21,7 +21,9 @@ async def fill_inboxes(message: Message, deliveries: Sequence[Delivery]) -> None
     The deliveries are new and have been added, but not flushed; at most 1000. Each ends at once, as `delivered` or as
     what stood in its way. A text is rendered once for all who read it alike.
     """
-    entries = await _entries(message, deliveries)
+    # Written once, with what became of them.
+    with session().no_autoflush:
+        entries = await _entries(message, deliveries)
     await session().flush()
     await deliver_many(entries)
     there = [entry.delivery_id for entry in entries]
