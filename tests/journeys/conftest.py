@@ -23,6 +23,8 @@ from riveredge_kernel.testing import migrate
 from riveredge_sdk.testing.platform import DatabaseKind
 from riveredge_sdk.testing.postgres import find_postgres
 
+from .rows import Rows
+
 BIN = Path(sys.executable).parent
 SERVER = os.environ.get("RIVEREDGE_TEST_INNGEST_URL")
 SERVER_KEYS = {
@@ -176,6 +178,14 @@ def any_world(tmp_path: Path, database_kind: DatabaseKind) -> Iterator[World]:
         world = World(tmp_path, database=database)
         stack.callback(world.close)
         yield world
+
+
+@pytest.fixture
+def rows(any_world: World) -> Iterator[Rows]:
+    """The database of `any_world`."""
+    made = Rows(any_world)
+    yield made
+    made.close()
 
 
 @pytest.fixture

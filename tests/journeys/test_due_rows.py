@@ -1,11 +1,8 @@
 """What is due happens, once each, whoever dies meanwhile: the platform, the engine, or the engine's memory."""
 
-import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +12,11 @@ from sqlalchemy import insert
 from sqlmodel import col, select
 
 from riveredge_example.models import Chime, Note
-from riveredge_kernel.db.database import Database
-from riveredge_kernel.settings import Settings
 from riveredge_kernel.tenancy.models import Tenant
 from riveredge_kernel.timers.models import Heartbeat, Timer
 from riveredge_sdk import utcnow, uuid7
+
+from .rows import Rows
 
 pytestmark = [pytest.mark.database, pytest.mark.slow]
 
@@ -28,60 +25,30 @@ CHIMES = 600
 SECONDS = 24
 
 
-class Rows:
-    """The world's database, looked at from outside."""
+def add_chimes(rows: Rows, count: int, first: datetime, seconds: int) -> None:
+    """Chimes that are due once, spread over some seconds."""
 
-    def __init__(self, world: Any) -> None:
-        where = world.database or {"url": f"sqlite+aiosqlite:///{world.directory / 'riveredge.db'}"}
-        self.settings = Settings.model_validate({"database": where})
-        self.runner = asyncio.Runner()
-        self.database = Database(self.settings)
-        self.runtime: Any = SimpleNamespace(now=lambda: datetime.now(UTC))
+    async def write() -> None:
+        async with rows.database.system("test", rows.runtime) as session:
+            tenant = (await session.exec(select(Tenant.id))).one()
+            note = Note(tenant_id=tenant, title="Chimes")
+            session.add(note)
+            await session.flush()
+            now = utcnow()
+            common = {"tenant_id": tenant, "note_id": note.id, "every_seconds": 86_400, "chimed": 0}
+            stamps = {"created_at": now, "updated_at": now, "version": 1}
+            chimes = [
+                {"id": uuid7(), "next_at": first + timedelta(seconds=n % seconds), **common, **stamps}
+                for n in range(count)
+            ]
+            await session.exec(insert(Chime), params=chimes)
 
-    def find(self, query: Any) -> list[Any]:
-        """What a query finds."""
-
-        async def read() -> list[Any]:
-            async with self.database.system("test", self.runtime, read_only=True) as session:
-                return list((await session.exec(query)).all())
-
-        return self.runner.run(read())
-
-    def add_chimes(self, count: int, first: datetime, seconds: int) -> None:
-        """Chimes that are due once, spread over some seconds."""
-
-        async def write() -> None:
-            async with self.database.system("test", self.runtime) as session:
-                tenant = (await session.exec(select(Tenant.id))).one()
-                note = Note(tenant_id=tenant, title="Chimes")
-                session.add(note)
-                await session.flush()
-                now = utcnow()
-                common = {"tenant_id": tenant, "note_id": note.id, "every_seconds": 86_400, "chimed": 0}
-                stamps = {"created_at": now, "updated_at": now, "version": 1}
-                rows = [
-                    {"id": uuid7(), "next_at": first + timedelta(seconds=n % seconds), **common, **stamps}
-                    for n in range(count)
-                ]
-                await session.exec(insert(Chime), params=rows)
-
-        self.runner.run(write())
-
-    def chimed(self) -> Counter[int]:
-        """How many chimes have chimed how often."""
-        return Counter(self.find(select(Chime.chimed)))
-
-    def close(self) -> None:
-        self.runner.run(self.database.dispose())
-        self.runner.close()
+    rows.run(write())
 
 
-@pytest.fixture
-def rows(any_world: Any) -> Iterator[Rows]:
-    """The database of `any_world`."""
-    made = Rows(any_world)
-    yield made
-    made.close()
+def chimed(rows: Rows) -> Counter[int]:
+    """How many chimes have chimed how often."""
+    return Counter(rows.find(select(Chime.chimed)))
 
 
 def ask_for_tick(world: Any) -> None:
@@ -120,19 +87,19 @@ def started(any_world: Any) -> httpx2.Client:
 def test_platform_and_engine_are_killed_in_the_middle(any_world: Any, rows: Rows, wait: Any) -> None:
     client = started(any_world)
     first = (utcnow() + timedelta(seconds=8)).replace(microsecond=0)
-    rows.add_chimes(CHIMES, first, SECONDS)
+    add_chimes(rows, CHIMES, first, SECONDS)
     notes = remind(client, 24, 8, SECONDS)
     wait(lambda: ask_for_tick(any_world) or rows.find(select(Chime.id).where(col(Chime.planned_for).is_not(None))))
-    wait(lambda: rows.chimed()[1] > CHIMES // 6, what="the first chimes", timeout=60)
+    wait(lambda: chimed(rows)[1] > CHIMES // 6, what="the first chimes", timeout=60)
     any_world.kill(any_world.platform)
     any_world.start_platform()
-    wait(lambda: rows.chimed()[1] > CHIMES // 2, what="half of the chimes", timeout=60)
+    wait(lambda: chimed(rows)[1] > CHIMES // 2, what="half of the chimes", timeout=60)
     any_world.kill(any_world.engine)
     any_world.start_engine()
-    wait(lambda: rows.chimed() == {1: CHIMES}, what="every chime", timeout=120)
+    wait(lambda: chimed(rows) == {1: CHIMES}, what="every chime", timeout=120)
     wait(lambda: len(begun(client)) == len(notes), what="every reminder", timeout=120)
     time.sleep(2)
-    assert rows.chimed() == {1: CHIMES}
+    assert chimed(rows) == {1: CHIMES}
     assert set(begun(client).values()) == {1}
     reminders = select(Timer.state).where(col(Timer.owner_kind) == "example.note")
     assert Counter(rows.find(reminders)) == {"fired": len(notes)}
@@ -142,7 +109,7 @@ def test_the_engine_loses_its_memory(any_world: Any, rows: Rows, wait: Any) -> N
     client = started(any_world)
     notes = remind(client, 12, 6, 6) | remind(client, 6, 100, 6)
     first = (utcnow() + timedelta(seconds=8)).replace(microsecond=0)
-    rows.add_chimes(60, first, 6)
+    add_chimes(rows, 60, first, 6)
     wait(lambda: ask_for_tick(any_world) or rows.find(select(Chime.id).where(col(Chime.planned_for).is_not(None))))
     any_world.kill(any_world.engine)
     for file in any_world.directory.glob("engine.db*"):
@@ -150,7 +117,7 @@ def test_the_engine_loses_its_memory(any_world: Any, rows: Rows, wait: Any) -> N
     any_world.start_engine()
     # Nobody registers the functions but the watchdog, which sees that the tick has stopped.
     wait(lambda: len(begun(client)) == len(notes), what="every reminder", timeout=240)
-    wait(lambda: rows.chimed() == {1: 60}, what="every chime", timeout=120)
+    wait(lambda: chimed(rows) == {1: 60}, what="every chime", timeout=120)
     assert set(begun(client).values()) == {1}
     (beat,) = rows.find(select(Heartbeat))
     assert (utcnow() - beat.beat_at).total_seconds() < 120

@@ -123,6 +123,12 @@ def time_machine(platform: ThreadedPlatform) -> "TimeMachine":
     return TimeMachine(platform)
 
 
+@pytest.fixture
+def early_in_a_minute(time_machine: "TimeMachine") -> None:
+    """Else a whole minute begins while a test makes its schedules, and there is one fire more."""
+    time_machine.jump_to(time_machine.next_minute() + timedelta(seconds=5))
+
+
 class TimeMachine:
     """The clock and the tick, each by itself."""
 

@@ -17,7 +17,7 @@ from riveredge_sdk.testing.plugin import AsUser
 from .conftest import TASKS, History, Make, inbox, states
 from .lab import LAB, USE
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("early_in_a_minute")]
 
 MINUTELY = {"kind": "cron", "expression": "* * * * *"}
 
