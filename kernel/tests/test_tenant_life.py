@@ -282,6 +282,34 @@ def test_forged_archives_are_refused_whole(
     assert innocent["state"] == "completed", "without a forgery it would have come in"
 
 
+def test_exports_are_limited_in_bytes(
+    platform: ThreadedPlatform, tenant: TestTenant, owner: ApiClient, anonymous: ApiClient
+) -> None:
+    def limit(size: int) -> None:
+        place = f"{TENANTS}/{tenant.id}"
+        headers = {**OPERATOR, "If-Match": anonymous.get(place, headers=OPERATOR).headers["etag"]}
+        set_ = anonymous.put(f"{place}/quotas", json={"limits": {"kernel.exports": size}}, headers=headers)
+        assert set_.status_code == 200, set_.text
+
+    def used() -> int:
+        quotas = {quota["id"]: quota for quota in owner.get("/api/v1/quotas").json()}
+        return int(quotas["kernel.exports"]["used"])
+
+    exported(platform, owner)
+    kept = used()
+    assert kept > 500
+    limit(kept)
+    refused = ask_export(owner).json()
+    assert (refused["quota"], refused["limit"], refused["used"]) == ("kernel.exports", kept, kept)
+    limit(kept + 100)
+    begun = ask_export(owner).json()
+    platform.settle()
+    failed = owner.get(f"{EXPORTS}/{begun['id']}").json()
+    assert failed["state"] == "failed"
+    assert f"may have {kept + 100} bytes" in failed["error"]
+    assert used() == kept, "what was too much is not kept"
+
+
 def test_routes_are_for_those_who_may(
     platform: ThreadedPlatform, owner: ApiClient, other_tenant: TestTenant, as_user: AsUser, anonymous: ApiClient
 ) -> None:

@@ -1,5 +1,6 @@
 """Making archives: a durable function that writes their pieces as rows, visibly; after a crash it begins anew."""
 
+import asyncio
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -22,11 +23,14 @@ from riveredge_sdk.filter_fields import FilterField
 from riveredge_sdk.functions import Failure, FunctionContext, FunctionSpec, NonRetriableError, Subject
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.problems import Conflict, NotFound
+from riveredge_sdk.quotas import QuotaExceeded, claim_quota
 from riveredge_sdk.repository import Repository
 from riveredge_sdk.runtime import Runtime
 from riveredge_sdk.uow import publish, session, unit_of_work
 
 KEPT = timedelta(days=7)
+# What organisations keep in exports is limited; what people ask for about themselves is theirs by law.
+EXPORTS = "kernel.exports"
 _PIECE = 4_000_000
 
 
@@ -66,7 +70,10 @@ async def ask(kind: ArchiveKind, *, user_id: UUID | None = None) -> Archive:
 
     Raises:
         Conflict: one of this kind is under way.
+        QuotaExceeded: the organisation keeps as many bytes in exports as it may.
     """
+    if kind == ArchiveKind.TENANT_EXPORT:
+        await claim_quota(EXPORTS)
     archives = Archives()
     same = col(Archive.kind) == kind, col(Archive.user_id).is_not_distinct_from(user_id)
     if await archives.find(*same, col(Archive.state) == ArchiveState.RUNNING) is not None:
@@ -181,19 +188,29 @@ class _Writer:
     async def _write(self, **values: Any) -> None:
         self._bytes += self._size
         mine = col(Archive.id) == self._archive.id, col(Archive.attempt) == self._archive.attempt
+        # Requests go on meanwhile.
+        packed = await asyncio.to_thread(lambda: [zlib.compress(chunk.content, 6) for chunk in self._ready])
         async with unit_of_work(independent=True) as db:
+            if self._archive.kind == ArchiveKind.TENANT_EXPORT:
+                await _claim(sum(map(len, packed)))
             progress = {"rows": self._rows, "bytes": self._bytes}
             changed = {"progress": progress, "failures": self._archive.failures, **values}
             running = col(Archive.state) == ArchiveState.RUNNING
             if not (await db.exec(update(Archive).where(*mine, running).values(**changed))).rowcount:
                 raise OutdatedAttemptError("Another attempt has begun.")
-            for chunk in self._ready:
-                content = zlib.compress(chunk.content, 6)
+            for chunk, content in zip(self._ready, packed, strict=True):
                 db.add(ArchivePart(archive_id=self._archive.id, number=self._number, name=chunk.name, content=content))
                 self._number += 1
             await db.flush()
             db.expunge_all()
         self._ready, self._size = [], 0
+
+
+async def _claim(size: int) -> None:
+    try:
+        await claim_quota(EXPORTS, size)
+    except QuotaExceeded as exceeded:
+        raise NonRetriableError(exceeded.detail) from None
 
 
 async def content(archive: Archive) -> AsyncIterator[bytes]:
@@ -215,7 +232,7 @@ async def _zipped(archive_id: UUID, parts: int, context: Context) -> AsyncIterat
     stream = ZipStream()
     for number in range(parts):
         part = await _in_context(context, lambda number=number: _part(archive_id, number))  # type: ignore[misc]
-        if ready := stream.add(part):
+        if ready := await asyncio.to_thread(stream.add, part):
             yield ready
     yield stream.close()
 
@@ -226,7 +243,7 @@ async def _part(archive_id: UUID, number: int) -> Chunk:
             col(ArchivePart.archive_id) == archive_id, col(ArchivePart.number) == number
         )
         name, packed = (await db.exec(query)).one()
-    return Chunk(name, zlib.decompress(packed))
+    return Chunk(name, await asyncio.to_thread(zlib.decompress, packed))
 
 
 async def _in_context(context: Context, work: Callable[[], Awaitable[Chunk]]) -> Chunk:

@@ -1,7 +1,10 @@
 """What the kernel itself counts."""
 
+from sqlalchemy import and_
 from sqlmodel import col, func, select
 
+from riveredge_kernel.archives.models import Archive, ArchiveKind, ArchivePart
+from riveredge_kernel.archives.work import EXPORTS
 from riveredge_kernel.auth.invitations import Invitation
 from riveredge_kernel.auth.key_models import ApiKey, ServiceAccount
 from riveredge_kernel.auth.models import Membership
@@ -27,8 +30,15 @@ async def _api_keys() -> int:
     return (await session().exec(select(func.count(col(ApiKey.id))).where(*good))).one()
 
 
+async def _exports() -> int:
+    size = func.coalesce(func.sum(func.length(col(ArchivePart.content))), 0)
+    mine = col(Archive.id) == col(ArchivePart.archive_id), col(Archive.kind) == ArchiveKind.TENANT_EXPORT
+    return int((await session().exec(select(size).select_from(ArchivePart).join(Archive, and_(*mine)))).one())
+
+
 QUOTAS = (
     Quota(MEMBERS, "Members", _members, "Open invitations count, too."),
     Quota(SERVICE_ACCOUNTS, "Service accounts", _service_accounts),
+    Quota(EXPORTS, "Exports", _exports, "Those that can be downloaded.", unit="bytes"),
     Quota(API_KEYS, "API keys", _api_keys, "Those that have expired or were revoked do not count."),
 )
