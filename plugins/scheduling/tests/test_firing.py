@@ -206,6 +206,21 @@ def test_what_waits_for_another_attempt_ends_with_its_schedule(
         assert len(LAB.runs[task["key"]]) == 1
 
 
+def test_what_runs_when_its_schedule_is_deleted_ends_as_it_would_have(
+    client: ApiClient, make: Make, history: History, time_machine: TimeMachine
+) -> None:
+    task = make(action="lab.work", params={"hold": True, "note": "kept"}, overlap="buffer_one")
+    with held(task["key"]):
+        for expected in (["running"], ["running", "buffered"]):
+            client.post(f"{TASKS}/{task['id']}/run")
+            history.until(task, lambda items, wanted=expected: states(items) == wanted)
+        assert client.delete(f"{TASKS}/{task['id']}", headers={"If-Match": '"1"'}).status_code == 204
+    history.until(task, lambda items: items[0]["state"] == "succeeded" and items[0]["result"] == {"note": "kept"})
+    # What waited behind it is taken back.
+    time_machine.reconcile()
+    assert [(item["state"], item["reason"]) for item in history.all(task)][1:] == [("superseded", "deleted")]
+
+
 def test_what_cannot_succeed_is_not_tried_again(
     client: ApiClient, make: Make, history: History, engine: EngineControl
 ) -> None:

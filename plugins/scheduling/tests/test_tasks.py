@@ -206,6 +206,8 @@ def test_pause_and_resume_say_who_and_why(client: ApiClient, make: Make) -> None
         None,
     )
     assert paused["next_fire_at"] is None
+    # By hand it runs all the same.
+    assert client.post(f"{place}/run").status_code == 202
     assert client.post(f"{place}/pause").status_code == 409
     resumed = client.post(f"{place}/resume", json={"note": "Back again"}).json()
     assert (resumed["status"], resumed["pause_note"], resumed["paused_by"]) == ("active", None, None)
@@ -217,6 +219,8 @@ def test_pause_and_resume_say_who_and_why(client: ApiClient, make: Make) -> None
 def test_skipping_the_next_fire_moves_on_and_leaves_a_row(client: ApiClient, make: Make) -> None:
     task = make()
     place = f"{TASKS}/{task['id']}"
+    assert client.post(f"{place}/run").json()["kind"] == "manual"
+    assert client.get(place).json()["next_fire_at"] == task["next_fire_at"], "a run by hand moves nothing"
     skipped = client.post(f"{place}/skip-next").json()
     assert (skipped["state"], skipped["nominal_at"]) == ("skipped_requested", task["next_nominal_at"])
     assert skipped["why"] == "Somebody asked to skip it."
