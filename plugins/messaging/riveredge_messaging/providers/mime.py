@@ -11,32 +11,45 @@ from riveredge_messaging.providers.smtp_config import mail_address
 from riveredge_sdk import utcnow
 from riveredge_sdk.features.messaging import Attachment, PermanentFailure, RenderedMessage
 
+# 7 bit goes through every server.
+_PLAIN = EmailPolicy(linesep="\r\n", cte_type="7bit")
+
 
 class _Policy(EmailPolicy):
-    """Remembers headers: most are the same in mail after mail, and parsing and folding them is most of the work."""
+    """Remembers headers: most are the same in mail after mail, and parsing and folding them is most of the work.
+
+    The library makes a clone of the policy for each part of a mail, so what is remembered is not the policy's own.
+    """
+
+    def header_max_count(self, name: str) -> int | None:
+        return _max_count(name)
 
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
-        return _parsed(self, name, value) if type(value) is str else super().header_store_parse(name, value)
+        return _parsed(name, value) if type(value) is str else _PLAIN.header_store_parse(name, value)
 
     def fold_binary(self, name: str, value: str) -> bytes:
-        return _folded(self, name, value)
+        return _folded(name, value)
+
+
+@lru_cache(maxsize=256)
+def _max_count(name: str) -> int | None:
+    return _PLAIN.header_max_count(name)
 
 
 @lru_cache(maxsize=1024)
-def _parsed(policy: _Policy, name: str, value: str) -> tuple[str, Any]:
-    return super(_Policy, policy).header_store_parse(name, value)
+def _parsed(name: str, value: str) -> tuple[str, Any]:
+    return _PLAIN.header_store_parse(name, value)
 
 
 @lru_cache(maxsize=1024)
-def _folded(policy: _Policy, name: str, value: str) -> bytes:
+def _folded(name: str, value: str) -> bytes:
     line = f"{name}: {value}"
     if value.isascii() and len(line) <= _MAX_LINE and any(len(word) > _LONG_WORD for word in value.split(" ")):
         # Python would write the word as an encoded one (RFC 2047), which in a link or an address nobody reads.
         return f"{line}\r\n".encode()
-    return super(_Policy, policy).fold_binary(name, value)
+    return _PLAIN.fold_binary(name, value)
 
 
-# 7 bit goes through every server.
 _POLICY = _Policy(linesep="\r\n", cte_type="7bit")
 # RFC 5322 §2.1.1: what a line may have, and what it should have.
 _MAX_LINE, _LONG_WORD = 998, 70
@@ -55,7 +68,7 @@ def compose(message: RenderedMessage, sender: str, *, reply_to: str | None = Non
     mail = EmailMessage(policy=_POLICY)
     try:
         author = mail_address(sender)
-        mail["From"] = author
+        mail["From"] = str(author)
         mail["To"] = Address(addr_spec=message.address)
         mail["Subject"] = message.subject
         if reply_to is not None:
