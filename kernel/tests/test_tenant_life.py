@@ -1,9 +1,11 @@
 """An organisation's whole life: exported, deleted, taken back, erased, and brought in again from its archive."""
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -11,28 +13,39 @@ import pytest
 from sqlmodel import col, select
 
 from riveredge_example.models import Note
-from riveredge_kernel.archives import exports
 from riveredge_kernel.archives.models import ImportPart
+from riveredge_kernel.archives.receiving import ImportRef
 from riveredge_kernel.audit.models import AuditEntry
 from riveredge_kernel.auth.models import User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.tenancy.deletion_routes import PURPOSE, content_hash
 from riveredge_kernel.tenancy.models import Tenant
 from riveredge_kernel.testing import ThreadedPlatform, start
+from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.models import TenantModel, tenant_models, utcnow
 from riveredge_sdk.testing.platform import ApiClient, DatabaseKind, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
 from .forgeries import ATTACKS, changed, moved, packed, renamed, unpacked
+from .organisations import (
+    DELETION,
+    EXPORTS,
+    IMPORTS,
+    OPERATOR,
+    PASSWORD,
+    SECRET,
+    TENANTS,
+    Table,
+    ask_export,
+    bring,
+    exported,
+    rows,
+    seed,
+    send,
+    ticket,
+)
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("engine")]
-
-PASSWORD = "correct horse battery staple"
-OPERATOR = {"Authorization": "Bearer operators-token-of-tests"}
-EXPORTS, DELETION, TENANTS = "/api/v1/tenant/exports", "/api/v1/tenant/deletion", "/api/v1/operator/tenants"
-IMPORTS = "/api/v1/operator/imports"
-SECRET = "s3cret-of-a-mail-server"
-Table = dict[UUID, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -51,85 +64,6 @@ def owner(platform: ThreadedPlatform, tenant: TestTenant) -> Iterator[ApiClient]
         signed_in = client.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD}).json()
         client.headers["Authorization"] = f"Bearer {signed_in['access_token']}"
         yield client
-
-
-def seed(client: ApiClient) -> None:
-    """Something of several plugins."""
-    answers = [
-        client.post("/api/v1/roles", json={"key": "custom.clerk", "title": "Clerk"}),
-        client.post("/api/v1/service-accounts", json={"name": "Robot", "roles": ["custom.clerk"]}),
-        client.post("/api/v1/api-keys", json={"name": "Mine", "permissions": ["example.note.read"]}),
-        client.post("/api/v1/example/notes", json={"title": "Milk", "tags": ["a", "b"]}),
-        client.post("/api/v1/example/notes", json={"title": "牛奶", "text": "x" * 5000}),
-    ]
-    assert [answer.status_code for answer in answers] == [201] * 5, [answer.text for answer in answers]
-    settings = {"smtp_host": "mail.example", "smtp_password": SECRET}
-    assert client.put("/api/v1/settings/messaging", json=settings).status_code == 200
-
-
-def rows(platform: ThreadedPlatform, tenant: UUID, *, portable: bool = False) -> dict[str, Table]:
-    """Everything that a tenant has, by table."""
-
-    async def read() -> dict[str, Table]:
-        found: dict[str, Table] = {}
-        async with platform.platform.database.system("test", platform.platform.runtime, read_only=True) as db:
-            for model in tenant_models():
-                if "riveredge" in model.__module__ and (model.portable or not portable):
-                    query: Any = select(model).where(col(model.tenant_id) == tenant)
-                    if there := (await db.exec(query)).all():
-                        found[str(model.__tablename__)] = {row.id: row.model_dump() for row in there}
-        return found
-
-    return platform.run(read())
-
-
-def exported(platform: ThreadedPlatform, client: ApiClient) -> bytes:
-    """The content of a new export, of somebody with a password."""
-    asked = ask_export(client)
-    assert asked.status_code == 202, asked.text
-    platform.settle()
-    archive = client.get(f"{EXPORTS}/{asked.json()['id']}").json()
-    assert (archive["state"], archive["error"]) == ("completed", None)
-    assert archive["progress"]["rows"] > 10
-    content = client.get(f"{EXPORTS}/{archive['id']}/content")
-    assert content.status_code == 200, content.text
-    assert content.headers["cache-control"] == "no-store"
-    return content.content
-
-
-def ask_export(client: ApiClient) -> Any:
-    """The answer to somebody who asks, is told for what to get a ticket, and gets it."""
-    required = client.post(EXPORTS, json={}).json()
-    assert required["type"].endswith("reauthentication-required")
-    assert required["purpose"] == exports.PURPOSE
-    body = {"purpose": required["purpose"], "content_hash": required["content_hash"], "password": PASSWORD}
-    issued = client.post("/api/v1/auth/tickets", json=body)
-    assert issued.status_code == 201, issued.text
-    return client.post(EXPORTS, json={"ticket": issued.json()["ticket"]})
-
-
-def ticket(client: ApiClient, tenant: TestTenant, *, purpose: str = PURPOSE) -> str:
-    """A ticket for the deletion."""
-    body = {"purpose": purpose, "content_hash": content_hash(tenant.id), "password": PASSWORD}
-    answer = client.post("/api/v1/auth/tickets", json=body)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["ticket"])
-
-
-def send(client: ApiClient, content: bytes, **parameters: str) -> Any:
-    """The answer to an archive."""
-    headers = {**OPERATOR, "Content-Type": "application/zip"}
-    return client.post(IMPORTS, content=content, params=parameters, headers=headers)
-
-
-def bring(platform: ThreadedPlatform, client: ApiClient, content: bytes, **parameters: str) -> dict[str, Any]:
-    """The import of an archive, when it has ended."""
-    sent = send(client, content, **parameters)
-    assert sent.status_code == 202, sent.text
-    platform.settle()
-    ended: dict[str, Any] = client.get(sent.headers["location"], headers=OPERATOR).json()
-    assert ended["state"] in {"completed", "failed"}
-    return ended
 
 
 def plain(table: Table) -> list[dict[str, Any]]:
@@ -370,7 +304,8 @@ def test_an_import_is_looked_at_repeated_and_cancelled(
     platform: ThreadedPlatform, tenant: TestTenant, owner: ApiClient, anonymous: ApiClient
 ) -> None:
     owner.post("/api/v1/example/notes", json={"title": "Milk"})
-    content = packed(moved(exported(platform, owner), tenant, fresh := UUID(int=tenant.id.int ^ 4)))
+    original = exported(platform, owner)
+    content = packed(moved(original, tenant, fresh := UUID(int=tenant.id.int ^ 4)))
     slug = f"x{tenant.slug}"[:63]
     for body in (b"", b"<html>"):
         assert "no ZIP file" in send(anonymous, body).json()["detail"]
@@ -389,6 +324,16 @@ def test_an_import_is_looked_at_repeated_and_cancelled(
     platform.advance(timedelta(hours=1))
     assert anonymous.get(place, headers=OPERATOR).status_code == 404
     assert anonymous.get(f"{TENANTS}/{fresh}", headers=OPERATOR).status_code == 404, "what was cancelled stays away"
+
+    # Inngest asks again where an answer takes too long: of two that are at it at once, one works.
+    faulty(platform, "unreachable", "kernel-tenant_import")
+    twin = packed(moved(original, tenant, UUID(int=tenant.id.int ^ 64)))
+    place = send(anonymous, twin, slug=f"y{tenant.slug}"[:63]).headers["location"]
+    platform.settle()
+    outcomes = platform.run(_two_at_once(platform, UUID(place.rpartition("/")[2])))
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["RetryAfterError", "dict"], outcomes
+    twice = anonymous.get(place, headers=OPERATOR).json()
+    assert (twice["state"], twice["attempt"]) == ("completed", 1)
 
     # The work is done and its answer lost, the file being there still: asked again, it is told and not done again.
     faulty(platform, "lost-answer", "kernel-tenant_import", times=2)
@@ -464,6 +409,21 @@ def faulty(platform: ThreadedPlatform, fault: str, function: str, times: int = 1
 
 def _days(days: int) -> timedelta:
     return timedelta(days=days)
+
+
+async def _two_at_once(platform: ThreadedPlatform, import_id: UUID) -> list[Any]:
+    """What two calls of the function's first step come to."""
+    spec = platform.platform.functions.spec("kernel.tenant_import")
+    assert spec is not None
+
+    class Steps:
+        async def run(self, _name: str, work: Callable[[], Any]) -> Any:
+            return await work()
+
+    call: Any = SimpleNamespace(step=Steps())
+    with use_context(Context(runtime=platform.platform.runtime, system_reason="test")):
+        calls = (spec.handler(call, ImportRef(import_id=import_id)) for _ in range(2))
+        return list(await asyncio.gather(*calls, return_exceptions=True))
 
 
 async def _tombstone(platform: ThreadedPlatform, tenant: TestTenant) -> tuple[str, str, str]:
