@@ -15,6 +15,19 @@ from riveredge_sdk.context import current_tenant
 from riveredge_sdk.features.people import Person
 from riveredge_sdk.uow import current_unit_of_work, read_session, session
 
+# Columns instead of rows: messages look up thousands of people.
+_PERSON = (
+    User.id,
+    User.name,
+    User.email,
+    User.active,
+    Membership.active,
+    User.locale,
+    Tenant.locale,
+    User.timezone,
+    Tenant.timezone,
+)
+
 
 class KernelPeople:
     """Reads in the running unit of work, else in a session of its own."""
@@ -53,7 +66,7 @@ class KernelPeople:
 
     async def find(self, user_ids: Sequence[UUID]) -> Mapping[UUID, Person]:
         query = (
-            select(User, Membership, Tenant)
+            select(*_PERSON)  # type: ignore[call-overload]
             .join(Membership, col(Membership.user_id) == col(User.id))
             .join(Tenant, col(Tenant.id) == col(Membership.tenant_id))
             .where(col(User.id).in_(user_ids), col(Tenant.id) == current_tenant())
@@ -61,15 +74,15 @@ class KernelPeople:
         async with _reading() as reading:
             rows = (await reading.exec(query)).all()
         return {
-            user.id: Person(
-                id=user.id,
-                name=user.name,
-                email=user.email,
-                locale=user.locale or tenant.locale,
-                timezone=user.timezone or tenant.timezone,
-                active=user.active and membership.active,
+            user_id: Person(
+                id=user_id,
+                name=name,
+                email=email,
+                locale=locale or tenant_locale,
+                timezone=timezone or tenant_timezone,
+                active=active and is_member,
             )
-            for user, membership, tenant in rows
+            for user_id, name, email, active, is_member, locale, tenant_locale, timezone, tenant_timezone in rows
         }
 
 

@@ -139,11 +139,12 @@ async def _write(message: Message, planned: Sequence[Planned]) -> None:
     session().add_all(made)
     for delivery, each in zip(made, planned, strict=True):
         rule_on(delivery, each.ruling)
-    # An inbox needs no provider: what is for it is there with the commit.
     queued = [delivery for delivery in made if delivery.status == DeliveryStatus.QUEUED]
+    # Before anything is flushed, so that each row is written once.
+    queue(delivery for delivery in queued if delivery.channel != IN_APP)
+    # An inbox needs no provider: what is for it is there with the commit.
     await fill_inboxes(message, [delivery for delivery in queued if delivery.channel == IN_APP])
     await session().flush()
-    queue(delivery for delivery in queued if delivery.channel != IN_APP)
     # A digest has a timer of its own.
     await hold(delivery for delivery in made if delivery.due_at is not None and delivery.bucket_id is None)
 
