@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 
 from riveredge_engine import ManualClock
 
+# Ten seconds: so long may a call of the app take without being mistaken for a difference.
+UNIT = 10_000
+HALF = UNIT // 2
 SECOND = 1_000
-HALF = SECOND // 2
 DAY = 86_400 * SECOND
 # (milliseconds since the one before, key)
 Sequence = list[tuple[int, str]]
@@ -49,31 +51,31 @@ def each_key(model: Callable[[list[tuple[int, int]]], Starts]) -> Model:
 
 
 def debounced(events: list[tuple[int, int]]) -> Starts:
-    """The last event, five seconds after it, yet no later than twelve seconds after the first."""
+    """The last event, five units after it, yet no later than twelve after the first."""
     starts, first = list[tuple[int, list[int]]](), 0
     for at, number in events:
         if starts and starts[-1][0] > at:
             starts.pop()
         else:
             first = at
-        starts.append((min(at + 5 * SECOND, first + 12 * SECOND), [number]))
+        starts.append((min(at + 5 * UNIT, first + 12 * UNIT), [number]))
     return starts
 
 
 def batched(events: list[tuple[int, int]]) -> Starts:
-    """Three events, or what there is five seconds after the first."""
+    """Three events, or what there is five units after the first."""
     starts: Starts = []
     open_at, filling = 0, list[int]()
     for at, number in events:
-        if filling and open_at + 5 * SECOND <= at:
-            starts.append((open_at + 5 * SECOND, filling))
+        if filling and open_at + 5 * UNIT <= at:
+            starts.append((open_at + 5 * UNIT, filling))
             filling = []
         open_at = at if not filling else open_at
         filling = [*filling, number]
         if len(filling) == 3:
             starts.append((at, filling))
             filling = []
-    return [*starts, (open_at + 5 * SECOND, filling)] if filling else starts
+    return [*starts, (open_at + 5 * UNIT, filling)] if filling else starts
 
 
 def limited(limit: int, period: int) -> Callable[[list[tuple[int, int]]], Starts]:
@@ -93,13 +95,13 @@ def limited(limit: int, period: int) -> Callable[[list[tuple[int, int]]], Starts
 
 
 def throttled(events: list[tuple[int, int]]) -> Starts:
-    """A bucket of two tokens that gets one each five seconds; an event that finds none waits for its turn."""
+    """A bucket of two tokens that gets one each five units; an event that finds none waits for its turn."""
     tokens, last, starts = Fraction(2), 0, list[tuple[int, list[int]]]()
     for at, number in events:
         begin = max(at, last)
-        tokens = min(Fraction(2), tokens + Fraction(begin - last, 5 * SECOND))
+        tokens = min(Fraction(2), tokens + Fraction(begin - last, 5 * UNIT))
         if tokens < 1:
-            begin += int((1 - tokens) * 5 * SECOND)
+            begin += int((1 - tokens) * 5 * UNIT)
             tokens = Fraction(1)
         tokens -= 1
         last = begin
@@ -108,17 +110,17 @@ def throttled(events: list[tuple[int, int]]) -> Starts:
 
 
 def skipped(events: list[tuple[int, int]]) -> Starts:
-    """Runs of seven seconds; an event during one starts nothing."""
+    """Runs of seven units; an event during one starts nothing."""
     starts: Starts = []
     for at, number in events:
-        if not starts or starts[-1][0] + 7 * SECOND <= at:
+        if not starts or starts[-1][0] + 7 * UNIT <= at:
             starts.append((at, [number]))
     return starts
 
 
 def replaced(events: list[tuple[int, int]]) -> Starts:
-    """Runs of seven seconds, noted at their ends; an event during one cancels it."""
-    ends = [(at + 7 * SECOND, [number]) for at, number in events]
+    """Runs of seven units, noted at their ends; an event during one cancels it."""
+    ends = [(at + 7 * UNIT, [number]) for at, number in events]
     following = [at for at, _ in events[1:]] + [events[-1][0] + DAY]
     return [end for end, later in zip(ends, following, strict=True) if end[0] <= later]
 
@@ -126,22 +128,22 @@ def replaced(events: list[tuple[int, int]]) -> Starts:
 KEY = "event.data.key"
 
 
-def seconds(number: float) -> datetime.timedelta:
-    return datetime.timedelta(seconds=number)
+def units(number: float) -> datetime.timedelta:
+    return datetime.timedelta(milliseconds=number * UNIT)
 
 
 OPTIONS: dict[str, tuple[dict[str, Any], Model]] = {
     "debounce": (
-        {"debounce": inngest.Debounce(period=seconds(5), timeout=seconds(12), key=KEY)},
+        {"debounce": inngest.Debounce(period=units(5), timeout=units(12), key=KEY)},
         each_key(debounced),
     ),
-    "batch": ({"batch_events": inngest.Batch(max_size=3, timeout=seconds(5), key=KEY)}, each_key(batched)),
+    "batch": ({"batch_events": inngest.Batch(max_size=3, timeout=units(5), key=KEY)}, each_key(batched)),
     "rate-limit": (
-        {"rate_limit": inngest.RateLimit(limit=2, period=seconds(10), key=KEY)},
-        each_key(limited(2, 10 * SECOND)),
+        {"rate_limit": inngest.RateLimit(limit=2, period=units(10), key=KEY)},
+        each_key(limited(2, 10 * UNIT)),
     ),
     "throttle": (
-        {"throttle": inngest.Throttle(limit=2, period=seconds(10), burst=2, key=KEY)},
+        {"throttle": inngest.Throttle(limit=2, period=units(10), burst=2, key=KEY)},
         each_key(throttled),
     ),
     "idempotency": ({"idempotency": KEY}, each_key(limited(1, DAY))),
@@ -166,10 +168,10 @@ class Watched:
     def function(self, kind: str, options: dict[str, Any]) -> inngest.Function[Any]:
         async def note_and_stay(ctx: inngest.Context) -> None:
             await ctx.step.run("note", lambda: asyncio.sleep(0, self.note(ctx)))
-            await ctx.step.sleep("stay", seconds(7))
+            await ctx.step.sleep("stay", units(7))
 
         async def stay_and_note(ctx: inngest.Context) -> None:
-            await ctx.step.sleep("stay", seconds(7))
+            await ctx.step.sleep("stay", units(7))
             self.note(ctx)
 
         async def note(ctx: inngest.Context) -> None:
@@ -189,7 +191,7 @@ class Watched:
             await self.world.send(f"flow/{kind}", data)
             await self.world.idle()
             events.append((clock.now_ms() - began, key))
-        await self.world.engine.advance(datetime.timedelta(minutes=5))
+        await self.world.engine.advance(units(300))
         # A sleep's end is computed by the app, in real time, which goes on while the engine's stands still.
         seen = [(round((at - began) / HALF) * HALF, numbers) for at, numbers in self.seen[example]]
         return events, sorted(seen)
