@@ -128,7 +128,7 @@ def test_four_claimers_claim_no_row_twice(
     events = rows(platform, select(OutboxEvent).where(col(OutboxEvent.name) == "kernel/fires.due"))
     sent = Counter(fire for event in events for _, fire in event.data["fires"])
     assert [sent[str(chime)] for chime in ids] == [1] * len(ids)
-    assert max(len(event.data["fires"]) for event in events) <= 100
+    assert max(len(event.data["fires"]) for event in events) <= timers.MAX_CHUNK
     engine.advance(seconds=60)
     assert chimed(platform, tenant) == {1: len(ids)}
 

@@ -155,7 +155,7 @@ class TimerSource(DueRows):
         """
 
 
-def publish_fires(source: str, fires: Iterable[Fire], *, size: int = 100) -> int:
+def publish_fires(source: str, fires: Iterable[Fire], *, size: int = 200) -> int:
     """Hand claimed fires over when the unit of work commits, as few events: one for each instant and `size` fires.
 
     Fires of one event start at their exact common instant, so many fires become few events only where they share

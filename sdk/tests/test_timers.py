@@ -65,7 +65,7 @@ async def test_fires_of_different_instants_do_not() -> None:
 
 async def test_large_groups_are_cut() -> None:
     events = await published(fires(250, NOON, uuid7()))
-    assert [len(event.data["fires"]) for event in events] == [100, 100, 50]
+    assert [len(event.data["fires"]) for event in events] == [200, 50]
     assert len({tuple(fire) for event in events for fire in event.data["fires"]}) == 250
     assert [len(event.data["fires"]) for event in await published(fires(5, NOON, uuid7()), size=2)] == [2, 2, 1]
 

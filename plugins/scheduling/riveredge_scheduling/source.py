@@ -52,7 +52,8 @@ class Schedules(TimerSource):
             query = (
                 select(*(table.c[name] for name in _CLAIMED))
                 .where(*_ARMED, col(ScheduledTask.next_fire_at) < until)
-                .order_by(col(ScheduledTask.next_fire_at))
+                # Those of one organisation together: what is due to it at one instant is one transaction, or few.
+                .order_by(col(ScheduledTask.next_fire_at), col(ScheduledTask.tenant_id))
                 .limit(limit)
                 .with_for_update(skip_locked=True)
             )
