@@ -63,7 +63,7 @@ def _startup() -> None:
         none, fifty = startup.run(Path(name))
     ratio = fifty / none
     out.print(
-        f"Start-up: {none:.2f} s without plugins, {fifty:.2f} s with {startup.PLUGINS} more: "
+        f"Start-up: {none:.2f} s without plugins, {fifty:.2f} s with {startup.PLUGINS}: "
         f"{ratio:.2f} times (goal under {MOST_STARTUP}: {_verdict(ratio < MOST_STARTUP)})"
     )
 

@@ -1,6 +1,8 @@
 """Finds a request's route by the first words of its path: the framework asks one route after the other, all of them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import TypeAlias
 
 from starlette.routing import BaseRoute, Match
@@ -19,9 +21,19 @@ class RouteIndex(BaseRoute):
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         ours = [(route.path.split("/"), route) for route in routes if isinstance(route, KernelRoute)]
-        keys = {tuple(words[:length]) for length in _LENGTHS for words, _ in ours if len(words) >= length}
-        fixed = (key for key in keys if not any("{" in word for word in key))
-        self._routes = {key: [route for words, route in ours if _meets(words, key)] for key in fixed}
+        self._routes: dict[_Key, list[KernelRoute]] = {}
+        for length in _LENGTHS:
+            # A route can only be met by keys that begin as it does: all others need not be looked at.
+            near: defaultdict[_Key, set[_Key]] = defaultdict(set)
+            for words, _ in ours:
+                key = tuple(words[:length])
+                if len(key) == length and not any("{" in word for word in key):
+                    near[_start(key)].add(key)
+            for words, route in ours:
+                start = _start(words[:length])
+                for key in near[start] if len(start) == length - 1 else set().union(*near.values()):
+                    if _meets(words, key):
+                        self._routes.setdefault(key, []).append(route)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] == "http" and not scope.get("root_path"):
@@ -42,6 +54,11 @@ class RouteIndex(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         await scope[_FOUND].handle(scope, receive, send)
+
+
+def _start(words: Sequence[str]) -> _Key:
+    """What stands before the last word, up to the first parameter."""
+    return tuple(takewhile(lambda word: "{" not in word, words[:-1]))
 
 
 def _meets(pattern: Sequence[str], key: _Key) -> bool:
