@@ -42,10 +42,11 @@ RUNS = "/api/v1/runs"
 
 def wait_for(check: Callable[[], Any], what: str) -> Any:
     """The first true answer of `check`."""
-    for _ in range(400):
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
         if found := check():
             return found
-        time.sleep(0.05)
+        time.sleep(0.1)
     raise AssertionError(f"{what} did not happen")
 
 
