@@ -50,7 +50,7 @@ def test_runs_under_way_end_visibly_and_stay_ended(
 ) -> None:
     note = {"title": "Milk", "remind_at": datetime.now(UTC).isoformat()}
     assert client.post("/api/v1/example/notes", json=note).status_code == 201
-    for _ in range(200):
+    for _ in range(1200):
         if runs(client):
             break
         time.sleep(0.05)

@@ -12,7 +12,7 @@ from riveredge_sdk.testing.platform import ApiClient, EngineControl
 def run_of(client: ApiClient, function: str, status: str) -> dict[str, Any]:
     """The only run of this function, once it has the status."""
     found: list[dict[str, Any]] = []
-    for _ in range(200):
+    for _ in range(1200):
         found = [run for run in client.get("/api/v1/runs").json()["items"] if run["function"] == function]
         if found and found[0]["status"] == status:
             break

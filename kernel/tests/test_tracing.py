@@ -69,7 +69,7 @@ class Collector:
 
     def span(self, name: str, trace_id: str) -> Any:
         """A span of the trace, once it has come."""
-        for _ in range(400):
+        for _ in range(1500):
             if name in (found := self.trace(trace_id)):
                 return found[name]
             time.sleep(0.05)
