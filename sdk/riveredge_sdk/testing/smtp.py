@@ -58,6 +58,7 @@ class MailServer:
         tls: with a certificate: it speaks TLS from the start, or offers STARTTLS.
         starttls: which of these.
         users: names and passwords, asked for once the connection is encrypted; empty: nobody has to sign in.
+        smtputf8: offer SMTPUTF8 (RFC 6531); without it, addresses are in ASCII. May be changed later.
 
     Attributes:
         recipient_reply: asked for every recipient, in the same way.
@@ -75,6 +76,7 @@ class MailServer:
         tls: ssl.SSLContext | None = None,
         starttls: bool = False,
         users: Mapping[str, str] | None = None,
+        smtputf8: bool = True,
     ) -> None:
         self.host = host
         self.port = port
@@ -83,6 +85,7 @@ class MailServer:
         self.tls = tls
         self.starttls = starttls
         self.users = dict(users or {})
+        self.smtputf8 = smtputf8
         self.recipient_reply: Callable[[str], str | None] | None = None
         self.delay = 0.0
         self.connections = 0
@@ -119,7 +122,7 @@ class MailServer:
         made = SMTP(
             self,
             hostname="mail.riveredge.test",
-            enable_SMTPUTF8=True,
+            enable_SMTPUTF8=self.smtputf8,
             tls_context=self.tls if self.starttls else None,
             require_starttls=self.tls is not None and self.starttls,
             authenticator=self._sign_in if self.users else None,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from riveredge_messaging.providers.smtp_config import mail_address
+from riveredge_messaging.providers.addresses import mail_address
 from riveredge_sdk import get_service
 from riveredge_sdk.features.messaging import MessageChannel
 from riveredge_sdk.features.people import PEOPLE
@@ -26,5 +26,4 @@ class EmailChannel(MessageChannel):
         return {user_id: person.email for user_id, person in people.items() if person.active}
 
     def check_address(self, address: str) -> str:
-        found = mail_address(address)
-        return f"{found.username}@{found.domain.lower()}"
+        return mail_address(address).addr_spec

@@ -1,11 +1,13 @@
 """Bodies and answers about sending: configurations, attempts, suppressed addresses."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
+from riveredge_messaging.providers.addresses import ascii_domain
 from riveredge_sdk import Body, Resource
 
 _Words = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=100)]
@@ -31,14 +33,19 @@ class Conditions(Body):
     categories: Annotated[_Words, Field(description="Categories of messages.")] = ()
     locales: Annotated[_Words, Field(description="Languages of readers: zh, en-GB.")] = ()
 
+    @field_validator("address_domains")
+    @classmethod
+    def _as_addresses_have_them(cls, value: Sequence[str]) -> tuple[str, ...]:
+        return tuple(ascii_domain(domain) for domain in value)
+
     def hold(self, *, address: str, category: str, locale: str) -> bool:
         """Whether they hold for a message."""
-        domain = address.rpartition("@")[2].lower()
+        domain = address.rpartition("@")[2]
         return (
             (not self.address_prefixes or address.startswith(self.address_prefixes))
             and (
                 not self.address_domains
-                or any(domain == each.lower() or domain.endswith("." + each.lower()) for each in self.address_domains)
+                or any(domain == each or domain.endswith("." + each) for each in self.address_domains)
             )
             and (not self.categories or category in self.categories)
             and (not self.locales or any(f"{locale}-".lower().startswith(f"{each}-".lower()) for each in self.locales))

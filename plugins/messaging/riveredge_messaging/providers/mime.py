@@ -1,13 +1,12 @@
 """From a rendered message to a mail (RFC 5322, RFC 2045, RFC 2387)."""
 
-from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
 from email.policy import EmailPolicy
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
 
-from riveredge_messaging.providers.smtp_config import mail_address
+from riveredge_messaging.providers.addresses import mail_address, needs_smtputf8
 from riveredge_sdk import utcnow
 from riveredge_sdk.features.messaging import Attachment, PermanentFailure, RenderedMessage
 
@@ -51,6 +50,7 @@ def _folded(name: str, value: str) -> bytes:
 
 
 _POLICY = _Policy(linesep="\r\n", cte_type="7bit")
+_UTF8 = EmailPolicy(linesep="\r\n", cte_type="7bit", utf8=True)
 # RFC 5322 §2.1.1: what a line may have, and what it should have.
 _MAX_LINE, _LONG_WORD = 998, 70
 # Set by us alone.
@@ -65,11 +65,13 @@ def compose(message: RenderedMessage, sender: str, *, reply_to: str | None = Non
     Raises:
         PermanentFailure: an address, a header or a file cannot be written into a mail.
     """
-    mail = EmailMessage(policy=_POLICY)
     try:
+        # Such a mail goes only to servers that take its headers in UTF-8 (RFC 6532).
+        utf8 = needs_smtputf8(sender, reply_to, message.address)
+        mail = EmailMessage(policy=_UTF8 if utf8 else _POLICY)
         author = mail_address(sender)
-        mail["From"] = str(author)
-        mail["To"] = Address(addr_spec=message.address)
+        mail["From"] = author if utf8 else str(author)
+        mail["To"] = mail_address(message.address)
         mail["Subject"] = message.subject
         if reply_to is not None:
             mail["Reply-To"] = mail_address(reply_to)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from riveredge_messaging.feedback.link_keys import link_key, mac
-from riveredge_messaging.providers.smtp_config import mail_address
+from riveredge_messaging.providers.addresses import mail_address
 
 HEADER = "X-RiverEdge-Delivery"
 _USE = b"return"

@@ -3,16 +3,18 @@
 import asyncio
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 import aiosmtplib
 
 from riveredge_messaging.providers import reports
+from riveredge_messaging.providers.addresses import mail_address
 from riveredge_messaging.providers.mime import compose
 from riveredge_messaging.providers.returns import HEADER, marks, return_path
 from riveredge_messaging.providers.signatures import check_signature
-from riveredge_messaging.providers.smtp_config import InstallationSmtp, SmtpConfig, mail_address
+from riveredge_messaging.providers.smtp_config import InstallationSmtp, SmtpConfig
 from riveredge_messaging.providers.smtp_errors import Phase, refusal
 from riveredge_messaging.providers.smtp_pool import COMMAND_SECONDS, Connection, SmtpPool
 from riveredge_messaging.settings import MessagingSettings
@@ -33,6 +35,9 @@ from riveredge_sdk.tracing import span
 ANSWER_SECONDS = 40
 # Pools of configurations that are not used any more have no connections after a while; this bounds the rest.
 MAX_POOLS = 200
+_NO_UTF8 = (
+    "The mail server does not offer SMTPUTF8, without which nothing goes to or from {!r}: letters other than ASCII."
+)
 
 _Pools = dict[tuple[SmtpConfig, bool], SmtpPool]
 
@@ -62,7 +67,8 @@ class SmtpProvider(MessageProvider[SmtpConfig]):
         # To encode files takes its time.
         content = await asyncio.to_thread(write) if message.files else write()
         with span("SMTP", {"smtp.bytes": len(content)}, kind="client"):
-            reply = await self._hand_over(await self._pool(config), sender, message.address, content)
+            recipient = mail_address(message.address).addr_spec
+            reply = await self._hand_over(await self._pool(config), sender, recipient, content)
         return DeliveryResult("accepted", reply[:500])
 
     async def receive(self, config: SmtpConfig, request: CallbackRequest) -> Sequence[ProviderEvent]:
@@ -128,14 +134,12 @@ async def _envelope(connection: Connection, sender: str, recipient: str) -> None
         TemporaryFailure: it broke off.
     """
     client = connection.client
-    options: list[str] = []
-    if not (sender.isascii() and recipient.isascii()):
-        if not client.supports_extension("smtputf8"):
-            raise PermanentFailure("The mail server takes no addresses with other letters than ASCII.")
-        options = ["SMTPUTF8"]
-    encoding = "utf-8" if options else "ascii"
+    utf8 = not (sender.isascii() and recipient.isascii())
+    options, encoding = (["SMTPUTF8"], "utf-8") if utf8 else ([], "ascii")
     said = False
     try:
+        if utf8 and not await _offers_smtputf8(client):
+            raise PermanentFailure(_NO_UTF8.format(recipient if sender.isascii() else sender)[:500])
         await client.mail(sender, options=options, encoding=encoding)
         said = True
         await client.rcpt(recipient, encoding=encoding)
@@ -149,6 +153,14 @@ async def _envelope(connection: Connection, sender: str, recipient: str) -> None
         raise PermanentFailure(f"An address cannot be sent: {error}"[:500]) from None
     if ready.code != 354:
         raise aiosmtplib.SMTPDataError(ready.code, ready.message)
+
+
+async def _offers_smtputf8(client: aiosmtplib.SMTP) -> bool:
+    if client.is_ehlo_or_helo_needed:
+        # Who knows only HELO offers nothing.
+        with suppress(aiosmtplib.SMTPHeloError):
+            await client.ehlo()
+    return client.supports_extension("smtputf8")
 
 
 def _phase(error: aiosmtplib.SMTPResponseException) -> Phase:

@@ -1,12 +1,10 @@
 """The settings of a mail server."""
 
-from email.headerregistry import Address
-from email.utils import parseaddr
-from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from riveredge_messaging.providers.addresses import mail_address
 from riveredge_sdk.features.messaging import ProviderConfig
 
 Tls = Literal["tls", "starttls", "none"]
@@ -72,23 +70,3 @@ class SmtpConfig(ProviderConfig):
 
 class InstallationSmtp(SmtpConfig):
     """The installation's own: the operator may name a server at any address."""
-
-
-# Every mail asks about its sender and its recipient several times.
-@lru_cache(maxsize=4096)
-def mail_address(text: str) -> Address:
-    """The address in `Name <local@domain>`.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise ValueError("an address has no control characters")
-    name, spec = parseaddr(text)
-    try:
-        found = Address(name, addr_spec=spec)
-    except (ValueError, IndexError) as error:
-        raise ValueError(f"{text[:100]!r} is no mail address: {error}"[:300]) from None
-    if not found.username or not found.domain:
-        raise ValueError(f"{text[:100]!r} is no mail address; expected local@domain or Name <local@domain>")
-    return found
