@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MEMBERS = ("sdk", "migrations", "kernel", "plugins/engine", "plugins/messaging", "plugins/scheduling")
+MEMBERS = (
+    "sdk",
+    "migrations",
+    "kernel",
+    "plugins/engine",
+    "plugins/messaging",
+    "plugins/scheduling",
+    "plugins/approvals",
+)
 pytestmark = pytest.mark.slow
 
 
@@ -42,6 +50,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "riveredge-engine",
         "riveredge-messaging",
         "riveredge-scheduling",
+        "riveredge-approvals",
         "riveredge-sdk[testing]",
     ]
     run(*pip, "--find-links", place / "dist", *names, cwd=place, seconds=600)
@@ -93,5 +102,6 @@ def test_everything_that_was_installed_is_active(installed: Path, tmp_path: Path
     assert {plugin["id"]: plugin["state"] for plugin in plugins} == {
         "messaging": "active",
         "scheduling": "active",
+        "approvals": "active",
     }
     assert "riveredge" in run(installed / "riveredge", "--help", cwd=tmp_path)

@@ -1,0 +1,1 @@
+"""What happens outside: calls, messages, timers."""

@@ -1,0 +1,1 @@
+"""The core: what a decision does to an instance."""

@@ -1,0 +1,1 @@
+"""Requests on their way: submit, watch, withdraw, administer."""

@@ -1,0 +1,1 @@
+"""Who decides: resolvers, substitutes and policies."""

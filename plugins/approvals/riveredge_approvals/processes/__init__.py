@@ -1,0 +1,1 @@
+"""Processes: drafts, versions and what people do with them."""
