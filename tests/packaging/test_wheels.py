@@ -21,6 +21,7 @@ MEMBERS = (
     "plugins/messaging",
     "plugins/scheduling",
     "plugins/approvals",
+    "plugins/directory",
 )
 pytestmark = pytest.mark.slow
 
@@ -51,6 +52,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "riveredge-messaging",
         "riveredge-scheduling",
         "riveredge-approvals",
+        "riveredge-directory",
         "riveredge-sdk[testing]",
     ]
     run(*pip, "--find-links", place / "dist", *names, cwd=place, seconds=600)
@@ -103,5 +105,6 @@ def test_everything_that_was_installed_is_active(installed: Path, tmp_path: Path
         "messaging": "active",
         "scheduling": "active",
         "approvals": "active",
+        "directory": "active",
     }
     assert "riveredge" in run(installed / "riveredge", "--help", cwd=tmp_path)
