@@ -58,6 +58,7 @@ class HeldRef(BaseModel):
 
 MESSAGE_DUE = EventType("messaging/message.due", MessageRef, "A message is to go out to all it is for")
 MESSAGE_RESUMED = EventType("messaging/message.resumed", MessageRef, "What was stopped of a message is to go on")
+MESSAGE_MOVED = EventType("messaging/message.moved", MessageRef, "Deliveries of a message have changed")
 MESSAGE_CANCELLED = EventType("messaging/message.cancelled", MessageRef, "A message was cancelled")
 DIGEST_DUE = EventType("messaging/digest.due", DigestRef, "A digest is to be sent")
 DELIVERY_RELEASED = EventType("messaging/delivery.released", HeldRef, "A rule holds deliveries no longer")
@@ -101,6 +102,7 @@ SNOOZE_ENDED = EventType("messaging/inbox.snooze_ended", SnoozeEnded, "A snoozed
 EVENTS = (
     MESSAGE_DUE,
     MESSAGE_RESUMED,
+    MESSAGE_MOVED,
     MESSAGE_CANCELLED,
     DIGEST_DUE,
     DELIVERY_RELEASED,

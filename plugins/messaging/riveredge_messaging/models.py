@@ -93,6 +93,9 @@ class Message(Model, table=True):
     recipients: int = Field(default=0, description="For whom deliveries have been made so far.")
     cursor: UUID | None = Field(default=None, description="The last of them.")
     paused_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    told_at: datetime | None = Field(
+        default=None, sa_type=UtcDateTime, description="When the last push of its progress is due, or was."
+    )
     cancelled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 

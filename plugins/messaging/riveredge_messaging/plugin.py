@@ -57,6 +57,8 @@ from riveredge_messaging.templates import block_routes
 from riveredge_messaging.templates import routes as template_routes
 from riveredge_messaging.templates.built_in import TEMPLATES
 from riveredge_messaging.templates.models import Block, Template, TemplateVersion
+from riveredge_messaging.timeline import live
+from riveredge_messaging.timeline.live import PROGRESS
 from riveredge_sdk import (
     EventType,
     FunctionSpec,
@@ -140,6 +142,7 @@ class MessagingPlugin(Plugin):
             *delivery_functions.FUNCTIONS,
             *sending_functions.FUNCTIONS,
             *inbox_functions.FUNCTIONS,
+            *live.FUNCTIONS,
             *retention.FUNCTIONS,
             SEND_CODE,
         )
@@ -163,7 +166,7 @@ class MessagingPlugin(Plugin):
         return (Service(NOTIFIER, Messaging()), Service(MAILER, InstallationMailer(self._smtp)))
 
     def stream_topics(self) -> Iterable[StreamTopic]:
-        return (INBOX,)
+        return (INBOX, PROGRESS)
 
     def navigation(self) -> Iterable[NavItem]:
         return (NavItem("messaging.inbox", "Inbox", "messaging/inbox", "inbox", permission=INBOX_USE, order=10),)

@@ -1,7 +1,7 @@
 """One request reaches everybody it is for, once: by roles, topics and names, now or later, page by page."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,8 +12,9 @@ from riveredge_messaging import service
 from riveredge_messaging.sending import functions as sending_functions
 from riveredge_sdk import unit_of_work
 from riveredge_sdk.context import use_context
-from riveredge_sdk.testing.platform import ApiClient, EngineControl, Mailbox, PlatformUnderTest
-from riveredge_sdk.testing.plugin import AsUser
+from riveredge_sdk.testing.platform import ApiClient, EngineControl, Mailbox, PlatformUnderTest, TestTenant
+from riveredge_sdk.testing.plugin import AsUser, OpenStream
+from riveredge_sdk.testing.stream import StreamClient
 
 MESSAGES = "/api/v1/messaging/messages"
 TOPICS = "/api/v1/messaging/topics"
@@ -174,17 +175,28 @@ def _eq(field: str, value: str) -> str:
     return f'{{"conditions": [{{"field": "{field}", "op": "eq", "value": "{value}"}}]}}'
 
 
+def followed(live: StreamClient, until: str) -> list[Made]:
+    """What is pushed until a message has that status."""
+    pushes = [live.next()]
+    while pushes[-1]["what"] != until:
+        pushes.append(live.next())
+    return pushes
+
+
 @pytest.mark.database
 def test_a_broadcast_is_paused_resumed_and_only_its_failures_tried_again(
     client: ApiClient,
+    *,
     as_user: AsUser,
+    other_tenant: TestTenant,
     engine: EngineControl,
     mail_settings: Mailbox,
+    stream: OpenStream,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(service, "INLINE", 2)
-    monkeypatch.setattr(sending_functions, "PAGE", 2)
-    people = [as_user({"messaging.inbox.use"}) for _ in range(6)]
+    monkeypatch.setattr(sending_functions, "PAGE", 4)
+    people = [as_user({"messaging.inbox.use"}) for _ in range(10)]
     unlucky = people[3].user
     assert unlucky is not None
     mail_settings.server.reply = lambda envelope: "550 no" if unlucky.email in envelope.rcpt_tos else None
@@ -204,21 +216,34 @@ def test_a_broadcast_is_paused_resumed_and_only_its_failures_tried_again(
     assert client.post(f"{place}/pause").status_code == 409
     engine.advance(hours=2)
     assert mail_settings.mails == []
+    live, other = stream(client), stream(as_user({"messaging.message.read"}, tenant=other_tenant))
+    assert live.subscribe("messaging.progress", made["id"])["type"] == "subscribed"
+    assert other.subscribe("messaging.progress", made["id"])["problem"]["status"] == 403
+    assert live.subscribe("messaging.progress", "no-id")["problem"]["status"] == 403
     assert client.post(f"{place}/resume").status_code == 202
     engine.platform.settle()
     done = client.get(f"{place}/progress").json()
-    assert (done["status"], done["recipients"], done["complete"]) == ("partly_failed", 8, True)
-    assert sorted(done["deliveries"].items()) == [("failed", 1), ("sent", 7)]
+    assert (done["status"], done["recipients"], done["complete"]) == ("partly_failed", 12, True)
+    assert sorted(done["deliveries"].items()) == [("failed", 1), ("sent", 11)]
+    # Pages follow by numbers alone, and not by each delivery.
+    engine.advance(seconds=2)
+    pushes = followed(live, until="partly_failed")
+    numbers = {"recipients": 12, "deliveries": 12, "open": 0, "done": 11, "failed": 1, "unsent": 0}
+    assert pushes[-1]["data"] == numbers
+    first, last = (datetime.fromisoformat(push["at"]) for push in (pushes[0], pushes[-1]))
+    assert len(pushes) <= 2 + (last - first).total_seconds()
     mail_settings.server.reply = None
     elsewhere = {"conditions": [{"field": "channel", "op": "eq", "value": "messaging.in_app"}]}
     retry = "/api/v1/messaging/deliveries/retry"
     assert client.post(retry, json={"filter": elsewhere}).json() == {"deliveries": 0}
     assert client.post(f"{place}/retry-failed").json() == {"deliveries": 1}
     engine.platform.settle()
+    engine.advance(seconds=2)
+    assert followed(live, until="delivered")[0]["what"] == "sending"
     assert client.get(f"{place}/progress").json()["status"] == "delivered"
     assert client.post(retry, json={}).json() == {"deliveries": 0}
     received = [address for mail in mail_settings.mails for address in mail.recipients]
-    assert (len(received), len(set(received))) == (8, 8)
+    assert (len(received), len(set(received))) == (12, 12)
     words = [line["words"] for line in client.get(f"{place}/timeline").json()["decisions"]]
     assert "Somebody paused it." in words
     assert "Somebody let it go on." in words

@@ -1,20 +1,21 @@
 """The durable functions of sending."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
-from sqlmodel import col
+from sqlmodel import col, select
 
 from riveredge_messaging.delivery.admission import admit
-from riveredge_messaging.delivery.ending import end
+from riveredge_messaging.delivery.ending import Stop, end
 from riveredge_messaging.delivery.handing_over import hand_over, lease
-from riveredge_messaging.delivery.models import MessageConfig
+from riveredge_messaging.delivery.models import MessageConfig, ProviderNotice
 from riveredge_messaging.delivery.outcomes import note_outcomes
-from riveredge_messaging.delivery.preparing import prepare
+from riveredge_messaging.delivery.preparing import Ready, prepare
 from riveredge_messaging.delivery.queueing import queue_later
 from riveredge_messaging.delivery.repository import Configs
 from riveredge_messaging.events import (
@@ -29,6 +30,7 @@ from riveredge_messaging.feedback import callbacks
 from riveredge_messaging.models import Delivery, DeliveryStatus
 from riveredge_messaging.repository import Deliveries
 from riveredge_messaging.templates.built_in import CONFIG_FAILED_NOTICE
+from riveredge_messaging.timeline import live
 from riveredge_sdk import FunctionContext, FunctionSpec, Subject, find_service, get_service, unit_of_work, utcnow
 from riveredge_sdk.features.messaging import NOTIFIER, Notification
 from riveredge_sdk.features.people import PEOPLE
@@ -67,6 +69,13 @@ async def _wave(channel: str, ids: list[UUID], *, reserved: bool) -> list[UUID]:
     prepared = await prepare(channel, ids)
     if not prepared:
         return []
+    left = await _send(channel, prepared, reserved=reserved)
+    if any(isinstance(each, Stop) or each.broad for each in prepared.values()):
+        await live.tell(col(Delivery.id).in_(list(prepared)))
+    return left
+
+
+async def _send(channel: str, prepared: Mapping[UUID, Ready | Stop], *, reserved: bool) -> list[UUID]:
     attempts = await admit(channel, prepared, reserved=reserved, lease=lease())
     if not attempts:
         return []
@@ -116,9 +125,12 @@ async def apply_notices(ctx: FunctionContext, event: NoticesRef) -> int:
         if seconds:
             await ctx.step.sleep(f"wait-{number}", timedelta(seconds=seconds))
 
-        @unit_of_work()
         async def apply(ids: list[UUID] = left) -> list[str]:
-            return [str(notice_id) for notice_id in await callbacks.apply(ids)]
+            async with unit_of_work():
+                unknown = await callbacks.apply(ids)
+            of_notices = select(ProviderNotice.delivery_id).where(col(ProviderNotice.id).in_(ids))
+            await live.tell(col(Delivery.id).in_(of_notices))
+            return [str(notice_id) for notice_id in unknown]
 
         left = [UUID(text) for text in await ctx.step.run(f"apply-{number}", apply)]
         if not left:

@@ -16,6 +16,7 @@ from riveredge_messaging.rules.deciding import Ruling
 from riveredge_messaging.templates.catalog import CatalogTemplate, channels, pinned_template
 from riveredge_messaging.templates.composing import Look, Reader, compose, load_look
 from riveredge_messaging.templates.rendering import RenderError
+from riveredge_messaging.timeline.live import BROAD
 from riveredge_messaging.timeline.words import sentence
 from riveredge_sdk import get_service, session, unit_of_work, utcnow
 from riveredge_sdk.features.messaging import MessageChannel, RenderedMessage
@@ -30,7 +31,7 @@ class Ready:
     """A delivery that can be handed over, before `expires_at`.
 
     `waits`: the rule that holds it until later, after it had waited for something else. `held`: not once more if nobody
-    knows whether it was sent. `has_files`: those of the message go with it; they are
+    knows whether it was sent. `broad`: the message is to many. `has_files`: those of the message go with it; they are
     read when it is handed over.
     """
 
@@ -40,6 +41,7 @@ class Ready:
     waits: Ruling | None = None
     has_files: bool = False
     held: bool = False
+    broad: bool = False
     expires_at: datetime | None = None
 
     def over(self, at: datetime, *, waits: bool = False) -> Stop | None:
@@ -156,6 +158,7 @@ def _make(  # noqa: PLR0911  (one for each reason to stop)
         waits=ruling,
         has_files=message.files > 0 and loaded.channel.has_files,
         held=held,
+        broad=message.recipients >= BROAD,
         expires_at=message.expires_at,
     )
 

@@ -13,9 +13,10 @@ from riveredge_messaging.events import (
     HeldRef,
     MessageRef,
 )
-from riveredge_messaging.models import Message, Stage
+from riveredge_messaging.models import Delivery, Message, Stage
 from riveredge_messaging.sending import flushing, releasing, stopping
 from riveredge_messaging.sending.expanding import PAGE, expand
+from riveredge_messaging.timeline import live
 from riveredge_sdk import FunctionContext, FunctionSpec, Subject, publish, session, unit_of_work
 
 # A run has a bounded number of steps; further pages are another run's.
@@ -26,12 +27,18 @@ async def fan_out(ctx: FunctionContext, event: MessageRef) -> int:
     """Make the deliveries of a message, page by page of its recipients."""
     count = 0
     for number in range(_PAGES):
-        made = await ctx.step.run(f"page-{number + 1}", lambda: _next_page(event.message_id))
+        made = await ctx.step.run(f"page-{number + 1}", lambda: _page(event.message_id))
         count += made
         if made < PAGE:
             return count
     await ctx.step.run("continue", lambda: _continue(event))
     return count
+
+
+async def _page(message_id: UUID) -> int:
+    made = await _next_page(message_id)
+    await live.tell_of(message_id)
+    return made
 
 
 @unit_of_work()
@@ -76,9 +83,11 @@ async def _continue_release(event: MessageRef) -> None:
 async def release(ctx: FunctionContext, event: HeldRef) -> int:
     """Ask the rules again about deliveries whose time has come."""
 
-    @unit_of_work()
     async def look() -> int:
-        return await releasing.release(event.deliveries)
+        async with unit_of_work():
+            count = await releasing.release(event.deliveries)
+        await live.tell(col(Delivery.id).in_(event.deliveries))
+        return count
 
     return await ctx.step.run("release", look)
 
@@ -86,9 +95,11 @@ async def release(ctx: FunctionContext, event: HeldRef) -> int:
 async def flush(ctx: FunctionContext, event: DigestRef) -> int:
     """Send a digest."""
 
-    @unit_of_work()
     async def close_and_send() -> int:
-        return await flushing.flush(event.bucket_id)
+        async with unit_of_work():
+            count = await flushing.flush(event.bucket_id)
+        await live.tell(col(Delivery.bucket_id) == event.bucket_id)
+        return count
 
     return await ctx.step.run("flush", close_and_send)
 

@@ -11,6 +11,7 @@ from riveredge_messaging.models import Delivery, DeliveryStatus, Message, Stage,
 from riveredge_messaging.repository import Deliveries, Messages
 from riveredge_messaging.sending.releasing import PAUSE, release_rows
 from riveredge_messaging.timeline.decisions import note, note_on
+from riveredge_messaging.timeline.live import push_progress
 from riveredge_sdk import publish, session, timers, utcnow
 from riveredge_sdk.problems import Conflict
 
@@ -74,7 +75,7 @@ async def _cancel(message: Message) -> int:
     await timers.cancel(timers.Owner("messaging.message", message.id))
     note(message.id, rule="cancel", verdict=Verdict.STOPPED, reason="cancelled", detail={"deliveries": count})
     publish(MESSAGE_CANCELLED, MessageRef(message_id=message.id))
-    await session().flush()
+    await push_progress(message)
     return count
 
 
@@ -141,6 +142,7 @@ async def pause(message: Message) -> int:
         held_by=PAUSE,
     )
     note(message.id, rule="pause", verdict=Verdict.HELD, reason="paused", detail={"deliveries": count})
+    await push_progress(message)
     await session().flush()
     return count
 
@@ -160,6 +162,7 @@ async def resume(message: Message) -> None:
     publish(MESSAGE_RESUMED, ref)
     if message.stage == Stage.EXPANDING:
         publish(MESSAGE_DUE, ref)
+    await push_progress(message)
 
 
 async def retry_failed(message: Message, condition: ColumnElement[bool] | None = None) -> int:
@@ -181,6 +184,7 @@ async def retry_failed(message: Message, condition: ColumnElement[bool] | None =
         note(message.id, rule="retry", verdict=Verdict.INFO, reason="retried_many", detail={"deliveries": count})
         await session().flush()
         publish(MESSAGE_RESUMED, MessageRef(message_id=message.id, round=message.version + 1))
+        await push_progress(message)
     return count
 
 

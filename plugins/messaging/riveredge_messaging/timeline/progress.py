@@ -55,5 +55,20 @@ def status_of(message: Message, counts: Mapping[str, int]) -> MessageStatus:
     return "cancelled" if message.cancelled_at is not None else "skipped"
 
 
+def totals(progress: Progress) -> dict[str, int]:
+    """The numbers of a message: of people, and of deliveries that are open, done, failed, or were not to be sent."""
+    counts = progress.deliveries
+    every, open_ones = sum(counts.values()), _sum(counts, OPEN)
+    done, unsent = _sum(counts, GOOD), _sum(counts, WITHOUT)
+    return {
+        "recipients": progress.recipients,
+        "deliveries": every,
+        "open": open_ones,
+        "done": done,
+        "failed": every - open_ones - done - unsent,
+        "unsent": unsent,
+    }
+
+
 def _sum(counts: Mapping[str, int], states: Iterable[str]) -> int:
     return sum(counts.get(state, 0) for state in states)
