@@ -130,6 +130,16 @@ class MessagingTenantSettings(TenantSettings):
         int,
         Field(title="Spread", ge=0, le=3600, description="Seconds over which held messages go out when it is over."),
     ] = 300
+    cheapest_channels: Annotated[
+        list[Annotated[str, Field(max_length=100)]],
+        Field(
+            title="Cheapest provider on",
+            description="Channels, as messaging.sms, on which the cheapest provider that works is taken. On the others "
+            "it is the first by priority.",
+            max_length=50,
+            default_factory=list,
+        ),
+    ]
     layout: Annotated[
         str | None, Field(title="Layout", description="The key of the layout of mails that name none.", max_length=60)
     ] = None

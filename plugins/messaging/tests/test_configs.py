@@ -81,7 +81,10 @@ def test_a_configuration_is_kept_without_telling_its_secrets(
 def test_a_configuration_that_is_not_right_is_refused(client: ApiClient, body: dict[str, Any], field: str) -> None:
     answer = client.post(CONFIGS, json={"title": "A", "provider": "messaging.smtp", "settings": SMTP, **body})
     assert answer.status_code == 422, answer.text
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    (error,) = answer.json()["errors"]
+    assert error["field"] == field
+    # The words of the field, without those of the library.
+    assert not error["message"].startswith("Value error")
 
 
 def test_no_configuration_leads_into_the_operators_network(

@@ -197,3 +197,51 @@ def test_a_drill_takes_a_provider_out_and_puts_it_back(
     assert client.post(f"{place}/resume").json()["health"]["usable"]
     ended(send())
     assert (len(first.mails), len(second.mails)) == (2, 1)
+
+
+def test_the_cheapest_that_works_is_taken_and_the_timeline_says_so(
+    client: ApiClient, servers: Any, send: Send, ended: Ended
+) -> None:
+    configs = {}
+    for priority, (title, amount) in enumerate({"A": "0.05", "B": "0.010", "C": None}.items()):
+        cost = {"cost": {"amount": amount, "currency": "EUR"}} if amount else {}
+        configs[title] = servers.configure(servers.start(), title, priority=priority, **cost)
+    assert configs["B"]["cost"] == {"amount": "0.010", "currency": "EUR"}
+
+    def why() -> str:
+        message = send()
+        (delivery,) = ended(message)
+        assert delivery["status"] == "sent"
+        (attempt,) = servers.sending(delivery)["attempts"]
+        lines = client.get(f"/api/v1/messaging/messages/{message['id']}/timeline").json()["decisions"]
+        (words,) = [line["words"] for line in lines if line["rule"] == "routing"]
+        assert words.startswith(f"{attempt['config_title']} ")
+        return str(words)
+
+    assert why() == "A comes first by priority."
+    saved = client.put("/api/v1/settings/messaging", json={"cheapest_channels": ["messaging.email"]})
+    assert saved.status_code == 200, saved.text
+    route = client.get("/api/v1/messaging/routing/messaging.email").json()
+    assert [(each["title"], each["cost"] and each["cost"]["amount"]) for each in route] == [
+        ("B", "0.010"),
+        ("A", "0.05"),
+        ("C", None),
+    ]
+    assert why() == "B is the cheapest: 0.01 EUR a message."
+    drill = "/api/v1/messaging/configs/{id}/drill"
+    assert client.post(drill.format(**configs["B"]), json={}).status_code == 200
+    assert why() == "A is the cheapest that is left (0.05 EUR a message), after B (out)."
+    assert client.post(drill.format(**configs["A"]), json={}).status_code == 200
+    assert why() == "C is the next by priority, after B (out), A (out)."
+    place = f"/api/v1/messaging/configs/{configs['C']['id']}"
+    for cost, field in (
+        ({"amount": "1", "currency": "CNY"}, "cost.currency"),
+        ({"amount": "-1", "currency": "EUR"}, "cost.amount"),
+        ({"amount": "1", "currency": "euro"}, "cost.currency"),
+    ):
+        refused = client.patch(place, json={"cost": cost}, headers={"If-Match": '"1"'})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
+    changed = client.patch(place, json={"cost": {"amount": "0.001", "currency": "EUR"}}, headers={"If-Match": '"1"'})
+    assert changed.status_code == 200, changed.text
+    cleared = client.patch(place, json={"cost": None}, headers={"If-Match": changed.headers["etag"]})
+    assert cleared.json()["cost"] is None

@@ -10,12 +10,12 @@ from sqlmodel import col
 
 from riveredge_messaging.delivery.models import MessageConfig
 from riveredge_messaging.delivery.repository import Configs
-from riveredge_messaging.delivery.schemas import Conditions
+from riveredge_messaging.delivery.schemas import Conditions, Cost
 from riveredge_messaging.providers.smtp_config import InstallationSmtp, SmtpConfig
 from riveredge_messaging.settings import MessagingSettings, MessagingTenantSettings
 from riveredge_sdk import Plugin, contributions, tenant_settings
 from riveredge_sdk.features.messaging import MessageProvider, ProviderConfig
-from riveredge_sdk.problems import FieldError, Invalid, invalid_field
+from riveredge_sdk.problems import FieldError, Invalid, field_errors, invalid_field
 from riveredge_sdk.secrets import UnreadableSecretError, seal, unseal
 
 # The keys of configurations that are no rows: the organisation's mail settings, the installation's mail server.
@@ -37,6 +37,7 @@ class Usable:
     conditions: Conditions = field(default_factory=Conditions)
     per_minute: int | None = None
     active: bool = True
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def opened(row: MessageConfig, there: Mapping[str, MessageProvider[Any]]) -> Usa
         Conditions.model_validate(row.conditions),
         row.per_minute,
         row.active,
+        Cost.model_validate(row.cost) if row.cost is not None else None,
     )
 
 
@@ -143,9 +145,7 @@ def fill(row: MessageConfig, given: Mapping[str, Any]) -> None:
     except ValidationError as error:
         raise Invalid(
             f"{error.error_count()} setting(s) to mend.",
-            errors=[
-                FieldError(".".join(("settings", *map(str, e["loc"]))), e["msg"], e["type"]) for e in error.errors()
-            ],
+            errors=field_errors(error.errors(), merged, under=["settings"]),
         ) from None
     values = checked.model_dump(mode="json", exclude=set(names), exclude_unset=True)
     moved = any(row.values.get(name) != values.get(name) for name in model.secrets_sent_to)

@@ -1,12 +1,15 @@
-"""Which configuration a delivery goes through: by conditions, priority, health and what was tried before."""
+"""Which configuration a delivery goes through: by conditions, priority or cost, health and what was tried before."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from riveredge_messaging.configs.catalog import Broken, Usable
 from riveredge_messaging.configs.health import OK, State, state_of
 from riveredge_messaging.delivery.models import AttemptState, ConfigHealth, DeliveryAttempt
+from riveredge_messaging.settings import MessagingTenantSettings
+from riveredge_sdk import tenant_settings
 from riveredge_sdk.features.messaging import RenderedMessage
 
 # So often one configuration is tried before the next one takes over.
@@ -29,7 +32,8 @@ _TRIED_ANYWAY = frozenset({"fault", "open", "half_open"})
 class Choice:
     """Where a delivery goes now. Without a configuration: when to look again, or never, and why.
 
-    `others`: the keys of the other configurations that could be used now.
+    `others`: the keys of the other configurations that could be used now. `why`: where there was a choice, the code and
+    the details of the sentence that says why it fell on this one.
     """
 
     config: Usable | None
@@ -37,6 +41,7 @@ class Choice:
     reason: str = ""
     again_at: datetime | None = None
     error: str = ""
+    why: tuple[str, Mapping[str, str]] | None = None
 
 
 @dataclass(slots=True)
@@ -47,6 +52,8 @@ class Choices:
     broken: Sequence[Broken]
     healths: Mapping[str, ConfigHealth]
     now: datetime
+    # By cost instead of by priority.
+    cheapest: bool = False
     # Configurations of which one delivery is trying already whether they work again.
     probing: set[str] = field(default_factory=set)
 
@@ -64,11 +71,30 @@ class Choices:
         open_now = [config for config in fitting if states[config.key].usable]
         if not open_now:
             return self._later(fitting, states)
-        order = {config.key: position for position, config in enumerate(fitting)}
-        chosen = min(open_now, key=lambda config: (tries(tried, config.key) // TRIES_EACH, order[config.key]))
+        order = ranked(fitting, cheapest=self.cheapest)
+        # The first of those that were tried least.
+        chosen = min(
+            (config for config in order if states[config.key].usable),
+            key=lambda config: tries(tried, config.key) // TRIES_EACH,
+        )
         if states[chosen.key].probe:
             self.probing.add(chosen.key)
-        return Choice(chosen, tuple(config.key for config in open_now if config is not chosen))
+        others = tuple(config.key for config in open_now if config is not chosen)
+        return Choice(chosen, others, why=self._why(chosen, order, states))
+
+    def _why(
+        self, chosen: Usable, order: Sequence[Usable], states: Mapping[str, State]
+    ) -> tuple[str, Mapping[str, str]] | None:
+        if len(order) == 1:
+            return None
+        before = order[: order.index(chosen)]
+        left = ", ".join(
+            f"{config.title} ({'tried' if states[config.key].usable else states[config.key].reason})"
+            for config in before
+        )
+        by_cost = self.cheapest and chosen.cost is not None
+        code = f"routed_{'cheapest' if by_cost else 'first'}{'_left' if before else ''}"
+        return code, {"config": chosen.title, "cost": str(chosen.cost or ""), "before": left[:500]}
 
     @staticmethod
     def _fits(config: Usable, message: RenderedMessage, pinned: str | None) -> bool:
@@ -102,6 +128,25 @@ class Choices:
         return Choice(None, reason="all_resting", again_at=min(known, default=self.now + LOOK_AGAIN), error=error)
 
 
+def ranked(configs: Sequence[Usable], *, cheapest: bool) -> list[Usable]:
+    """In the order in which they are to be used: as they are, or those first that are known to be cheap."""
+    if not cheapest:
+        return list(configs)
+    # Amounts of several currencies cannot be compared; the one that comes first counts, others are as good as unknown.
+    currency = next((config.cost.currency for config in configs if config.cost is not None), None)
+
+    def cost(config: Usable) -> tuple[bool, Decimal]:
+        known = config.cost if config.cost is not None and config.cost.currency == currency else None
+        return known is None, known.amount if known is not None else Decimal()
+
+    return sorted(configs, key=cost)
+
+
+async def prefers_cheapest(channel: str) -> bool:
+    """Whether the organisation wants the cheapest provider on a channel, and not the first."""
+    return channel in (await tenant_settings(MessagingTenantSettings)).cheapest_channels
+
+
 def tries(tried: Sequence[DeliveryAttempt], key: str | None = None) -> int:
     """How many attempts count as tries, of one configuration or of all."""
     return sum(attempt.state in _TRIES and key in {None, attempt.config} for attempt in tried)
@@ -112,4 +157,4 @@ def pause_after(count: int) -> timedelta | None:
     return PAUSES[count - 1] if count <= len(PAUSES) else None
 
 
-__all__ = ["PAUSES", "RECIPIENT_PAUSE", "Choice", "Choices", "pause_after", "tries"]
+__all__ = ["PAUSES", "RECIPIENT_PAUSE", "Choice", "Choices", "pause_after", "prefers_cheapest", "ranked", "tries"]

@@ -8,6 +8,7 @@ from sqlmodel import col
 
 from riveredge_messaging.configs import health
 from riveredge_messaging.configs.catalog import configs_of, fill, provider_of, providers, secrets_set
+from riveredge_messaging.configs.choosing import prefers_cheapest, ranked
 from riveredge_messaging.delivery.models import ConfigHealth, MessageConfig
 from riveredge_messaging.delivery.queueing import queue
 from riveredge_messaging.delivery.repository import Configs, Healths
@@ -24,7 +25,7 @@ from riveredge_messaging.repository import Messages
 from riveredge_messaging.sending.audience import Audience
 from riveredge_messaging.templates.built_in import CONFIG_TEST
 from riveredge_sdk import current_principal, current_tenant, session, utcnow
-from riveredge_sdk.problems import Invalid, NotFound
+from riveredge_sdk.problems import Invalid, NotFound, invalid_field
 from riveredge_sdk.runtime import public_url
 
 CALLBACKS = "/api/v1/messaging/callbacks"
@@ -61,9 +62,11 @@ async def create(body: ConfigIn) -> MessageConfig:
         priority=body.priority,
         conditions=body.conditions.model_dump(mode="json"),
         per_minute=body.per_minute,
+        cost=body.cost.model_dump(mode="json") if body.cost is not None else None,
         keeper_id=_person(),
     )
     fill(row, body.settings)
+    await _check_currency(row)
     await Configs().add(row)
     await Healths().add(ConfigHealth(config=str(row.id)))
     return row
@@ -79,8 +82,9 @@ async def change(row: MessageConfig, body: ConfigChange) -> MessageConfig:
     if "title" in given and given["title"] is None:
         raise Invalid("A configuration needs a title.")
     for name, value in given.items():
-        if value is not None or name == "per_minute":
+        if value is not None or name in {"per_minute", "cost"}:
             setattr(row, name, value)
+    await _check_currency(row)
     if body.settings is not None:
         fill(row, body.settings)
         row.keeper_id = _person()
@@ -152,6 +156,7 @@ async def shown(rows: Sequence[MessageConfig]) -> list[ConfigOut]:
             priority=row.priority,
             conditions=row.conditions,
             per_minute=row.per_minute,
+            cost=row.cost,
             settings=row.values,
             secrets_set=secrets_set(row),
             callback_url=callback_url(row.id) if row.provider in there and there[row.provider].receives else None,
@@ -171,12 +176,14 @@ async def route_of(channel: str) -> list[RouteOut]:
     if not usable and not broken:
         raise NotFound(f"Nothing is configured for a channel {channel[:100]!r}.")
     known = await health.healths([config.key for config in usable])
+    usable = ranked(usable, cheapest=await prefers_cheapest(channel))
     found = [
         RouteOut(
             config=config.key,
             title=config.title,
             provider=config.provider.id,
             conditions=config.conditions,
+            cost=config.cost,
             health=_health(known.get(config.key), active=True),
         )
         for config in usable
@@ -208,6 +215,20 @@ def _health(row: ConfigHealth | None, *, active: bool) -> HealthOut:
         last_error=row.last_error,
         last_failure_at=row.last_failure_at,
     )
+
+
+async def _check_currency(row: MessageConfig) -> None:
+    """Costs of a channel are compared, so they are in one currency.
+
+    Raises:
+        Invalid: they are not.
+    """
+    if row.cost is None:
+        return
+    for other in await Configs().all(col(MessageConfig.channel) == row.channel, col(MessageConfig.id) != row.id):
+        if other.cost is not None and other.cost["currency"] != row.cost["currency"]:
+            text = f"Costs are compared: give it in {other.cost['currency']}, as that of {other.title!r} is."
+            raise invalid_field("cost.currency", text, "other_currency")
 
 
 def _person() -> UUID | None:

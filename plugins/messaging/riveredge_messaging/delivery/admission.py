@@ -9,7 +9,7 @@ from sqlalchemy import case, insert, update
 from sqlmodel import col, select
 
 from riveredge_messaging.configs.catalog import Usable, configs_of
-from riveredge_messaging.configs.choosing import Choice, Choices
+from riveredge_messaging.configs.choosing import Choice, Choices, prefers_cheapest
 from riveredge_messaging.configs.health import begin_probe, healths, locked
 from riveredge_messaging.delivery import rates
 from riveredge_messaging.delivery.ending import Stop, end, stop
@@ -158,7 +158,9 @@ async def _choose(
     if not going or isinstance(going[0][1].channel, DeliveringChannel):
         return [_Chosen(row, ready, Choice(None)) for row, ready in going]
     configs, broken = await configs_of(channel)
-    choices = Choices(configs, broken, await healths([config.key for config in configs]), now)
+    # Where nothing has a cost, nobody has to be asked.
+    cheapest = any(config.cost for config in configs) and await prefers_cheapest(channel)
+    choices = Choices(configs, broken, await healths([config.key for config in configs]), now, cheapest=cheapest)
     chosen: list[_Chosen] = []
     for row, ready in going:
         tried = [a for a in attempts.get(row.id, ()) if row.queued_at is None or a.created_at >= row.queued_at]
@@ -216,6 +218,10 @@ async def _begin(admitted: Sequence[_Chosen], now: datetime, lease: timedelta) -
     if not admitted:
         return []
     made = [Attempt(c.row.id, c.row.attempts + 1, c.ready, c.config, c.choice.others) for c in admitted]
+    for each in admitted:
+        if each.choice.why is not None:
+            reason, detail = each.choice.why
+            _note(each.row, "routing", Verdict.INFO, reason, detail)
     await session().flush()
     rows = [
         {

@@ -30,6 +30,7 @@ class MessageConfig(Model, table=True):
     priority: int = 100
     conditions: dict[str, Any] = Field(default_factory=dict, sa_type=JsonType, nullable=False)
     per_minute: int | None = None
+    cost: dict[str, Any] | None = Field(default=None, sa_type=JsonType, description="Of one message.")
     values: dict[str, Any] = Field(default_factory=dict, sa_type=JsonType, nullable=False)
     secrets: str | None = Field(default=None, sa_type=SealedText)
     keeper_id: UUID | None = Field(default=None, description="Who set it up; told when it fails.")

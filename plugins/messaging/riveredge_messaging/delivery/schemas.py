@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,6 +22,18 @@ Settings = Annotated[
         description="As the provider's form says (GET /messaging/providers). Secrets are never answered.",
     ),
 ]
+
+
+class Cost(Body):
+    """What one message costs."""
+
+    amount: Annotated[
+        Decimal, Field(ge=0, max_digits=12, decimal_places=6, description="0.045; in JSON a string keeps it exact.")
+    ]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217: EUR, CNY.")]
+
+    def __str__(self) -> str:
+        return f"{self.amount.normalize():f} {self.currency}"
 
 
 class Conditions(Body):
@@ -75,6 +88,7 @@ class ConfigIn(Body):
     priority: Priority = 100
     conditions: Conditions = Conditions()
     per_minute: PerMinute | None = None
+    cost: Annotated[Cost | None, Field(description="Of one message; none: not known.")] = None
 
 
 class ConfigChange(Body):
@@ -86,6 +100,7 @@ class ConfigChange(Body):
     priority: Priority | None = None
     conditions: Conditions | None = None
     per_minute: PerMinute | None = None
+    cost: Annotated[Cost | None, Field(description="Of one message; null: not known.")] = None
 
 
 class HealthOut(BaseModel):
@@ -119,6 +134,7 @@ class ConfigOut(Resource):
     priority: int
     conditions: Conditions
     per_minute: int | None
+    cost: Cost | None
     settings: dict[str, Any]
     secrets_set: Annotated[list[str], Field(description="The secrets that are stored.")]
     callback_url: Annotated[str | None, Field(description="Where the provider reports to, if it does.")]
@@ -132,6 +148,7 @@ class RouteOut(BaseModel):
     title: str
     provider: str | None = None
     conditions: Conditions | None = None
+    cost: Cost | None = None
     health: HealthOut
 
 

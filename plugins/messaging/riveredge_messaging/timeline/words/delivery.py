@@ -11,6 +11,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "config_broken": ("The configuration cannot be used: {error}", "配置无法使用:{error}"),
     "config_fault": ("The configuration is not right: {error}", "配置有误:{error}"),
     "all_resting": ("No provider can be used now; it is tried again.", "目前没有可用的服务商,稍后重试。"),
+    "routed_first": ("{config} comes first by priority.", "{config} 按优先级排在首位。"),
+    "routed_first_left": (
+        "{config} is the next by priority, after {before}.",
+        "{config} 按优先级次之,前面有:{before}。",
+    ),
+    "routed_cheapest": ("{config} is the cheapest: {cost} a message.", "{config} 最便宜:每条 {cost}。"),
+    "routed_cheapest_left": (
+        "{config} is the cheapest that is left ({cost} a message), after {before}.",
+        "{config} 是其余中最便宜的(每条 {cost}),前面有:{before}。",
+    ),
     "failed_over": (
         "{config} could not take it ({error}); another provider follows.",
         "{config} 未能受理({error}),改用其他服务商。",
