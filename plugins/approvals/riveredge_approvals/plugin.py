@@ -2,8 +2,13 @@
 
 from collections.abc import Iterable
 
+from riveredge_approvals.effects.surroundings import Surroundings
+from riveredge_approvals.effects.templates import CATEGORIES, TEMPLATES
 from riveredge_approvals.models import MODELS
-from riveredge_sdk import PlatformModel, Plugin, TenantModel
+from riveredge_approvals.settings import ApprovalsTenantSettings
+from riveredge_sdk import HealthCheck, PlatformModel, Plugin, TenantModel, TenantSettings
+from riveredge_sdk.features.message_categories import MessageCategory
+from riveredge_sdk.features.messaging import MessageTemplateSpec
 
 
 class ApprovalsPlugin(Plugin):
@@ -14,5 +19,23 @@ class ApprovalsPlugin(Plugin):
     description = "Flows that are drawn, compiled to durable workflows, and watched and explained on the drawing."
     after = ("directory", "messaging", "scheduling")
 
+    def __init__(self) -> None:
+        self._surroundings = Surroundings()
+
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
         return MODELS
+
+    def tenant_settings(self) -> Iterable[type[TenantSettings]]:
+        return (ApprovalsTenantSettings,)
+
+    def message_templates(self) -> Iterable[MessageTemplateSpec]:
+        return TEMPLATES
+
+    def message_categories(self) -> Iterable[MessageCategory]:
+        return CATEGORIES
+
+    def health(self) -> Iterable[HealthCheck]:
+        return (HealthCheck("approvals.surroundings", "Plugins that approvals use", self._surroundings.check),)
+
+    async def startup(self) -> None:
+        self._surroundings.look()

@@ -14,6 +14,7 @@ from riveredge_scheduling.permissions import PERMISSIONS, ROLES, TASK_READ
 from riveredge_scheduling.settings import SchedulingSettings, SchedulingTenantSettings
 from riveredge_scheduling.source import Schedules
 from riveredge_scheduling.templates import TEMPLATES
+from riveredge_scheduling.workday_service import CalendarDays
 from riveredge_sdk import (
     Command,
     EventType,
@@ -25,11 +26,12 @@ from riveredge_sdk import (
     PluginSettings,
     Role,
     Router,
+    Service,
     TenantModel,
     TenantSettings,
 )
 from riveredge_sdk.features.messaging import MessageTemplateSpec
-from riveredge_sdk.features.scheduling import TaskAction
+from riveredge_sdk.features.scheduling import WORKDAYS, TaskAction
 from riveredge_sdk.quotas import Quota
 from riveredge_sdk.timers import DueRows
 
@@ -65,6 +67,9 @@ class SchedulingPlugin(Plugin):
 
     def tenant_settings(self) -> Iterable[type[TenantSettings]]:
         return (SchedulingTenantSettings,)
+
+    def services(self) -> Iterable[Service[Any]]:
+        return (Service(WORKDAYS, CalendarDays()),)
 
     def navigation(self) -> Iterable[NavItem]:
         return (NavItem("scheduling.tasks", "Schedules", "scheduling/tasks", "clock", permission=TASK_READ, order=40),)

@@ -13,13 +13,15 @@ whoever made the schedule.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from datetime import date, datetime
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
+
+from riveredge_sdk.ports import Port
 
 ParamsT = TypeVar("ParamsT", bound=BaseModel)
 JSON: TypeAlias = Any
@@ -134,4 +136,22 @@ class SystemSchedule:
     description: str = ""
 
 
-__all__ = ["JSON", "ActionError", "FireContext", "FireKind", "SystemSchedule", "TaskAction"]
+class Workdays(Protocol):
+    """The port's interface: on which days an organisation works, by one of its calendars."""
+
+    async def between(self, calendar: str, first: date, last: date) -> Sequence[date]:
+        """The workdays from `first` to `last`, both included, in their order. Inside a unit of work.
+
+        Args:
+            calendar: its key.
+
+        Raises:
+            LookupError: there is no such calendar.
+        """
+        ...
+
+
+WORKDAYS: Port[Workdays] = Port("scheduling.workdays", version=1)
+
+
+__all__ = ["JSON", "WORKDAYS", "ActionError", "FireContext", "FireKind", "SystemSchedule", "TaskAction", "Workdays"]

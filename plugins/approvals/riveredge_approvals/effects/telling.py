@@ -1,0 +1,101 @@
+"""Tells people, through messaging. Where it is not installed, or off for the organisation, nobody is told."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from riveredge_approvals.effects.templates import Kind
+from riveredge_approvals.ir.document import CompiledFlow
+from riveredge_approvals.models import Instance
+from riveredge_sdk import Problem, find_service, get_service, savepoint
+from riveredge_sdk.features.messaging import NOTIFIER, Notification
+from riveredge_sdk.features.people import PEOPLE
+from riveredge_sdk.runtime import public_url
+
+log = structlog.get_logger(__name__)
+
+# Where the console has its pages.
+_CONSOLE = "/apps/console"
+
+
+async def tell(
+    kind: Kind,
+    instance: Instance,
+    flow: CompiledFlow,
+    to: Sequence[UUID],
+    *,
+    key: str,
+    about: str | None = None,
+    node: str | None = None,
+    urgent: bool = False,
+    data: Mapping[str, Any] = {},
+) -> None:
+    """Notify people about an instance, in the running unit of work. What cannot be told stops nobody from deciding.
+
+    Args:
+        kind: which message; the process may name another template for it, or none.
+        key: what makes it one message, however often it comes up: `<task id>:1`.
+        about: the correlation by which it is taken back if it has not gone out; None: the instance.
+        urgent: not held by quiet hours.
+        data: the variables besides those of `templates.COMMON`.
+    """
+    notifier = find_service(NOTIFIER)
+    template = flow.settings.notify.get(kind, f"approvals.{kind}")
+    if notifier is None or template is None or not to:
+        return
+    people = await get_service(PEOPLE).find([*to, instance.submitter_id])
+    # Whoever has left since is no reason for the others not to learn of it.
+    there = [user for user in dict.fromkeys(to) if user in people and people[user].active]
+    submitter = people.get(instance.submitter_id)
+    if not there:
+        return
+    path = f"/approvals/instances/{instance.id}"
+    common = {
+        "title": instance.title,
+        "number": instance.number,
+        "process": flow.process,
+        "submitter": submitter.name if submitter is not None else "—",
+        "summary": [_line(each) for each in instance.summary],
+        "link": path,
+        "url": public_url(_CONSOLE + path),
+        "node": flow.nodes[node].label or node if node is not None else None,
+    }
+    notification = Notification(
+        template=template,
+        to=there,
+        data={**common, **data},
+        category="approvals.urgent" if urgent else None,
+        idempotency_key=f"approvals.{kind}:{key}",
+        correlation=about or f"approvals.instance:{instance.id}",
+    )
+    try:
+        async with savepoint():
+            await notifier.notify(notification)
+    except Problem as problem:
+        log.warning("an approval's message was refused", template=template, problem=problem.code, kind=kind)
+
+
+async def take_back(about: str) -> None:
+    """What has not gone out yet of the messages about something does not go out any more."""
+    notifier = find_service(NOTIFIER)
+    if notifier is not None:
+        await notifier.cancel(about)
+
+
+async def name_of(user_id: UUID | None) -> str:
+    """A person's name, for texts."""
+    if user_id is None:
+        return "—"
+    person = (await get_service(PEOPLE).find([user_id])).get(user_id)
+    return person.name if person is not None else "—"
+
+
+def _line(entry: Mapping[str, Any]) -> dict[str, str]:
+    """A line of the summary, for texts."""
+    value = entry.get("value")
+    return {"label": str(entry.get("title") or entry.get("field") or ""), "value": "" if value is None else str(value)}
+
+
+__all__ = ["Kind", "name_of", "take_back", "tell"]
