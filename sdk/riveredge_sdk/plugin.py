@@ -11,6 +11,7 @@ from uuid import UUID
 
 from riveredge_sdk.contributions import Command, HealthCheck, HookSpecs, NavItem, Permission, Role, StaticApp
 from riveredge_sdk.events import EventType
+from riveredge_sdk.features.approvals import ApprovalNode, ApprovalSubject
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
@@ -136,6 +137,14 @@ class Plugin:
 
     def system_schedules(self) -> Iterable[SystemSchedule]:
         """Schedules that every organisation gets, for the scheduling plugin."""
+        return ()
+
+    def approval_nodes(self) -> Iterable[ApprovalNode[Any]]:
+        """Types of nodes that do something, for the drawings of the approvals plugin."""
+        return ()
+
+    def approval_subjects(self) -> Iterable[ApprovalSubject]:
+        """Kinds of records that can be approved, for the approvals plugin."""
         return ()
 
     # -- what happens to it -------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ class Request:
         submitter: whose request it is; department: from which she submitted it.
         form: the values at this moment; numbers may be decimal strings.
         node: where it stands, if it stands on one; visit: the id of this stay there.
+        callback_url: where a node's result is posted to, once, if the drawing waits for one.
     """
 
     id: UUID
@@ -43,6 +44,7 @@ class Request:
     subject: Subject | None = None
     node: str | None = None
     visit: UUID | None = None
+    callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class ApprovalNode(ABC, Generic[ConfigT]):
         id: `<plugin>.<name>`; it is the node's `type` in drawings.
         config: the rest of the node's `data`; its JSON Schema is the designer's form.
         retries, timeout_s: attempts after the first, and seconds for one attempt, where the drawing says nothing.
+        waits: whether a drawing may let it wait for a call to `Request.callback_url`.
     """
 
     id: ClassVar[str]
@@ -103,6 +106,7 @@ class ApprovalNode(ABC, Generic[ConfigT]):
     config: type[ConfigT]
     retries: ClassVar[int] = 4
     timeout_s: ClassVar[float] = 60
+    waits: ClassVar[bool] = False
 
     async def check(self, config: ConfigT) -> Sequence[str]:
         """What is wrong with a configuration in the current tenant, in sentences; asked when a process is published."""

@@ -27,6 +27,7 @@ from riveredge_sdk.context import use_context
 from riveredge_sdk.features.scheduling import TaskAction
 from riveredge_sdk.models import TenantModel, uuid7
 from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.testing.approvals import ApprovalNodeSuite, ApprovalSubjectSuite
 from riveredge_sdk.testing.channels import ChannelSuite, ProviderSuite
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, PlatformUnderTest, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
@@ -271,6 +272,8 @@ class TaskActionSuite:
 
 
 __all__ = [
+    "ApprovalNodeSuite",
+    "ApprovalSubjectSuite",
     "ChannelSuite",
     "Operation",
     "PluginSuite",

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import col
 
 from riveredge_example.actions import WEEKLY, WriteNote
+from riveredge_example.approvals import NoteNode, NoteSubject
 from riveredge_example.channel import REMINDER, REMINDERS, LogChannel
 from riveredge_example.chimes import Chimes
 from riveredge_example.contract import NOTE_BOOK, Stamp, StampHooks
@@ -38,6 +39,7 @@ from riveredge_sdk import (
     TenantModel,
     TenantSettings,
 )
+from riveredge_sdk.features.approvals import ApprovalNode, ApprovalSubject
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import ATTACHED_FILES, MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
@@ -130,6 +132,12 @@ class ExamplePlugin(Plugin):
 
     def system_schedules(self) -> Iterable[SystemSchedule]:
         return (WEEKLY,)
+
+    def approval_nodes(self) -> Iterable[ApprovalNode[Any]]:
+        return (NoteNode(),)
+
+    def approval_subjects(self) -> Iterable[ApprovalSubject]:
+        return (NoteSubject(),)
 
     async def startup(self) -> None:
         self.started = True

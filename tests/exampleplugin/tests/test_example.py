@@ -5,12 +5,21 @@ from typing import Any, ClassVar
 
 from riveredge_example import plugin
 from riveredge_example.actions import WriteNote
+from riveredge_example.approvals import NoteNode, NoteSubject
 from riveredge_example.channel import LogChannel
 from riveredge_example.provider import PaperMail
 from riveredge_sdk import Plugin
 from riveredge_sdk.testing.http import HttpPeer
 from riveredge_sdk.testing.platform import ApiClient
-from riveredge_sdk.testing.suites import ChannelSuite, PluginSuite, ProviderSuite, TaskActionSuite, TenancySuite
+from riveredge_sdk.testing.suites import (
+    ApprovalNodeSuite,
+    ApprovalSubjectSuite,
+    ChannelSuite,
+    PluginSuite,
+    ProviderSuite,
+    TaskActionSuite,
+    TenancySuite,
+)
 
 
 class TestExample(PluginSuite):
@@ -46,3 +55,22 @@ class TestPaperMail(ProviderSuite):
 
     def settings(self, peer: HttpPeer) -> Mapping[str, Any]:
         return {"printer": "laser", "signing_key": self.secret}
+
+
+class TestNoteNode(ApprovalNodeSuite):
+    node = NoteNode()
+    good_config: ClassVar[dict[str, str]] = {"title": "Approved"}
+    refused: ClassVar[list[dict[str, str]]] = [{"title": ""}]
+
+    def effects(self, client: ApiClient) -> int:
+        return len(client.get("/api/v1/example/notes", params={"limit": 200}).json()["items"])
+
+
+class TestNoteSubject(ApprovalSubjectSuite):
+    subject = NoteSubject()
+
+    def make(self, client: ApiClient) -> str:
+        return str(client.post("/api/v1/example/notes", json={"title": "Milk", "tags": []}).json()["id"])
+
+    def state(self, client: ApiClient, subject_id: str) -> Any:
+        return client.get(f"/api/v1/example/notes/{subject_id}").json()["title"]
