@@ -8,7 +8,7 @@ on the canvas does not change it.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 Clock = Literal["calendar", "working"]
 Mode = Literal["any", "all", "sequential", "ratio", "n_of_m", "weight"]
@@ -131,6 +131,11 @@ class HumanNode(_Node):
     skip_when: Condition | None = None
     auto: Literal["none", "approve", "reject"] = "none"
 
+    @field_serializer("allow")
+    def _in_order(self, allow: frozenset[Act]) -> list[Act]:
+        # A set has no order, and checksums need one.
+        return sorted(allow)
+
 
 class CcNode(_Node):
     kind: Literal["cc"] = "cc"
@@ -178,13 +183,16 @@ class OnError(Part):
 
 
 class EffectNode(_Node):
-    """Something outside happens: `webhook`, `notify`, or what a plugin brings (`effect` is `<plugin>.<name>`)."""
+    """Something outside happens: `webhook`, `notify`, or what a plugin brings (`effect` is `<plugin>.<name>`).
+
+    `retries` and `timeout_s` of one attempt are the effect's own where they are None.
+    """
 
     kind: Literal["effect"] = "effect"
     effect: str
     config: Mapping[str, Any] = {}
-    retries: int = 4
-    timeout_s: int = 30
+    retries: int | None = None
+    timeout_s: int | None = None
     wait_callback: bool = False
     callback_timeout_s: int | None = None
     save: Mapping[str, str] = {}
