@@ -11,11 +11,16 @@ from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import structlog
-from sqlalchemy import update
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlalchemy import delete, inspect, update
 from sqlmodel import col
 
+from riveredge_kernel.audit.models import AuditEntry
+from riveredge_kernel.auth import passwords
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.http import openapi
 from riveredge_kernel.platform import Platform
@@ -28,6 +33,7 @@ from riveredge_kernel.timers.clock import Pace
 from riveredge_migrations.runner import MigrationRunner, Result
 from riveredge_sdk.auth import Principal
 from riveredge_sdk.context import Context
+from riveredge_sdk.models import METADATA
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.testing.platform import DatabaseKind, EngineUnderTest, TestTenant, TestUser
 from riveredge_sdk.testing.postgres import find_postgres
@@ -36,8 +42,11 @@ T = TypeVar("T")
 
 # Tests of a forgetful engine need not wait long for what was lost.
 CONFIRM_WITHIN = 2.0
+# Passwords of tests are worth no work. What a production installation makes of them is tested on a process of its own.
+_CHEAP = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
 # Less than the tick's horizon.
 _BEFORE_DUE = timedelta(seconds=60)
+_TICK_EVERY = timedelta(days=1)
 
 
 class ThreadedPlatform:
@@ -49,6 +58,7 @@ class ThreadedPlatform:
         self.base_url = platform.base_url
         self.keeps_time = False
         self._loop = loop
+        self._ended: list[UUID] = []
 
     @property
     def engine(self) -> EngineUnderTest:
@@ -73,7 +83,7 @@ class ThreadedPlatform:
     def create_tenant(self, name: str) -> TestTenant:
         return TestTenant(self.run(self.platform.provisioning.create_tenant(name, name)), name)
 
-    def suspend_tenant(self, tenant: TestTenant) -> None:
+    def forget_tenant(self, tenant: TestTenant) -> None:
         async def suspend() -> None:
             async with self.platform.database.system("test tenant", self.platform.runtime) as session:
                 ended = update(Tenant).where(col(Tenant.id) == tenant.id).values(status=TenantStatus.SUSPENDED)
@@ -81,6 +91,7 @@ class ThreadedPlatform:
             self.platform.tenants.invalidate(tenant.id)
 
         self.run(suspend())
+        self._ended.append(tenant.id)
 
     def check_schema(self, plugin: str) -> list[str]:
         return runner_for(self.platform.settings, self.platform.plugins).check(plugin)
@@ -92,20 +103,51 @@ class ThreadedPlatform:
         if self.keeps_time:
             raise RuntimeError("the clock is moved for tests that ask for the fixture `engine`")
 
-        async def advance() -> None:
-            target = self.now() + delta
-            await self._settle()
-            while (now := self.now()) < target:
-                # Time stops where something is due in the engine, and shortly before something is due in a table.
-                await self._tick()
-                waiting = (await self.platform.tick.waiting()).values()
-                dues = [found.next_due_at - _BEFORE_DUE for found in waiting if found.next_due_at is not None]
-                stops = [self.platform.engine.next_due, *(due for due in dues if due > now)]
-                stop = min([target, *(instant for instant in stops if instant is not None)])
-                await self.platform.engine.advance(max(stop - self.now(), timedelta(0)))
-                await self._settle()
+        self.run(self._advance(self.now() + delta), 120)
 
-        self.run(advance(), 120)
+    async def _advance(self, target: datetime) -> None:
+        """Time stops where something is due in the engine, and shortly before something is due in a table.
+
+        Where only the engine has something to do, there is no tick, which would find nothing; but one a day.
+        """
+        await self._purge()
+        await self._settle()
+        ticked = now = self.now()
+        if now >= target:
+            return
+        await self._tick()
+        dues = await self._dues()
+        while now < target:
+            stops = [self.platform.engine.next_due, *(due for due in dues if due > now)]
+            stop = min([target, *(instant for instant in stops if instant is not None)])
+            await self.platform.engine.advance(max(stop - self.now(), timedelta(0)))
+            # The last moment passes by itself: what is due at the stop is to be past for the engine and for us.
+            if stop < target:
+                await asyncio.sleep(max((stop - self.now()).total_seconds(), 0) + 0.002)
+            await self._settle()
+            now = self.now()
+            dues = await self._dues()
+            if now >= min([target, ticked + _TICK_EVERY, *dues]):
+                await self._tick()
+                ticked, dues = now, await self._dues()
+
+    async def _dues(self) -> list[datetime]:
+        """When a tick finds something in a table, past or future."""
+        waiting = (await self.platform.tick.waiting()).values()
+        return [found.next_due_at - _BEFORE_DUE for found in waiting if found.next_due_at is not None]
+
+    async def _purge(self) -> None:
+        """Delete what tenants of earlier tests have left: nobody is to wait for what becomes due to them."""
+        if not self._ended:
+            return
+        async with self.platform.database.system("test tenants", self.platform.runtime) as session:
+            connection = await session.connection()
+            there = await connection.run_sync(lambda sync: set(inspect(sync).get_table_names()))
+            for table in reversed(METADATA.sorted_tables):
+                # Nobody deletes from the audit log.
+                if "tenant_id" in table.c and table.name in there and table.name != AuditEntry.__tablename__:
+                    await connection.execute(delete(table).where(table.c.tenant_id.in_(self._ended)))
+        self._ended.clear()
 
     async def _tick(self) -> None:
         """What `kernel.tick` does, which has no cron here."""
@@ -162,6 +204,7 @@ def start(
                 **settings,
             }
         )
+        passwords.use(_CHEAP)
         # The tests' output is for what went wrong.
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
         loop = asyncio.new_event_loop()

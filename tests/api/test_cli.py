@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -38,6 +39,13 @@ def run(environment: dict[str, str], *arguments: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+def password_hash(environment: dict[str, str]) -> str:
+    """What is kept of the only user's password."""
+    with contextlib.closing(sqlite3.connect(Path(environment["RIVEREDGE_VAR_DIR"]) / "riveredge.db")) as database:
+        (found,) = database.execute("SELECT password_hash FROM kernel_user").fetchone()
+    return str(found)
+
+
 @pytest.mark.slow
 def test_an_installation_is_set_up_by_commands(environment: dict[str, str]) -> None:
     assert "run `riveredge db upgrade`" in run(environment, "tenant", "list", code=1)
@@ -50,6 +58,8 @@ def test_an_installation_is_set_up_by_commands(environment: dict[str, str]) -> N
     assert "lower-case" in run(environment, "tenant", "create", "Not A Slug", code=1)
     run(environment, "user", "add", "acme", "ada@acme.example", "--admin", "--generate")
     assert "ada@acme.example" in run(environment, "user", "list", "acme")
+    # Tests hash cheaply; an installation does not.
+    assert password_hash(environment).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert "no user" in run(environment, "user", "password", "nobody@acme.example", "--generate", code=1)
     assert "Allowed by" in run(environment, "user", "why", "acme", "ada@acme.example", "kernel.run.read")
     link = run(environment, "user", "reset-link", "ada@acme.example")

@@ -43,8 +43,9 @@ def free_port() -> int:
 
 
 def wait_until(check: Callable[[], Any], *, timeout: float = 30, what: str = "it") -> Any:
-    """The first true answer of `check`, which may raise meanwhile."""
-    deadline = time.monotonic() + timeout
+    """The first true answer of `check`, which may raise meanwhile. What takes long is asked for less often."""
+    begin = time.monotonic()
+    deadline = begin + timeout
     last: Any = None
     while time.monotonic() < deadline:
         try:
@@ -54,7 +55,7 @@ def wait_until(check: Callable[[], Any], *, timeout: float = 30, what: str = "it
         else:
             if last:
                 return last
-        time.sleep(0.05)
+        time.sleep(min(max(0.05, (time.monotonic() - begin) / 20), 1.0))
     raise AssertionError(f"{what} did not happen within {timeout} s; last: {last!r}")
 
 

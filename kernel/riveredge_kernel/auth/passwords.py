@@ -18,6 +18,12 @@ _hasher = PasswordHash((Argon2Hasher(),))
 _workers = ThreadPoolExecutor(4, thread_name_prefix="passwords")
 
 
+def use(hasher: PasswordHash) -> None:
+    """Hash with this from now on. What was hashed before keeps its own parameters."""
+    global _hasher  # noqa: PLW0603  (one for the process, like the threads)
+    _hasher = hasher
+
+
 async def hash_password(password: str, *, field: str = "password") -> str:
     """The hash to store.
 
@@ -35,10 +41,12 @@ async def verify_password(password: str, stored: str | None) -> bool:
     if len(password) > MAX_LENGTH:
         return False
     PASSWORD_HASHES.inc()
-    fits = await asyncio.get_running_loop().run_in_executor(_workers, _hasher.verify, password, stored or _dummy())
+    compared = stored or _dummy(_hasher)
+    fits = await asyncio.get_running_loop().run_in_executor(_workers, _hasher.verify, password, compared)
     return fits and stored is not None
 
 
 @functools.cache
-def _dummy() -> str:
-    return _hasher.hash("nobody's password")
+def _dummy(hasher: PasswordHash) -> str:
+    """What costs as much to compare with as somebody's hash."""
+    return hasher.hash("nobody's password")

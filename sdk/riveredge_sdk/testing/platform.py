@@ -116,8 +116,8 @@ class PlatformUnderTest(Protocol):
 
     def create_tenant(self, name: str) -> TestTenant: ...
 
-    def suspend_tenant(self, tenant: TestTenant) -> None:
-        """Let none of its timers and functions run any more."""
+    def forget_tenant(self, tenant: TestTenant) -> None:
+        """Its test is over: none of its timers and functions run any more, and what it has is deleted in time."""
         ...
 
     def check_schema(self, plugin: str) -> list[str]:

@@ -103,10 +103,10 @@ def platform(
 
 @pytest.fixture
 def tenant(platform: PlatformUnderTest) -> Iterator[TestTenant]:
-    """A tenant of this test's own. It is suspended afterwards: what it has planned is of no concern to later tests."""
+    """A tenant of this test's own. It ends with it: what it has planned is of no concern to later tests."""
     made = platform.create_tenant(f"t{secrets.token_hex(6)}")
     yield made
-    platform.suspend_tenant(made)
+    platform.forget_tenant(made)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def other_tenant(platform: PlatformUnderTest) -> Iterator[TestTenant]:
     """A second one, to attack the first from."""
     made = platform.create_tenant(f"o{secrets.token_hex(6)}")
     yield made
-    platform.suspend_tenant(made)
+    platform.forget_tenant(made)
 
 
 @pytest.fixture
