@@ -191,7 +191,8 @@ def create_app(
             operator_invitation_router(archives.operators, auth.invitations),
         ],
     }.items():
-        routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate)
+        admits = archives.operators.check if name == "operator" else None
+        routing.mount(app, routers, prefix=API, name=name, plugin=None, gate=gate, admits=admits)
     app.router.routes.extend(stream_routes)
     _mount_plugins(app, host, gate)
     functions.mount(app)

@@ -69,7 +69,7 @@ class ArchiveParts:
 
     def operator_routers(self) -> list[Router]:
         """The operators' routes."""
-        return [import_router(self.operators, self.imports)]
+        return [import_router(self.imports)]
 
     def functions(self) -> list[FunctionSpec[Any]]:
         """The durable functions."""

@@ -144,10 +144,7 @@ def operator_invitation_router(operators: Operators, service: InvitationService)
         own_transactions=True,
         summary="Invite an administrator",
     )
-    async def invite_administrator(
-        tenant_id: UUID, body: AdministratorIn, request: Request, response: Response
-    ) -> InvitationOut:
-        operators.check(request)
+    async def invite_administrator(tenant_id: UUID, body: AdministratorIn, response: Response) -> InvitationOut:
         tenant = await operators.get(tenant_id)
         if tenant.status != TenantStatus.ACTIVE:
             raise Conflict(f"The organisation is {tenant.status}, so nobody can join it.")

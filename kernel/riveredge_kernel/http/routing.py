@@ -27,6 +27,7 @@ from riveredge_sdk.problems import Unavailable
 from riveredge_sdk.uow import unit_of_work
 
 Answer = Callable[[Request], Awaitable[Response]]
+Admits = Callable[[Request], None]
 
 # What an endpoint was given and returned, for the ETag and the audit log; its wrapper fills it in.
 _answered: ContextVar[Answered | None] = ContextVar("riveredge_answered", default=None)
@@ -37,7 +38,8 @@ class Plan:
     """How one operation is answered. `plugin` is None for the kernel's own.
 
     An operation with `own_transactions` commits what must last even if it is refused, such as a counted failure; so it
-    knows no Idempotency-Key, whose record is one transaction with the work.
+    knows no Idempotency-Key, whose record is one transaction with the work. `admits` refuses, before anything is read,
+    who comes with another token than a member's.
     """
 
     route: Route
@@ -46,6 +48,7 @@ class Plan:
     gate: Gate
     max_body_bytes: int
     own_transactions: bool = False
+    admits: Admits | None = None
 
     async def answer(self, request: Request, answer: Answer) -> Response:
         """The answer, within the time that there is.
@@ -68,6 +71,8 @@ class Plan:
             ) from None
 
     async def _answer(self, request: Request, answer: Answer) -> Response:
+        if self.admits is not None:
+            self.admits(request)
         context = await self.gate.admit(request, self.route, self.plugin)
         request.scope["riveredge.context"] = context
         answered = Answered(request.path_params)
@@ -139,7 +144,16 @@ def _noting(endpoint: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
     return call
 
 
-def mount(app: FastAPI, routers: Sequence[Router], *, prefix: str, name: str, plugin: str | None, gate: Gate) -> None:
+def mount(
+    app: FastAPI,
+    routers: Sequence[Router],
+    *,
+    prefix: str,
+    name: str,
+    plugin: str | None,
+    gate: Gate,
+    admits: Admits | None = None,
+) -> None:
     """Add the routes of `routers` below `prefix`; operation ids are `<name>.<endpoint>`."""
     for router in routers:
         for route in router.routes:
@@ -160,4 +174,4 @@ def mount(app: FastAPI, routers: Sequence[Router], *, prefix: str, name: str, pl
             )
             mounted = app.router.routes[-1]
             assert isinstance(mounted, KernelRoute)  # noqa: S101
-            mounted.plan = Plan(route, plugin, operation, gate, limit, own)
+            mounted.plan = Plan(route, plugin, operation, gate, limit, own, admits)

@@ -28,7 +28,7 @@ from riveredge_sdk.http import Body, ListQuery, Page, Resource, Router
 from riveredge_sdk.problems import NotFound, Unauthorized
 from riveredge_sdk.repository import Repository
 
-# The document cannot know: to the gate these are public, and the token is looked at here.
+# The document cannot know: to the gate these are public, and the token is looked at by `Operators.check`.
 REFUSED: dict[int | str, Any] = {401: {"description": "The operators' token is missing or wrong."}}
 
 
@@ -137,7 +137,7 @@ class Operators:
 
 
 def operator_router(operators: Operators, provisioning: Provisioning) -> Router:
-    """The routes. Public to the gate, which knows members only; each asks for the operators' token first."""
+    """The routes. Public to the gate, which knows members only: `mount` lets operators in."""
     router = Router(prefix="/operator/tenants", tag="Operators", audit=False)
     _creating(router, operators, provisioning)
     _looking(router, operators)
@@ -148,9 +148,8 @@ def operator_router(operators: Operators, provisioning: Provisioning) -> Router:
 
 def _creating(router: Router, operators: Operators, provisioning: Provisioning) -> None:
     @router.post(public=True, responses=REFUSED, status=201, own_transactions=True, summary="Create an organisation")
-    async def create_tenant(body: TenantIn, request: Request, response: Response) -> OperatorTenant:
+    async def create_tenant(body: TenantIn, response: Response) -> OperatorTenant:
         """With the roles that the plugins suggest, and nobody in it: invite its administrator then."""
-        operators.check(request)
         tenant_id = await provisioning.create_tenant(
             body.slug, body.name or body.slug, locale=body.locale, timezone=body.timezone, by_operator=True
         )
@@ -162,13 +161,11 @@ def _looking(router: Router, operators: Operators) -> None:
     rows = AllTenants()
 
     @router.get(public=True, responses=REFUSED, summary="List organisations")
-    async def list_tenants(request: Request, query: Annotated[ListQuery, Query()]) -> Page[OperatorTenant]:
-        operators.check(request)
+    async def list_tenants(query: Annotated[ListQuery, Query()]) -> Page[OperatorTenant]:
         return await rows.page(query, into=OperatorTenant)
 
     @router.get("/{tenant_id}", public=True, responses=REFUSED, summary="One organisation")
-    async def get_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
-        operators.check(request)
+    async def get_tenant(tenant_id: UUID) -> OperatorTenant:
         return OperatorTenant.model_validate(await operators.get(tenant_id))
 
 
@@ -187,8 +184,7 @@ def _switching(router: Router, operators: Operators, provisioning: Provisioning)
         own_transactions=True,
         summary="Keep everybody out",
     )
-    async def suspend_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
-        operators.check(request)
+    async def suspend_tenant(tenant_id: UUID) -> OperatorTenant:
         return await switch(tenant_id, TenantStatus.SUSPENDED)
 
     @router.post(
@@ -199,8 +195,7 @@ def _switching(router: Router, operators: Operators, provisioning: Provisioning)
         own_transactions=True,
         summary="Let everybody in again",
     )
-    async def resume_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
-        operators.check(request)
+    async def resume_tenant(tenant_id: UUID) -> OperatorTenant:
         return await switch(tenant_id, TenantStatus.ACTIVE)
 
 
@@ -213,8 +208,7 @@ def _deleting(router: Router, operators: Operators) -> None:
         own_transactions=True,
         summary="Delete an organisation",
     )
-    async def delete_tenant(tenant_id: UUID, body: OperatorDeletion, request: Request) -> OperatorTenant:
-        operators.check(request)
+    async def delete_tenant(tenant_id: UUID, body: OperatorDeletion) -> OperatorTenant:
 
         async def ask(db: Any, _tenant: Tenant) -> dict[str, Any]:
             await deletion.request(db, tenant_id, timedelta(days=body.days))
@@ -230,8 +224,7 @@ def _deleting(router: Router, operators: Operators) -> None:
         own_transactions=True,
         summary="Take a deletion back",
     )
-    async def undelete_tenant(tenant_id: UUID, request: Request) -> OperatorTenant:
-        operators.check(request)
+    async def undelete_tenant(tenant_id: UUID) -> OperatorTenant:
 
         async def undo(db: Any, _tenant: Tenant) -> None:
             await deletion.take_back(db, tenant_id)
