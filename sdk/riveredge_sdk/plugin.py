@@ -11,7 +11,7 @@ from uuid import UUID
 
 from riveredge_sdk.contributions import Command, HealthCheck, HookSpecs, NavItem, Permission, Role, StaticApp
 from riveredge_sdk.events import EventType
-from riveredge_sdk.features.approvals import ApprovalNode, ApprovalSubject
+from riveredge_sdk.features.approvals import ApprovalNode, ApprovalSubject, ApproverResolver
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
@@ -145,6 +145,10 @@ class Plugin:
 
     def approval_subjects(self) -> Iterable[ApprovalSubject]:
         """Kinds of records that can be approved, for the approvals plugin."""
+        return ()
+
+    def approver_resolvers(self) -> Iterable[ApproverResolver[Any]]:
+        """Ways to say who decides, for the approvals plugin."""
         return ()
 
     # -- what happens to it -------------------------------------------------------------------------------------

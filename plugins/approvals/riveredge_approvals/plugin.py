@@ -1,12 +1,15 @@
 """What the approvals plugin contributes."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from riveredge_approvals.effects.surroundings import Surroundings
 from riveredge_approvals.effects.templates import CATEGORIES, TEMPLATES
 from riveredge_approvals.models import MODELS
+from riveredge_approvals.people.resolvers.registry import OWN
 from riveredge_approvals.settings import ApprovalsTenantSettings
 from riveredge_sdk import HealthCheck, PlatformModel, Plugin, TenantModel, TenantSettings
+from riveredge_sdk.features.approvals import ApproverResolver
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MessageTemplateSpec
 
@@ -33,6 +36,9 @@ class ApprovalsPlugin(Plugin):
 
     def message_categories(self) -> Iterable[MessageCategory]:
         return CATEGORIES
+
+    def approver_resolvers(self) -> Iterable[ApproverResolver[Any]]:
+        return OWN
 
     def health(self) -> Iterable[HealthCheck]:
         return (HealthCheck("approvals.surroundings", "Plugins that approvals use", self._surroundings.check),)

@@ -31,6 +31,9 @@ class Request:
         form: the values at this moment; numbers may be decimal strings.
         node: where it stands, if it stands on one; visit: the id of this stay there.
         callback_url: where a node's result is posted to, once, if the drawing waits for one.
+        choices: whom the submitter, or an approver before, has chosen to decide, by node.
+        decided: who has decided so far, by node, in the order of their decisions.
+        assignee: whose task it is about: where somebody is sought to whom an overdue one is escalated.
     """
 
     id: UUID
@@ -45,15 +48,30 @@ class Request:
     node: str | None = None
     visit: UUID | None = None
     callback_url: str | None = None
+    choices: Mapping[str, Sequence[UUID]] = field(default_factory=dict)
+    decided: Mapping[str, Sequence[UUID]] = field(default_factory=dict)
+    assignee: UUID | None = None
+
+
+def mention(user_id: UUID) -> str:
+    """Stands for a person in `Found.why`. It is kept like that, and shown as the name that they have by then."""
+    return f"{{{user_id}}}"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Who was found, in their order, and why in a sentence: `Manager of Li Lei in Purchasing`."""
+    """Who was found, in their order, and why.
+
+    Args:
+        why: as part of a sentence: `f"manager of {mention(submitter)} in Purchasing"`.
+        texts: the same in other languages, by BCP 47 tag.
+        warnings: what people who look after the organisation should know, in sentences.
+    """
 
     users: Sequence[UUID]
     why: str
     warnings: Sequence[str] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 class ApproverResolver(ABC, Generic[ConfigT]):
@@ -263,4 +281,5 @@ __all__ = [
     "Request",
     "SubjectInfo",
     "TaskChanged",
+    "mention",
 ]

@@ -28,6 +28,7 @@ from riveredge_sdk.features.scheduling import TaskAction
 from riveredge_sdk.models import TenantModel, uuid7
 from riveredge_sdk.plugin import Plugin
 from riveredge_sdk.testing.approvals import ApprovalNodeSuite, ApprovalSubjectSuite
+from riveredge_sdk.testing.approver_resolvers import ApproverResolverSuite
 from riveredge_sdk.testing.channels import ChannelSuite, ProviderSuite
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, PlatformUnderTest, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
@@ -274,6 +275,7 @@ class TaskActionSuite:
 __all__ = [
     "ApprovalNodeSuite",
     "ApprovalSubjectSuite",
+    "ApproverResolverSuite",
     "ChannelSuite",
     "Operation",
     "PluginSuite",

@@ -9,6 +9,7 @@ from sqlmodel import col
 
 from riveredge_example.actions import WEEKLY, WriteNote
 from riveredge_example.approvals import NoteNode, NoteSubject
+from riveredge_example.approvers import NoteAuthor
 from riveredge_example.channel import REMINDER, REMINDERS, LogChannel
 from riveredge_example.chimes import Chimes
 from riveredge_example.contract import NOTE_BOOK, Stamp, StampHooks
@@ -39,7 +40,7 @@ from riveredge_sdk import (
     TenantModel,
     TenantSettings,
 )
-from riveredge_sdk.features.approvals import ApprovalNode, ApprovalSubject
+from riveredge_sdk.features.approvals import ApprovalNode, ApprovalSubject, ApproverResolver
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import ATTACHED_FILES, MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
@@ -138,6 +139,9 @@ class ExamplePlugin(Plugin):
 
     def approval_subjects(self) -> Iterable[ApprovalSubject]:
         return (NoteSubject(),)
+
+    def approver_resolvers(self) -> Iterable[ApproverResolver[Any]]:
+        return (NoteAuthor(),)
 
     async def startup(self) -> None:
         self.started = True

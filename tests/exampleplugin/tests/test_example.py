@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from uuid import UUID
 
 from riveredge_example import plugin
 from riveredge_example.actions import WriteNote
 from riveredge_example.approvals import NoteNode, NoteSubject
+from riveredge_example.approvers import NoteAuthor
 from riveredge_example.channel import LogChannel
 from riveredge_example.provider import PaperMail
 from riveredge_sdk import Plugin
@@ -14,6 +16,7 @@ from riveredge_sdk.testing.platform import ApiClient
 from riveredge_sdk.testing.suites import (
     ApprovalNodeSuite,
     ApprovalSubjectSuite,
+    ApproverResolverSuite,
     ChannelSuite,
     PluginSuite,
     ProviderSuite,
@@ -74,3 +77,16 @@ class TestNoteSubject(ApprovalSubjectSuite):
 
     def state(self, client: ApiClient, subject_id: str) -> Any:
         return client.get(f"/api/v1/example/notes/{subject_id}").json()["title"]
+
+
+class TestNoteAuthor(ApproverResolverSuite):
+    resolver = NoteAuthor()
+    configuration: ClassVar[dict[str, str]] = {"field": "note"}
+    refused: ClassVar[list[dict[str, str]]] = [{"field": ""}]
+
+    def form(self, client: ApiClient) -> Mapping[str, Any]:
+        return {"note": client.post("/api/v1/example/notes", json={"title": "Budget"}).json()["id"]}
+
+    def expected(self, client: ApiClient) -> list[UUID]:
+        assert client.user is not None
+        return [client.user.id]

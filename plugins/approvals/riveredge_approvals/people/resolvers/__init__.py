@@ -1,0 +1,1 @@
+"""The ways to say who decides that come with the plugin."""
