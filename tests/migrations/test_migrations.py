@@ -50,7 +50,7 @@ def outcome(results: Any) -> list[tuple[str, bool, str | None]]:
 
 
 def test_upgrade_brings_every_installed_plugin_up(url: str, tables: Any) -> None:
-    order = ["messaging", "example", "scheduling", "approvals"]
+    order = ["messaging", "directory", "example", "scheduling", "approvals"]
     runner = MigrationRunner(url, order=order)
     results = runner.upgrade()
     assert [(r.plugin, r.error) for r in results] == [(plugin, "") for plugin in ("kernel", *order)]

@@ -5,6 +5,8 @@ boss = chain.users[0] if chain.users else None
 
 Everything is as of now: what holds from a later day is not seen before it, in the tenant's zone. People who are not
 active members are left out of all answers; a chain of managers goes on above them.
+
+Call it inside a unit of work: it reads in the caller's, and sees what that has changed. In a request there is one.
 """
 
 from collections.abc import Mapping, Sequence
