@@ -267,10 +267,8 @@ def test_every_event_type_is_published_or_consumed(platform: Platform) -> None:
         event: EventType[Any] = contributed.item
         plugin = platform.plugins.get(contributed.plugin_id)
         assert plugin is not None
-        sources = _sources(type(plugin).__module__.partition(".")[0])
-        if plugin.id == "kernel":
-            # Plugins react to some of its events, and import the SDK only.
-            sources += _sources("riveredge_sdk")
+        # Other plugins react to some of the events, and import the SDK only.
+        sources = _sources(type(plugin).__module__.partition(".")[0]) + _sources("riveredge_sdk")
         variable = next(
             iter(re.findall(rf'^(\w+) = EventType\(\s*"{re.escape(event.name)}"', sources, re.MULTILINE)), ""
         )

@@ -146,6 +146,7 @@ class Instance(Model, table=True):
     rev: int = 0
     inputs: int = Field(default=0, description="How many there have been; the last one's sequence number.")
     events: int = Field(default=0, description="How many entries its history has.")
+    head: str = Field(default="", max_length=64, description="The hash of the last of them.")
     resubmit_to: str | None = Field(default=None, max_length=64, description="Where a direct resubmission goes.")
     parent_id: UUID | None = None
     parent_visit_id: UUID | None = None
@@ -207,8 +208,10 @@ class Task(Model, table=True):
     """What one person is asked on one visit.
 
     Attributes:
-        origin: `rule`, `before`, `after`, `parallel` (added by somebody), `transfer`, `delegate`, `admin`, `recall`,
-            `handover`.
+        origin: `rule`, `pool` (whoever is first takes it), `added`, `transfer`, `delegate`, `escalation`, `admin`,
+            `recall`, `handover`.
+        part: `seat` counts in the node's tally; `before` and `after` come around the parent's decision; `delegate`
+            gives the parent an opinion.
         parent_id: the task it came from.
         principal_id: for whom the assignee stands in, if somebody is absent.
         seq: its place in a sequence.
@@ -235,10 +238,10 @@ class Task(Model, table=True):
     instance_id: UUID
     visit_id: UUID
     node: str = Field(max_length=64)
-    assignee_id: UUID | None = Field(default=None, description="None: to be claimed from a pool.")
-    pool: list[str] | None = Field(default=None, sa_type=JsonType, description="Who may claim it.")
+    assignee_id: UUID
     principal_id: UUID | None = None
     origin: str = Field(default="rule", max_length=20)
+    part: str = Field(default="seat", max_length=20)
     parent_id: UUID | None = None
     seq: int = 0
     weight: int = 1

@@ -3,12 +3,31 @@
 from collections.abc import Iterable
 from typing import Any
 
+from riveredge_approvals import stream
 from riveredge_approvals.effects.surroundings import Surroundings
 from riveredge_approvals.effects.templates import CATEGORIES, TEMPLATES
+from riveredge_approvals.events import EVENTS
+from riveredge_approvals.functions import FUNCTIONS
+from riveredge_approvals.instances import routes as instance_routes
 from riveredge_approvals.models import MODELS
 from riveredge_approvals.people.resolvers.registry import OWN
+from riveredge_approvals.permissions import PERMISSIONS, REQUEST_USE, ROLES
 from riveredge_approvals.settings import ApprovalsTenantSettings
-from riveredge_sdk import HealthCheck, PlatformModel, Plugin, TenantModel, TenantSettings
+from riveredge_approvals.tasks import routes as task_routes
+from riveredge_sdk import (
+    EventType,
+    FunctionSpec,
+    HealthCheck,
+    NavItem,
+    Permission,
+    PlatformModel,
+    Plugin,
+    Role,
+    Router,
+    StreamTopic,
+    TenantModel,
+    TenantSettings,
+)
 from riveredge_sdk.features.approvals import ApproverResolver
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MessageTemplateSpec
@@ -25,11 +44,35 @@ class ApprovalsPlugin(Plugin):
     def __init__(self) -> None:
         self._surroundings = Surroundings()
 
+    def routers(self) -> Iterable[Router]:
+        return (
+            instance_routes.router,
+            task_routes.router,
+        )
+
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
         return MODELS
 
+    def functions(self) -> Iterable[FunctionSpec[Any]]:
+        return FUNCTIONS
+
+    def event_types(self) -> Iterable[EventType[Any]]:
+        return EVENTS
+
+    def permissions(self) -> Iterable[Permission]:
+        return PERMISSIONS
+
+    def roles(self) -> Iterable[Role]:
+        return ROLES
+
     def tenant_settings(self) -> Iterable[type[TenantSettings]]:
         return (ApprovalsTenantSettings,)
+
+    def stream_topics(self) -> Iterable[StreamTopic]:
+        return stream.TOPICS
+
+    def navigation(self) -> Iterable[NavItem]:
+        return (NavItem("approvals.tasks", "Approvals", "approvals/tasks", "check", permission=REQUEST_USE, order=20),)
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
         return TEMPLATES

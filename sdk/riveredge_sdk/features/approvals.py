@@ -252,7 +252,7 @@ class TaskChanged(BaseModel):
     task_id: UUID
     instance_id: UUID
     node: str
-    assignee_id: UUID | None
+    assignee_id: UUID
     state: str
     at: datetime
 

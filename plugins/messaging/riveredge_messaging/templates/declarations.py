@@ -5,23 +5,15 @@ write declarations and references could go in circles. Patterns are matched in l
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any
 
-import jsonschema_rs
-
+from riveredge_sdk import json_schema
+from riveredge_sdk.json_schema import MAX_ERRORS
 from riveredge_sdk.problems import FieldError, Invalid
 
-MAX_SCHEMA_BYTES = 20_000
 MAX_DATA_BYTES = 64_000
 MAX_ITEMS = 500
-# Parts of the declaration times values in the data: bounds the time that a check takes.
-MAX_EFFORT = 2_000_000
-MAX_ERRORS = 20
-
-_REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$id", "$anchor", "$dynamicAnchor"})
-_EXPECTED = 'Expected {"type": "object", "properties": {"name": {"type": "string"}, …}, "required": ["name", …]}.'
 
 Uses = Mapping[str, set[str]]
 
@@ -32,44 +24,9 @@ def check_declaration(variables: Mapping[str, Any], *, where: str = "variables")
     Raises:
         Invalid: with the field `where`.
     """
-    wrong = _flaw(variables)
+    wrong = json_schema.flaw(variables)
     if wrong is not None:
         raise Invalid(wrong, errors=[FieldError(where, wrong, "variables")])
-
-
-def _flaw(variables: Mapping[str, Any]) -> str | None:
-    if len(json.dumps(variables, default=str)) > MAX_SCHEMA_BYTES:
-        return f"A declaration has at most {MAX_SCHEMA_BYTES} bytes."
-    for part in _parts(variables):
-        if isinstance(part, Mapping) and (names := _REFERENCES & part.keys()):
-            return f"{min(names)} is not available: write the declaration out."
-    if variables.get("type", "object") != "object" or not isinstance(variables.get("properties", {}), dict):
-        return _EXPECTED
-    try:
-        _validator(json.dumps({"type": "object", **variables}, sort_keys=True))
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        return f"{_EXPECTED} {str(error).splitlines()[0][:300]}"
-    return None
-
-
-@lru_cache(maxsize=256)
-def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
-    document = json.loads(schema)
-    jsonschema_rs.meta.validate(document)
-    return jsonschema_rs.Draft202012Validator(
-        document, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(), offline=True
-    )
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    pending = [value]
-    while pending:
-        part = pending.pop()
-        yield part
-        if isinstance(part, Mapping):
-            pending += part.values()
-        elif isinstance(part, list):
-            pending += part
 
 
 def declared_names(variables: Mapping[str, Any]) -> set[str]:
@@ -127,20 +84,14 @@ def _missing(name: str, by_channel: Mapping[str, list[str]]) -> str:
 
 
 def _mismatches(data: Mapping[str, Any], variables: Mapping[str, Any], where: str) -> list[FieldError]:
-    schema = {"type": "object", **{key: value for key, value in variables.items() if key != "required"}}
-    if sum(1 for _ in _parts(schema)) * sum(1 for _ in _parts(data)) > MAX_EFFORT:
-        return [FieldError(where, "The data has too many values for this declaration.", "too_large")]
-    found = []
-    for error in _validator(json.dumps(schema, sort_keys=True)).iter_errors(dict(data)):
-        path = ".".join([where, *(str(part) for part in error.instance_path)])
-        kind = type(error.kind).__name__.lower()
-        if path == where and kind == "additionalproperties":
-            continue  # unknown variables have words of their own
-        found.append(FieldError(path, f"{error.message[:300]}.", kind))
-        if len(found) >= MAX_ERRORS:
-            break
-    return found
+    schema = {key: value for key, value in variables.items() if key != "required"}
+    # Unknown variables have words of their own.
+    return [
+        error
+        for error in json_schema.mismatches(data, schema, where=where)
+        if error.field != where or error.code != "additionalproperties"
+    ]
 
 
 def _longest(value: Any) -> int:
-    return max((len(part) for part in _parts(value) if isinstance(part, list)), default=0)
+    return max((len(part) for part in json_schema.parts(value) if isinstance(part, list)), default=0)

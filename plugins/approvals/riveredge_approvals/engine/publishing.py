@@ -1,0 +1,78 @@
+"""What others are told of a movement: events for plugins, pushes for browsers, and orders for the outbox."""
+
+from riveredge_approvals.effects.outbox import carry_out
+from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.orders import Closed, Raised, Started, TaskClosed, TaskOpened, VisitClosed, VisitOpened
+from riveredge_approvals.events import INSTANCE_MOVED, InstanceRef
+from riveredge_approvals.models import Task, TaskState, Visit
+from riveredge_approvals.stream import INSTANCE, TASKS
+from riveredge_sdk import publish, push
+from riveredge_sdk.features.approvals import (
+    INSTANCE_CLOSED,
+    INSTANCE_STARTED,
+    TASK_CLOSED,
+    TASK_OPENED,
+    InstanceChanged,
+    TaskChanged,
+)
+
+
+async def publish_orders(case: Case) -> None:
+    """Publish what has happened, in the running unit of work."""
+    instance = case.instance
+    visits: dict[str, Visit] = {}
+    for order in case.orders:
+        match order:
+            case TaskOpened(task):
+                publish(TASK_OPENED, _task(case, task))
+                _push_task("added", task)
+            case TaskClosed(task):
+                publish(TASK_CLOSED, _task(case, task))
+                _push_task("closed", task)
+            case Started():
+                publish(INSTANCE_STARTED, _instance(case))
+            case Closed():
+                publish(INSTANCE_CLOSED, _instance(case))
+            case VisitOpened(visit) | VisitClosed(visit) | Raised(visit):
+                visits[str(visit.id)] = visit
+            case _:
+                pass
+    for visit in visits.values():
+        push(
+            INSTANCE,
+            instance.id,
+            what="node",
+            data={"rev": instance.rev, "node": visit.node, "visit": visit.number, "status": visit.status},
+        )
+    if case.orders:
+        push(INSTANCE, instance.id, what="changed", data={"rev": instance.rev, "status": instance.status})
+        publish(INSTANCE_MOVED, InstanceRef(instance_id=instance.id, rev=instance.rev))
+    await carry_out(case)
+
+
+def _push_task(what: str, task: Task) -> None:
+    push(TASKS, task.assignee_id, what=what, data={"task": task.id, "instance": task.instance_id})
+
+
+def _task(case: Case, task: Task) -> TaskChanged:
+    return TaskChanged(
+        task_id=task.id,
+        instance_id=task.instance_id,
+        node=task.node,
+        assignee_id=task.assignee_id,
+        state=TaskState(task.state),
+        at=case.now,
+    )
+
+
+def _instance(case: Case) -> InstanceChanged:
+    instance = case.instance
+    return InstanceChanged(
+        instance_id=instance.id,
+        process=case.flow.process,
+        number=instance.number,
+        status=instance.status,
+        outcome=instance.status if instance.finished_at is not None else None,
+        subject_type=instance.subject_type,
+        subject_id=instance.subject_id,
+    )

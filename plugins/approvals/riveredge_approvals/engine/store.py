@@ -1,0 +1,100 @@
+"""From the database and back: an instance is loaded and locked, moved, and written with all that follows from it."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from riveredge_approvals.engine import history
+from riveredge_approvals.engine.advance import advance
+from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.publishing import publish_orders
+from riveredge_approvals.engine.world import Organisation
+from riveredge_approvals.ir.document import CompiledFlow
+from riveredge_approvals.models import FormRevision, Input, Instance, ProcessVersion, Task, Visit
+from riveredge_sdk import current_tenant, session, utcnow
+from riveredge_sdk.problems import NotFound
+
+_flows: dict[UUID, CompiledFlow] = {}
+_MAX_FLOWS = 500
+
+
+async def load(instance_id: UUID, *, lock: bool = True) -> Case:
+    """An instance with its visits and tasks.
+
+    Args:
+        lock: nobody else moves it until the unit of work ends.
+
+    Raises:
+        NotFound: there is none.
+    """
+    query = select(Instance).where(col(Instance.id) == instance_id)
+    instance = (await session().exec(query.with_for_update() if lock else query)).one_or_none()
+    if instance is None:
+        raise NotFound(f"There is no request with the id {instance_id} here.")
+    visits = await session().exec(select(Visit).where(col(Visit.instance_id) == instance_id).order_by(col(Visit.seq)))
+    tasks = await session().exec(select(Task).where(col(Task.instance_id) == instance_id))
+    return Case(
+        instance=instance,
+        flow=await flow_of(instance),
+        world=Organisation(),
+        now=utcnow(),
+        visits=list(visits.all()),
+        tasks=list(tasks.all()),
+    )
+
+
+async def flow_of(instance: Instance) -> CompiledFlow:
+    """What an instance runs on. Versions never change, so they are kept."""
+    found = _flows.get(instance.version_id)
+    if found is None:
+        query = select(ProcessVersion.compiled).where(col(ProcessVersion.id) == instance.version_id)
+        found = CompiledFlow.model_validate((await session().exec(query)).one())
+        if len(_flows) >= _MAX_FLOWS:
+            _flows.pop(next(iter(_flows)))
+        _flows[instance.version_id] = found
+    return found
+
+
+async def save(case: Case) -> None:
+    """Write what has changed, and see that what follows from it happens after the commit."""
+    instance = case.instance
+    if case.orders or case.notes:
+        history.chain(instance, case.notes)
+    if case.form_rev_before != instance.form_rev:
+        case.added.append(
+            FormRevision(instance_id=instance.id, number=instance.form_rev, form=instance.form, changed_by=case.actor)
+        )
+    # Rows that others refer to come first.
+    rest = [row for row in case.added if not isinstance(row, Visit | Task)]
+    visits = [row for row in case.added if isinstance(row, Visit)]
+    tasks = [row for row in case.added if isinstance(row, Task)]
+    for rows in (visits, tasks, [*rest, *case.notes]):
+        for row in rows:
+            row.tenant_id = current_tenant()
+            session().add(row)
+        if rows:
+            await session().flush()
+    await session().flush()
+    await publish_orders(case)
+
+
+async def advance_instance(instance_id: UUID, *, watched_by: str | None = None) -> dict[str, Any]:
+    """Take in what an instance has not taken in yet; its status and revision then.
+
+    Args:
+        watched_by: the run that is shown as the instance's.
+    """
+    case = await load(instance_id)
+    if watched_by is not None and case.instance.run_id != watched_by:
+        case.instance.run_id = watched_by
+    waiting = await _waiting(instance_id)
+    if await advance(case, waiting):
+        await save(case)
+    return {"status": case.instance.status, "rev": case.instance.rev, "inputs": len(waiting)}
+
+
+async def _waiting(instance_id: UUID) -> Sequence[Input]:
+    query = select(Input).where(col(Input.instance_id) == instance_id, col(Input.applied_at).is_(None))
+    return (await session().exec(query.order_by(col(Input.seq)))).all()

@@ -1,0 +1,93 @@
+"""Whom the core asks who people are: the pipeline over what the database knows of earlier decisions."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from riveredge_approvals.engine.case import Case
+from riveredge_approvals.ir.document import HumanNode, Selector
+from riveredge_approvals.models import Decision, FormRevision, TaskState, Visit, VisitStatus
+from riveredge_approvals.people.roster import Asking, Earlier, Roster, find_people, find_roster
+from riveredge_sdk import session
+
+
+class Organisation:
+    """The tenant's people, in the running unit of work."""
+
+    async def roster(self, case: Case, visit: Visit, node: HumanNode) -> Roster:
+        """Who is asked on a visit, by the rules of its node."""
+        decided = await self._decisions(case)
+        earlier: list[Earlier] = []
+        if node.policies.repeat_approver != "none":
+            earlier = await _earlier(case, visit, decided)
+        choices = {name: [UUID(user) for user in users] for name, users in case.instance.choices.items()}
+        asking = Asking(
+            request=case.request(visit),
+            flow=case.flow,
+            node=node,
+            choices=choices,
+            earlier=earlier,
+            passed=_deciders(case, decided),
+        )
+        return await find_roster(asking)
+
+    async def people(self, case: Case, visit: Visit, selectors: Sequence[Selector]) -> Sequence[UUID]:
+        """Who is meant by selectors, each once."""
+        if not selectors:
+            return []
+        return (await find_people(case.request(visit), case.flow, selectors)).users
+
+    async def _decisions(self, case: Case) -> Sequence[Decision]:
+        query = select(Decision).where(col(Decision.instance_id) == case.instance.id).order_by(col(Decision.at))
+        known = (await session().exec(query)).all()
+        ids = {decision.id for decision in known}
+        return [*known, *(decision for decision in case.decisions if decision.id not in ids)]
+
+
+async def _earlier(case: Case, visit: Visit, decided: Sequence[Decision]) -> list[Earlier]:
+    """Who has approved on visits that count, and whether what they saw is still the same."""
+    valid = {v.id: v for v in case.visits if v.status == VisitStatus.PASSED and v.id != visit.id}
+    approvals = [d for d in decided if d.outcome == TaskState.APPROVED and d.decided_by and d.visit_id in valid]
+    if not approvals:
+        return []
+    last = max((v for v in valid.values() if v.kind in {"approver", "handler"}), key=lambda v: v.seq, default=None)
+    revisions = await _forms(case, {decision.form_rev for decision in approvals})
+    return [
+        Earlier(
+            user_id=decision.decided_by,
+            node=valid[decision.visit_id].node,
+            adjacent=last is not None and decision.visit_id == last.id,
+            unchanged=_is_unchanged(case, valid[decision.visit_id], revisions.get(decision.form_rev)),
+        )
+        for decision in approvals
+        if decision.decided_by is not None
+    ]
+
+
+async def _forms(case: Case, numbers: set[int]) -> Mapping[int, Mapping[str, object]]:
+    if numbers == {case.instance.form_rev}:
+        return {case.instance.form_rev: case.instance.form}
+    query = select(FormRevision).where(
+        col(FormRevision.instance_id) == case.instance.id, col(FormRevision.number).in_(numbers)
+    )
+    return {row.number: row.form for row in (await session().exec(query)).all()}
+
+
+def _is_unchanged(case: Case, visit: Visit, before: Mapping[str, object] | None) -> bool:
+    if before is None:
+        return False
+    rights = case.human(visit).fields
+    others = rights.get("*", "read")
+    names = {*before, *case.instance.form}
+    seen = [name for name in names if rights.get(name, others) != "hidden"]
+    return all(before.get(name) == case.instance.form.get(name) for name in seen)
+
+
+def _deciders(case: Case, decided: Sequence[Decision]) -> dict[str, list[UUID]]:
+    nodes = {visit.id: visit.node for visit in case.visits if visit.status != VisitStatus.CANCELLED}
+    found: dict[str, list[UUID]] = {}
+    for decision in decided:
+        if decision.decided_by is not None and decision.visit_id in nodes:
+            found.setdefault(nodes[decision.visit_id], []).append(decision.decided_by)
+    return found

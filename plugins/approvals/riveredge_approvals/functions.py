@@ -1,0 +1,86 @@
+"""The durable functions: take in what has happened to an instance, and watch over each one while it runs."""
+
+from datetime import timedelta
+from typing import Any
+
+from riveredge_approvals.engine.store import advance_instance
+from riveredge_approvals.events import INPUT_GIVEN, INSTANCE_MOVED, WATCH_CONTINUED, InstanceRef
+from riveredge_approvals.models import ENDED
+from riveredge_sdk import FunctionContext, FunctionSpec, PerTenant, Subject, publish, unit_of_work
+from riveredge_sdk.features.approvals import INSTANCE_CLOSED, INSTANCE_STARTED, InstanceChanged
+from riveredge_sdk.functions import Cancel, Concurrency
+
+# Inngest ends a run after 1000 steps; a long request is watched by several runs, one after the other.
+MAX_LOOKS = 150
+FIRST_LOOK = timedelta(minutes=1)
+LONGEST_LOOK = timedelta(hours=6)
+
+
+async def hop(ctx: FunctionContext, event: InstanceRef) -> dict[str, Any]:
+    """Take in what the event rang for; one at a time for each instance. The path on which instances get on."""
+
+    @unit_of_work()
+    async def take_in() -> dict[str, Any]:
+        return await advance_instance(event.instance_id)
+
+    return await ctx.step.run("advance", take_in)
+
+
+async def watch(ctx: FunctionContext, event: InstanceChanged) -> dict[str, Any]:
+    """One visible run for each instance, as long as it lasts; it mends a lost doorbell within a minute."""
+
+    @unit_of_work()
+    async def look() -> dict[str, Any]:
+        return await advance_instance(event.instance_id, watched_by=ctx.run_id)
+
+    pause = FIRST_LOOK
+    for number in range(MAX_LOOKS):
+        seen: dict[str, Any] = await ctx.step.run(f"sync-{number}", look)
+        if seen["status"] in ENDED:
+            return seen
+        moved = await ctx.step.wait_for_event(
+            f"wait-{number}",
+            event=INSTANCE_MOVED.name,
+            if_exp=f"async.data.instance_id == '{event.instance_id}' && async.data.rev > {int(seen['rev'])}",
+            timeout=pause,
+        )
+        pause = FIRST_LOOK if moved is not None else min(pause * 2, LONGEST_LOOK)
+
+    async def go_on() -> None:
+        await _go_on(event)
+
+    await ctx.step.run("continue", go_on)
+    return {"continued": True}
+
+
+@unit_of_work()
+async def _go_on(event: InstanceChanged) -> None:
+    publish(WATCH_CONTINUED, event)
+
+
+def _subject(event: InstanceRef | InstanceChanged) -> Subject:
+    return Subject("approvals.instance", event.instance_id)
+
+
+FUNCTIONS = (
+    FunctionSpec(
+        id="approvals.hop",
+        title="Take a request on",
+        trigger=INPUT_GIVEN,
+        handler=hop,
+        retries=10,
+        per_tenant=PerTenant(20),
+        concurrency=Concurrency(key="event.data.instance_id", limit=1),
+        subject=_subject,
+    ),
+    FunctionSpec(
+        id="approvals.instance",
+        title="Watch over a request",
+        trigger=(INSTANCE_STARTED, WATCH_CONTINUED),
+        handler=watch,
+        retries=10,
+        per_tenant=None,
+        cancel=(Cancel(event=INSTANCE_CLOSED.name, if_exp="event.data.instance_id == async.data.instance_id"),),
+        subject=_subject,
+    ),
+)

@@ -1,0 +1,123 @@
+"""The form of a request: what may be written where, and whether it fits."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from riveredge_approvals.engine.case import Case
+from riveredge_approvals.ir.document import CompiledFlow, HumanNode, StartNode
+from riveredge_approvals.models import ProcessVersion, Visit
+from riveredge_sdk import session
+from riveredge_sdk.json_schema import MAX_ERRORS, mismatches
+from riveredge_sdk.problems import FieldError, Invalid
+
+MAX_FORM_BYTES = 256_000
+
+Right = Literal["read", "edit", "hidden"]
+
+
+def right_of(rights: Mapping[str, str], field: str, *, others: Right = "read") -> str:
+    """What may be done with a field: what is said of it, of all (`*`), or `others`."""
+    return rights.get(field, rights.get("*", others))
+
+
+def checked_form(
+    schema: Mapping[str, Any], flow: CompiledFlow, form: Mapping[str, Any], *, before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A form as it is submitted, with the defaults of the schema.
+
+    Args:
+        before: how it stood, if it was submitted before: what is not the submitter's to change stays so.
+
+    Raises:
+        Invalid: naming the fields (`form.amount`).
+    """
+    start = flow.nodes[flow.entry]
+    rights = start.fields if isinstance(start, StartNode) else {}
+    known = schema.get("properties", {})
+    kept = {name: rule["default"] for name, rule in known.items() if "default" in rule} | dict(before or {})
+    errors = [
+        FieldError(f"form.{name}", "This field is not yours to fill in; leave it out.", "read-only")
+        for name, value in form.items()
+        if right_of(rights, name, others="edit") != "edit" and (name not in kept or kept[name] != value)
+    ]
+    values = {**kept, **form}
+    _refuse(errors + _misfits(values, schema))
+    return values
+
+
+async def edit_form(case: Case, visit: Visit, changes: Mapping[str, Any]) -> None:
+    """Write fields that the visit's node lets its people change.
+
+    Raises:
+        Invalid: naming the fields.
+    """
+    rights = case.human(visit).fields
+    query = select(ProcessVersion.form_schema).where(col(ProcessVersion.id) == case.instance.version_id)
+    schema = (await session().exec(query)).one()
+    errors = [
+        FieldError(f"form.{name}", "On this node the field cannot be changed.", "read-only")
+        for name in changes
+        if right_of(rights, name) != "edit"
+    ]
+    values = {**case.instance.form, **changes}
+    _refuse(errors + _misfits(values, schema))
+    case.write(changes)
+    case.note("form.changed", visit, fields=sorted(changes), form_rev=case.instance.form_rev)
+
+
+def shown_form(form: Mapping[str, Any], rights: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """A form as somebody sees it who has these rights: what is hidden in all of them is left out."""
+    if not rights:
+        return dict(form)
+    return {name: value for name, value in form.items() if any(right_of(each, name) != "hidden" for each in rights)}
+
+
+def check_choices(flow: CompiledFlow, choices: Mapping[str, Sequence[UUID]]) -> dict[str, list[str]]:
+    """Whom the submitter chose, by node: as many as the drawing says, from those it names.
+
+    Raises:
+        Invalid: naming the node (`choices.mgr`).
+    """
+    errors = []
+    wanted: dict[str, tuple[int, int]] = {}
+    for node_id, node in flow.nodes.items():
+        for selector in node.roster if isinstance(node, HumanNode) else ():
+            if selector.resolver == "initiator_choice":
+                wanted[node_id] = (int(selector.config.get("min", 1)), int(selector.config.get("max", 20)))
+                errors += _outside(node_id, selector.config.get("from") or [], choices.get(node_id, []))
+    for node_id, users in choices.items():
+        if node_id not in wanted:
+            errors.append(FieldError(f"choices.{node_id}", "Nobody is to be chosen for this node.", "unknown"))
+        elif not wanted[node_id][0] <= len(users) <= wanted[node_id][1]:
+            least, most = wanted[node_id]
+            errors.append(FieldError(f"choices.{node_id}", f"Choose {least} to {most} people.", "count"))
+    for node_id, (least, _) in wanted.items():
+        if node_id not in choices and least > 0:
+            errors.append(FieldError(f"choices.{node_id}", f"Choose at least {least}.", "missing"))
+    _refuse(errors)
+    return {node_id: [str(user) for user in users] for node_id, users in choices.items()}
+
+
+def _outside(node_id: str, among: Sequence[str], users: Sequence[UUID]) -> list[FieldError]:
+    if not among:
+        return []
+    return [
+        FieldError(f"choices.{node_id}.{number}", f"{user} is none of those who can be chosen.", "unknown")
+        for number, user in enumerate(users)
+        if str(user) not in among
+    ]
+
+
+def _misfits(values: Mapping[str, Any], schema: Mapping[str, Any]) -> list[FieldError]:
+    if len(json.dumps(values, default=str)) > MAX_FORM_BYTES:
+        return [FieldError("form", f"A form has at most {MAX_FORM_BYTES} bytes.", "too_large")]
+    return mismatches(values, schema, where="form")
+
+
+def _refuse(errors: list[FieldError]) -> None:
+    if errors:
+        raise Invalid("The form does not fit.", errors=errors[:MAX_ERRORS])

@@ -1,0 +1,131 @@
+"""A request as its reader sees it."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlmodel import col, select
+
+from riveredge_approvals.engine import history
+from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.store import load
+from riveredge_approvals.instances import diagram
+from riveredge_approvals.instances.access import must_see
+from riveredge_approvals.instances.forms import shown_form
+from riveredge_approvals.instances.schemas import (
+    DiagramOut,
+    InstanceDetail,
+    InstanceOut,
+    StatisticsLine,
+    StatisticsOut,
+    VerificationOut,
+)
+from riveredge_approvals.ir.document import CcNode, HumanNode
+from riveredge_approvals.models import CarbonCopy, HistoryEntry, Instance, InstanceStatus, ProcessVersion, TaskState
+from riveredge_approvals.permissions import INSTANCE_READ
+from riveredge_sdk import current_principal, session
+
+
+async def detail(instance_id: UUID) -> InstanceDetail:
+    """A request, if the current user may see it.
+
+    Raises:
+        NotFound: she may not, or there is none.
+    """
+    await must_see(instance_id)
+    case = await load(instance_id, lock=False)
+    me = current_principal().id
+    mine = [task.id for task in case.tasks if task.assignee_id == me and task.state == TaskState.PENDING]
+    shown = InstanceOut.model_validate(case.instance).model_dump()
+    return InstanceDetail(**shown, form=await form_for_me(case), my_tasks=mine, may=_may(case, me))
+
+
+async def form_for_me(case: Case) -> dict[str, Any]:
+    """The form without what is hidden from the current user on every node where she is asked or told."""
+    principal = current_principal()
+    if principal.id == case.instance.submitter_id or principal.may(INSTANCE_READ):
+        return dict(case.instance.form)
+    nodes = {task.node for task in case.tasks if task.assignee_id == principal.id}
+    told = select(CarbonCopy.node).where(
+        col(CarbonCopy.instance_id) == case.instance.id, col(CarbonCopy.user_id) == principal.id
+    )
+    copied = (await session().exec(told)).all()
+    rights: list[Mapping[str, str]] = []
+    for name in {*nodes, *(node for node in copied if node is not None)}:
+        node = case.flow.nodes.get(name)
+        if isinstance(node, HumanNode | CcNode):
+            rights.append(node.fields)
+    if not rights:
+        # Told by hand: what the submitter's first approver would see is not known, so all that nobody is denied.
+        denying = [n.fields for n in case.flow.nodes.values() if isinstance(n, HumanNode | CcNode)]
+        hidden = {field for each in denying for field, right in each.items() if right == "hidden"}
+        rights = [dict.fromkeys(hidden, "hidden")]
+    return shown_form(case.instance.form, rights)
+
+
+def _may(case: Case, user: UUID) -> list[str]:
+    instance, settings = case.instance, case.flow.settings
+    if instance.submitter_id != user:
+        return []
+    under_way = instance.status in {InstanceStatus.RUNNING, InstanceStatus.SUSPENDED, InstanceStatus.DRAFT}
+    found = []
+    if under_way and settings.withdraw != "never":
+        found.append("withdraw")
+    if instance.status == InstanceStatus.DRAFT:
+        found.append("resubmit")
+    if instance.status == InstanceStatus.RUNNING:
+        found.append("urge")
+    if instance.status == InstanceStatus.APPROVED and settings.revoke_minutes:
+        found.append("revoke")
+    return found
+
+
+async def picture(instance_id: UUID) -> DiagramOut:
+    """The drawing with what has happened on it.
+
+    Raises:
+        NotFound: as `detail`.
+    """
+    await must_see(instance_id)
+    case = await load(instance_id, lock=False)
+    query = select(ProcessVersion.diagram).where(col(ProcessVersion.id) == case.instance.version_id)
+    return DiagramOut(
+        instance_id=instance_id,
+        number=case.instance.number,
+        status=case.instance.status,
+        rev=case.instance.rev,
+        version=case.flow.version,
+        diagram=(await session().exec(query)).one(),
+        nodes=diagram.marks(case),
+        edges=diagram.edges(case),
+    )
+
+
+async def verification(instance_id: UUID) -> VerificationOut:
+    """Whether the history is what it was.
+
+    Raises:
+        NotFound: as `detail`.
+    """
+    await must_see(instance_id)
+    case = await load(instance_id, lock=False)
+    query = select(HistoryEntry).where(col(HistoryEntry.instance_id) == instance_id).order_by(col(HistoryEntry.seq))
+    entries = (await session().exec(query)).all()
+    broken = history.verify(case.instance, entries)
+    return VerificationOut(
+        intact=broken is None, entries=case.instance.events, head=case.instance.head, broken_at=broken
+    )
+
+
+async def statistics() -> StatisticsOut:
+    """How many requests of each process stand how."""
+    query = (
+        select(col(Instance.process_id), col(Instance.status), func.count())
+        .group_by(col(Instance.process_id), col(Instance.status))
+        .order_by(col(Instance.process_id), col(Instance.status))
+    )
+    rows = (await session().exec(query)).all()
+    return StatisticsOut(
+        items=[StatisticsLine(process_id=process, status=status, count=number) for process, status, number in rows]
+    )

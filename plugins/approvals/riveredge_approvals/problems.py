@@ -1,0 +1,78 @@
+"""What cannot be done with requests and tasks, for clients to tell apart."""
+
+from datetime import datetime
+from uuid import UUID
+
+from riveredge_sdk.problems import Conflict, FieldError, Forbidden, Invalid
+
+
+class TaskClosed(Conflict):
+    """Somebody, or something, was faster. The document says who, when and how."""
+
+    code, title = "task-closed", "The task is closed"
+
+    def __init__(self, *, by: UUID | None, at: datetime | None, outcome: str, reason: str | None = None) -> None:
+        super().__init__(
+            f"This task is {outcome} already." if reason is None else f"This task is {outcome} already ({reason}).",
+            extensions={
+                "by": str(by) if by is not None else None,
+                "at": at.isoformat() if at is not None else None,
+                "outcome": outcome,
+                "reason": reason,
+            },
+        )
+
+
+class NotAssignee(Forbidden):
+    code, title = "not-assignee", "This task is somebody else's"
+
+
+class SelfApprovalForbidden(Forbidden):
+    code, title = "self-approval-forbidden", "Nobody decides on her own request here"
+
+
+class ReturnTargetInvalid(Invalid):
+    code, title = "return-target-invalid", "It cannot go back there"
+
+    def __init__(self, target: str, allowed: list[str]) -> None:
+        where = f"It can be: {', '.join(allowed)}." if allowed else "From here it cannot be returned at all."
+        super().__init__(
+            f"{target!r} is no node to which this task can be returned. {where}",
+            errors=[FieldError("to", where, "unknown")],
+            extensions={"allowed": allowed},
+        )
+
+
+class AlreadyOnRoster(Conflict):
+    code, title = "already-on-roster", "She is asked already"
+
+
+class WithdrawTooLate(Conflict):
+    code, title = "withdraw-too-late", "It is too late to withdraw this"
+
+
+class ReasonRequired(Invalid):
+    code, title = "reason-required", "Say why"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A comment is needed for this decision.", errors=[FieldError("comment", "Say why.", "required")]
+        )
+
+
+class SignatureRequired(Invalid):
+    code, title = "signature-required", "A signature is needed"
+
+    def __init__(self, kind: str) -> None:
+        message = f"This decision needs a signature ({kind})."
+        super().__init__(message, errors=[FieldError("signature", message, "required")])
+
+
+class VersionArchived(Conflict):
+    code, title = "version-archived", "This process takes no new requests"
+
+
+class NotAllowedHere(Conflict):
+    """The node does not allow it, or the instance is not in a state for it."""
+
+    code, title = "not-allowed-here", "That cannot be done here"

@@ -1,0 +1,177 @@
+"""Decide: the request arbitrates under the instance's lock, and says at once who was first."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from riveredge_approvals.engine import returning
+from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.inputs import put
+from riveredge_approvals.engine.settling import settle
+from riveredge_approvals.engine.store import load, save
+from riveredge_approvals.engine.voting import vote
+from riveredge_approvals.instances.forms import edit_form
+from riveredge_approvals.models import OPEN_TASKS, Decision, InstanceStatus, Task, TaskState, Visit, VisitStatus
+from riveredge_approvals.problems import (
+    NotAllowedHere,
+    NotAssignee,
+    ReasonRequired,
+    ReturnTargetInvalid,
+    SignatureRequired,
+    TaskClosed,
+)
+from riveredge_sdk import current_principal, session
+from riveredge_sdk.problems import NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What comes with a decision. `form` are the fields that the decider changes."""
+
+    comment: str = ""
+    form: dict[str, Any] | None = None
+    signature: dict[str, Any] | None = None
+    via: str = "api"
+
+
+async def open_case(task_id: UUID) -> tuple[Case, Task, Visit]:
+    """A task with its instance, locked, for whoever acts on it now.
+
+    Raises:
+        NotFound: there is none.
+        TaskClosed: it is over, saying how.
+        NotAllowedHere: the instance is suspended.
+    """
+    query = select(Task.instance_id).where(col(Task.id) == task_id)
+    instance_id = (await session().exec(query)).one_or_none()
+    if instance_id is None:
+        raise NotFound(f"There is no task with the id {task_id} here.")
+    case = await load(instance_id)
+    case.actor = current_principal().id
+    task = case.task(task_id)
+    visit = case.visit(task.visit_id) if task is not None else None
+    if task is None or visit is None:
+        raise NotFound(f"There is no task with the id {task_id} here.")
+    return case, task, visit
+
+
+def must_be_mine(task: Task) -> None:
+    """See that the current user is the one who is asked.
+
+    Raises:
+        NotAssignee: it is somebody else's.
+    """
+    if task.assignee_id != current_principal().id:
+        raise NotAssignee("Only the person who is asked can do this.")
+
+
+async def must_be_open(case: Case, task: Task) -> None:
+    """See that the task can be decided now.
+
+    Raises:
+        TaskClosed, NotAllowedHere
+    """
+    if task.state not in OPEN_TASKS:
+        query = select(Decision).where(col(Decision.task_id) == task.id)
+        decision = (await session().exec(query)).one_or_none()
+        by = decision.decided_by if decision is not None else None
+        raise TaskClosed(by=by, at=task.closed_at, outcome=task.state, reason=task.reason)
+    if case.instance.status != InstanceStatus.RUNNING:
+        raise NotAllowedHere(f"The request is {case.instance.status}.")
+    if task.state == TaskState.WAITING:
+        raise NotAllowedHere("Others come first: the task waits for them.")
+    if task.state == TaskState.DELEGATED:
+        raise NotAllowedHere("It was delegated, and is to come back first.")
+
+
+async def decide(task_id: UUID, outcome: TaskState, said: Said) -> Task:
+    """Approve, reject or abstain.
+
+    Raises:
+        NotFound, TaskClosed, NotAssignee, NotAllowedHere, ReasonRequired, SignatureRequired, Invalid
+    """
+    case, task, visit = await open_case(task_id)
+    must_be_mine(task)
+    await must_be_open(case, task)
+    node = case.human(visit)
+    if outcome == TaskState.ABSTAINED and not node.abstain:
+        raise NotAllowedHere("Nobody can abstain on this node.")
+    if outcome == TaskState.REJECTED and node.kind == "handler":
+        raise NotAllowedHere("This is work to be done; it cannot be rejected.")
+    _check_said(node.comment, node.signature, outcome, said)
+    if said.form:
+        await edit_form(case, visit, said.form)
+    if task.part == "delegate":
+        _give_back(case, task, outcome, said)
+    else:
+        take(case, task)
+        vote(case, task, outcome, via=said.via, comment=said.comment, signature=said.signature)
+        settle(case, visit)
+    await write(case, visit)
+    return task
+
+
+async def send_back(task_id: UUID, target: str | None, said: Said) -> Task:
+    """Return it to the start or to a node that it has passed. The token goes there; all open siblings are closed.
+
+    Raises:
+        ReturnTargetInvalid: it cannot go there. And as `decide`.
+    """
+    case, task, visit = await open_case(task_id)
+    must_be_mine(task)
+    await must_be_open(case, task)
+    node = case.human(visit)
+    if "return" not in node.allow or task.part != "seat":
+        raise NotAllowedHere("This task cannot be returned.")
+    allowed = returning.targets(case, visit)
+    to = target if target is not None else case.flow.entry
+    if to not in allowed:
+        raise ReturnTargetInvalid(to, allowed)
+    _check_said(node.comment, "none", TaskState.RETURNED, said)
+    vote(case, task, TaskState.RETURNED, via=said.via, comment=said.comment)
+    for sibling in case.tasks_of(visit):
+        if sibling.state in OPEN_TASKS:
+            case.close_task(sibling, TaskState.CLOSED, "returned")
+    case.keep(visit, return_to=to, decided=True)
+    case.close_visit(visit, VisitStatus.CANCELLED, "returned")
+    await write(case, visit)
+    return task
+
+
+def take(case: Case, task: Task) -> None:
+    """Out of a pool, the first one takes the task; the others are not asked any more."""
+    if task.origin != "pool":
+        return
+    for other in case.tasks:
+        is_other = other.visit_id == task.visit_id and other.id != task.id and other.origin == "pool"
+        if is_other and other.state in OPEN_TASKS:
+            case.close_task(other, TaskState.CLOSED, "claimed")
+    task.origin = "rule"
+
+
+def _check_said(comment: str, signature: str, outcome: TaskState, said: Said) -> None:
+    against = outcome in {TaskState.REJECTED, TaskState.RETURNED}
+    if not said.comment and (comment == "always" or (comment == "on_reject" and against)):
+        raise ReasonRequired
+    if said.comment and comment == "never":
+        raise NotAllowedHere("On this node nothing is to be said.")
+    if signature != "none" and said.signature is None:
+        raise SignatureRequired(signature)
+
+
+def _give_back(case: Case, task: Task, outcome: TaskState, said: Said) -> None:
+    """A delegate has an opinion; the task goes back to its owner, who decides."""
+    vote(case, task, outcome, via=said.via, comment=said.comment, signature=said.signature)
+    owner = case.task(task.parent_id) if task.parent_id is not None else None
+    if owner is not None and owner.state == TaskState.DELEGATED:
+        case.offer(owner)
+
+
+async def write(case: Case, visit: Visit) -> None:
+    """Write what was done; if it decided the visit, its token is rung for."""
+    if visit.data.get("decided"):
+        put(case.instance, "task.decided", {"visit": str(visit.id), "by": str(case.actor)})
+    case.instance.rev += 1
+    await save(case)

@@ -1,0 +1,95 @@
+"""Bodies and answers of the routes of tasks."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+from riveredge_approvals.instances.schemas import SummaryLine
+from riveredge_sdk import Body, ListQuery, Resource
+
+Comment = Annotated[str, Field(max_length=4000, description="What is said with it; some nodes demand it.")]
+
+
+class TaskQuery(ListQuery):
+    """Lists of tasks."""
+
+    box: Annotated[
+        Literal["todo", "done", "all"],
+        Query(description="todo: what I am asked now; done: what I have decided; all: every task of mine."),
+    ] = "todo"
+
+
+class TaskOut(Resource):
+    """A task."""
+
+    instance_id: UUID
+    visit_id: UUID
+    node: str
+    assignee_id: UUID
+    principal_id: UUID | None = Field(description="For whom the assignee stands in.")
+    origin: str
+    part: str
+    parent_id: UUID | None
+    seq: int
+    weight: int
+    state: str
+    reason: str | None
+    opened_at: datetime | None
+    closed_at: datetime | None
+    due_at: datetime | None
+    read_at: datetime | None
+
+
+class TaskLine(TaskOut):
+    """A task in a list, with what it is about."""
+
+    number: str
+    title: str
+    summary: list[SummaryLine]
+    submitter_id: UUID
+
+
+class DecisionOut(BaseModel):
+    """What was decided."""
+
+    decided_by: UUID | None
+    outcome: str
+    comment: str
+    via: str
+    form_rev: int
+    at: datetime
+
+
+class TaskDetail(TaskLine):
+    """A task, with what can be done with it."""
+
+    label: str
+    form: dict[str, Any]
+    fields: dict[str, str] = Field(description="What may be done with the form's fields here: read, edit or hidden.")
+    allow: list[str] = Field(description="What the reader can do now: approve, reject, return, transfer, …")
+    return_targets: list[str]
+    comment: str = Field(description="Whether a comment is demanded: never, optional, on_reject or always.")
+    signature: str
+    decision: DecisionOut | None
+
+
+class DecideIn(Body):
+    """A decision."""
+
+    comment: Comment = ""
+    form: Annotated[
+        dict[str, Any] | None, Field(description="Fields that the node lets its people change, with new values.")
+    ] = None
+    signature: Annotated[dict[str, Any] | None, Field(description="Where the node demands one.")] = None
+
+
+class ReturnIn(Body):
+    """Back to whom."""
+
+    to: Annotated[
+        str | None, Field(max_length=64, description="A node of `return_targets`; the submitter if left out.")
+    ] = None
+    comment: Comment = ""

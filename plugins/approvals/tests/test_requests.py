@@ -1,0 +1,237 @@
+"""Requests over REST, from the form to the last decision. Versions are written as publishing would write them."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlmodel import col, select
+
+from riveredge_approvals.models import HistoryEntry, Process, ProcessVersion
+from riveredge_approvals.permissions import REQUEST_USE
+from riveredge_kernel.testing import ThreadedPlatform
+from riveredge_sdk import session, unit_of_work, utcnow
+from riveredge_sdk.context import use_context
+from riveredge_sdk.testing.platform import ApiClient, TestTenant
+from riveredge_sdk.testing.plugin import AsUser
+
+from .drawings import approver, choice, compiled, parallel, when
+
+pytestmark = pytest.mark.database
+
+API = "/api/v1/approvals"
+FORM = {"type": "object", "properties": {"amount": {"type": "number"}, "note": {"type": "string"}}}
+Publish = Callable[..., str]
+
+
+@pytest.fixture
+def published(platform: ThreadedPlatform, tenant: TestTenant) -> Publish:
+    """`published(*steps, settings={…})`: a process of these steps that can be started; its key."""
+
+    def publish(*steps: Any, **settings: Any) -> str:
+        key = f"p{uuid4().hex[:10]}"
+        flow = compiled(*steps, form=FORM["properties"], settings=settings).model_copy(update={"process": key})
+
+        async def write() -> None:
+            with use_context(platform.context(tenant)):
+                async with unit_of_work():
+                    process = Process(
+                        tenant_id=tenant.id, key=key, title=key, draft={}, form_schema=FORM, published=1, last_version=1
+                    )
+                    session().add(process)
+                    await session().flush()
+                    session().add(
+                        ProcessVersion(
+                            tenant_id=tenant.id,
+                            process_id=process.id,
+                            number=1,
+                            diagram={"schema": "flow/1", "nodes": [], "edges": []},
+                            form_schema=FORM,
+                            compiled=flow.model_dump(mode="json"),
+                            checksum=flow.checksum,
+                            published_at=utcnow(),
+                        )
+                    )
+
+        platform.run(write())
+        return key
+
+    return publish
+
+
+def wait(look: Callable[[], Any], what: str) -> Any:
+    """What `look` finds, once it is something."""
+    deadline = time.monotonic() + 60
+    while not (found := look()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+    return found
+
+
+def todo(who: ApiClient, node: str | None = None) -> dict[str, Any]:
+    """What somebody is asked, once she is."""
+
+    def look() -> Any:
+        answer = who.get(f"{API}/tasks")
+        assert answer.status_code == 200, answer.text
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return next((item for item in items if node in {None, item["node"]}), None)
+
+    task: dict[str, Any] = wait(look, f"no task on {node}")
+    return task
+
+
+def submit(who: ApiClient, process: str, **body: Any) -> dict[str, Any]:
+    """A new request."""
+    answer = who.post(f"{API}/instances", json={"process": process, **body})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def decide(who: ApiClient, task: dict[str, Any], act: str = "approve", **body: Any) -> Any:
+    """A decision; the answer."""
+    return who.post(f"{API}/tasks/{task['id']}/{act}", json=body)
+
+
+def ended(who: ApiClient, request: dict[str, Any], status: str) -> dict[str, Any]:
+    """The request, once it stands so."""
+
+    def look() -> Any:
+        found = who.get(f"{API}/instances/{request['id']}").json()
+        return found if found["status"] == status else None
+
+    found: dict[str, Any] = wait(look, f"never {status}")
+    return found
+
+
+def user_of(client: ApiClient) -> UUID:
+    """Who a client is signed in as."""
+    assert client.user is not None
+    return client.user.id
+
+
+def test_a_request_goes_its_way(as_user: AsUser, published: Publish, other_tenant: TestTenant) -> None:
+    li, wang, zhao, boss = (as_user({REQUEST_USE}) for _ in range(4))
+    process = published(
+        approver("mgr", user=user_of(wang), comment="on_reject", allow=["return"], fields={"amount": "edit"}),
+        choice("size", (when("form.amount", "gt", 5000), [approver("ceo", user=user_of(boss))]), (None, [])),
+        parallel("both", [approver("fin", user=user_of(zhao))], [approver("law", user=user_of(wang))]),
+        title="{submitter} buys for {form.amount}",
+    )
+    bad = li.post(f"{API}/instances", json={"process": process, "form": {"amount": "much"}})
+    assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, "form.amount")
+    request = submit(li, process, form={"amount": 6000})
+    assert request["number"].startswith("AP-")
+    task = todo(wang, "mgr")
+    assert task["title"].endswith("buys for 6000")
+    # Others than the one who is asked neither see nor decide it; nor do those of other organisations.
+    assert decide(boss, task).status_code == 403
+    assert boss.get(f"{API}/instances/{request['id']}").status_code == 404
+    stranger = as_user({REQUEST_USE}, tenant=other_tenant)
+    assert stranger.get(f"{API}/tasks/{task['id']}").status_code == 404
+    assert decide(stranger, task).status_code == 404
+    assert decide(wang, task, "reject").json()["errors"][0]["field"] == "comment"
+    # Back to the start, changed, and on its way again.
+    assert decide(wang, task, "return", comment="Too dear").status_code == 200
+    ended(li, request, "draft")
+    again = li.post(f"{API}/instances/{request['id']}/resubmit", json={"form": {"amount": 5500}})
+    assert again.status_code == 200, again.text
+    # Approvers change only what they may.
+    task = todo(wang, "mgr")
+    refused = decide(wang, task, form={"note": "x"})
+    assert refused.json()["errors"][0] == {
+        "field": "form.note",
+        "message": "On this node the field cannot be changed.",
+        "code": "read-only",
+    }
+    assert decide(wang, task, form={"amount": 5200}).status_code == 200
+    late = decide(wang, task)
+    assert (late.status_code, late.json()["type"].split(":")[-1]) == (409, "task-closed")
+    assert late.json()["outcome"] == "approved"
+    assert decide(boss, todo(boss, "ceo")).status_code == 200
+    assert decide(zhao, todo(zhao, "fin")).status_code == 200
+    assert decide(wang, todo(wang, "law")).status_code == 200
+    done = ended(li, request, "approved")
+    assert done["form"] == {"amount": 5200}
+    assert done["run_id"]
+    picture = li.get(f"{API}/instances/{request['id']}/diagram").json()
+    marks = {mark["node"]: mark["status"] for mark in picture["nodes"]}
+    assert {marks[node] for node in ("start", "mgr", "size", "ceo", "both", "fin", "law")} == {"passed"}
+    assert next(mark for mark in picture["nodes"] if mark["node"] == "mgr")["visit"] == 2
+    history = li.get(f"{API}/instances/{request['id']}/history", params={"limit": 200}).json()["items"]
+    assert [entry["seq"] for entry in history] == list(range(1, len(history) + 1))
+    assert li.get(f"{API}/instances/{request['id']}/history/verification").json()["intact"] is True
+
+
+def test_a_changed_history_is_found(
+    as_user: AsUser, published: Publish, platform: ThreadedPlatform, tenant: TestTenant
+) -> None:
+    li = as_user({REQUEST_USE})
+    request = submit(li, published(approver("mgr", user=user_of(li), self_approval="self")))
+    wait(lambda: li.get(f"{API}/tasks").json()["items"], "no task")
+
+    async def forge() -> None:
+        with use_context(platform.context(tenant)):
+            async with unit_of_work() as opened:
+                wanted = select(HistoryEntry).where(col(HistoryEntry.seq) == 2)
+                (await opened.exec(wanted)).one().data = {"forged": True}
+
+    platform.run(forge())
+    found = li.get(f"{API}/instances/{request['id']}/history/verification").json()
+    assert (found["intact"], found["broken_at"]) == (False, 2)
+
+
+def test_of_many_simultaneous_decisions_one_is_accepted(as_user: AsUser, published: Publish) -> None:
+    people = [as_user({REQUEST_USE}) for _ in range(10)]
+    request = submit(
+        people[0], published(approver("any", users=[user_of(each) for each in people], self_approval="self"))
+    )
+    tasks = [todo(each) for each in people]
+    # Ten people, each with ten clicks.
+    with ThreadPoolExecutor(20) as pool:
+        clicks = [(who, task) for who, task in zip(people, tasks, strict=True) for _ in range(10)]
+        answers = list(pool.map(lambda click: decide(*click).status_code, clicks))
+    assert sorted(set(answers)) == [200, 409]
+    assert answers.count(200) == 1
+    ended(people[0], request, "approved")
+
+
+def test_withdrawing_races_with_approving(as_user: AsUser, published: Publish) -> None:
+    li, wang = as_user({REQUEST_USE}), as_user({REQUEST_USE})
+    process = published(approver("mgr", user=user_of(wang)))
+    seen = set()
+    for _ in range(10):
+        request = submit(li, process)
+        task = todo(wang)
+        with ThreadPoolExecutor(2) as pool:
+            taken = pool.submit(li.post, f"{API}/instances/{request['id']}/withdraw", json={})
+            approved = pool.submit(decide, wang, task)
+        withdrawn = taken.result().status_code == 200
+        status = ended(li, request, "withdrawn" if withdrawn else "approved")["status"]
+        seen.add((status, approved.result().status_code))
+        assert not wang.get(f"{API}/tasks").json()["items"]
+    assert seen <= {("withdrawn", 200), ("withdrawn", 409), ("approved", 200)}
+
+
+def test_administrators_suspend_jump_and_end(client: ApiClient, as_user: AsUser, published: Publish) -> None:
+    li, wang = as_user({REQUEST_USE}), as_user({REQUEST_USE})
+    process = published(approver("first", user=user_of(wang)), approver("second", user=user_of(wang)))
+    request = submit(li, process)
+    task = todo(wang, "first")
+    url = f"{API}/instances/{request['id']}"
+    assert li.post(f"{url}/terminate", json={}).status_code == 403
+    assert client.post(f"{url}/suspend", json={"reason": "Look"}).status_code == 200
+    assert decide(wang, task).status_code == 409
+    assert client.post(f"{url}/resume", json={}).status_code == 200
+    assert client.post(f"{url}/jump", json={"to": "nowhere"}).json()["errors"][0]["field"] == "to"
+    assert client.post(f"{url}/jump", json={"to": "second"}).status_code == 200
+    todo(wang, "second")
+    assert client.post(f"{url}/retry", json={}).status_code == 409
+    assert client.post(f"{url}/terminate", json={"reason": "Enough"}).status_code == 200
+    assert li.get(url).json()["status"] == "terminated"
+    counted = client.get(f"{API}/instances/statistics").json()["items"]
+    assert [(line["status"], line["count"]) for line in counted] == [("terminated", 1)]
+    assert client.post(f"{url}/terminate", json={}).status_code == 409
