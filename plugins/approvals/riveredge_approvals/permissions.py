@@ -2,11 +2,17 @@
 
 from riveredge_sdk import Permission, Role
 
+PROCESS_READ = "approvals.process.read"
+PROCESS_WRITE = "approvals.process.write"
+PROCESS_PUBLISH = "approvals.process.publish"
 REQUEST_USE = "approvals.request.use"
 INSTANCE_READ = "approvals.instance.read"
 INSTANCE_ADMIN = "approvals.instance.admin"
 
 PERMISSIONS = (
+    Permission(PROCESS_READ, "See processes and their drawings"),
+    Permission(PROCESS_WRITE, "Draw processes"),
+    Permission(PROCESS_PUBLISH, "Publish, roll back and archive processes"),
     Permission(REQUEST_USE, "Submit requests, and decide on those one is asked about"),
     Permission(INSTANCE_READ, "See all requests of the organisation"),
     Permission(INSTANCE_ADMIN, "Terminate, move, suspend and mend requests"),
@@ -14,9 +20,10 @@ PERMISSIONS = (
 
 ROLES = (
     Role("approvals.user", "Participant in approvals", frozenset({REQUEST_USE})),
+    Role("approvals.designer", "Designer of approvals", frozenset({PROCESS_READ, PROCESS_WRITE, REQUEST_USE})),
     Role(
         "approvals.administrator",
         "Administrator of approvals",
-        frozenset({REQUEST_USE, INSTANCE_READ, INSTANCE_ADMIN}),
+        frozenset({PROCESS_READ, PROCESS_WRITE, PROCESS_PUBLISH, REQUEST_USE, INSTANCE_READ, INSTANCE_ADMIN}),
     ),
 )

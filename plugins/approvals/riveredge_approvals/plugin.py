@@ -12,6 +12,7 @@ from riveredge_approvals.instances import routes as instance_routes
 from riveredge_approvals.models import MODELS
 from riveredge_approvals.people.resolvers.registry import OWN
 from riveredge_approvals.permissions import PERMISSIONS, REQUEST_USE, ROLES
+from riveredge_approvals.processes import routes as process_routes
 from riveredge_approvals.settings import ApprovalsTenantSettings
 from riveredge_approvals.tasks import routes as task_routes
 from riveredge_sdk import (
@@ -45,10 +46,7 @@ class ApprovalsPlugin(Plugin):
         self._surroundings = Surroundings()
 
     def routers(self) -> Iterable[Router]:
-        return (
-            instance_routes.router,
-            task_routes.router,
-        )
+        return (process_routes.router, instance_routes.router, task_routes.router)
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
         return MODELS

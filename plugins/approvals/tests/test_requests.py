@@ -1,4 +1,4 @@
-"""Requests over REST, from the form to the last decision. Versions are written as publishing would write them."""
+"""Requests over REST, from the drawing to the last decision."""
 
 import time
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from uuid import UUID, uuid4
 import pytest
 from sqlmodel import col, select
 
-from riveredge_approvals.models import HistoryEntry, Process, ProcessVersion
+from riveredge_approvals.models import HistoryEntry
 from riveredge_approvals.permissions import REQUEST_USE
 from riveredge_kernel.testing import ThreadedPlatform
-from riveredge_sdk import session, unit_of_work, utcnow
+from riveredge_sdk import unit_of_work
 from riveredge_sdk.context import use_context
 from riveredge_sdk.testing.platform import ApiClient, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
-from .drawings import approver, choice, compiled, parallel, when
+from .drawings import EXAMPLE, approver, choice, flow, parallel, when
 
 pytestmark = pytest.mark.database
 
@@ -27,35 +27,19 @@ Publish = Callable[..., str]
 
 
 @pytest.fixture
-def published(platform: ThreadedPlatform, tenant: TestTenant) -> Publish:
-    """`published(*steps, settings={…})`: a process of these steps that can be started; its key."""
+def published(client: ApiClient) -> Publish:
+    """`published(*steps, title="…")`: a process of these steps that can be started; its key. Settings by name."""
 
     def publish(*steps: Any, **settings: Any) -> str:
         key = f"p{uuid4().hex[:10]}"
-        flow = compiled(*steps, form=FORM["properties"], settings=settings).model_copy(update={"process": key})
-
-        async def write() -> None:
-            with use_context(platform.context(tenant)):
-                async with unit_of_work():
-                    process = Process(
-                        tenant_id=tenant.id, key=key, title=key, draft={}, form_schema=FORM, published=1, last_version=1
-                    )
-                    session().add(process)
-                    await session().flush()
-                    session().add(
-                        ProcessVersion(
-                            tenant_id=tenant.id,
-                            process_id=process.id,
-                            number=1,
-                            diagram={"schema": "flow/1", "nodes": [], "edges": []},
-                            form_schema=FORM,
-                            compiled=flow.model_dump(mode="json"),
-                            checksum=flow.checksum,
-                            published_at=utcnow(),
-                        )
-                    )
-
-        platform.run(write())
+        made = client.post(f"{API}/processes", json={"key": key, "title": key})
+        assert made.status_code == 201, made.text
+        url = f"{API}/processes/{made.json()['id']}"
+        draft = {"revision": 1, "diagram": flow(*steps, settings=settings), "form_schema": FORM}
+        kept = client.put(f"{url}/draft", json=draft)
+        assert kept.status_code == 200, kept.text
+        done = client.post(f"{url}/publish", json={"revision": kept.json()["revision"]})
+        assert done.status_code == 201, done.text
         return key
 
     return publish
@@ -235,3 +219,45 @@ def test_administrators_suspend_jump_and_end(client: ApiClient, as_user: AsUser,
     counted = client.get(f"{API}/instances/statistics").json()["items"]
     assert [(line["status"], line["count"]) for line in counted] == [("terminated", 1)]
     assert client.post(f"{url}/terminate", json={}).status_code == 409
+
+
+def test_processes_are_drawn_published_and_rolled_back(client: ApiClient, as_user: AsUser) -> None:
+    made = client.post(f"{API}/processes", json={"key": "purchase", "title": "采购"}).json()
+    url = f"{API}/processes/{made['id']}"
+    assert client.post(f"{API}/processes", json={"key": "purchase", "title": "x"}).json()["errors"][0]["field"] == "key"
+    empty = client.get(f"{url}/draft").json()
+    assert (empty["compiles"], empty["revision"]) == (False, 1)
+    refused = client.post(f"{url}/publish", json={"revision": 1})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "diagram")
+    odd = client.put(f"{url}/draft", json={"revision": 1, "diagram": {"schema": "flow/2"}})
+    assert odd.json()["errors"][0]["field"] == "diagram.schema"
+    drawing = {**EXAMPLE, "selected": True}
+    form = {"type": "object", "properties": {"amount": {"type": "number"}}, "required": ["amount"]}
+    kept = client.put(f"{url}/draft", json={"revision": 1, "diagram": drawing, "form_schema": form}).json()
+    assert (kept["compiles"], kept["dropped"], kept["revision"]) == (True, ["selected"], 2)
+    stale = client.put(f"{url}/draft", json={"revision": 1, "diagram": EXAMPLE, "form_schema": form})
+    assert (stale.status_code, stale.json()["revision"]) == (412, 2)
+    assert as_user({REQUEST_USE}).post(f"{url}/publish", json={"revision": 2}).status_code == 403
+    first = client.post(f"{url}/publish", json={"revision": 2, "note": "First"}).json()
+    # A node that was only moved is no new version.
+    moved = {**EXAMPLE, "nodes": [{**node, "position": {"x": 9, "y": 9}} for node in EXAMPLE["nodes"]]}
+    client.put(f"{url}/draft", json={"revision": 2, "diagram": moved, "form_schema": form})
+    assert client.post(f"{url}/publish", json={"revision": 3}).status_code == 409
+    optional = {**form, "required": []}
+    client.put(f"{url}/draft", json={"revision": 3, "diagram": moved, "form_schema": optional})
+    assert client.post(f"{url}/publish", json={"revision": 4}).json()["number"] == 2
+    back = client.post(f"{url}/roll-back", json={"version": 1}).json()
+    assert (back["number"], back["checksum"]) == (3, first["checksum"])
+    listed = client.get(f"{url}/versions").json()["items"]
+    assert [item["number"] for item in listed] == [3, 2, 1]
+    assert client.get(f"{url}/versions/1").json()["form_schema"]["required"] == ["amount"]
+    # Neither manager nor administrator but the submitter herself: the request waits as an incident, and is not lost.
+    missing = client.post(f"{API}/instances", json={"process": "purchase", "form": {}})
+    assert missing.json()["errors"][0]["field"] == "form"
+    request = submit(client, "purchase", form={"amount": 7000})
+    assert client.post(f"{url}/archive").status_code == 200
+    late = client.post(f"{API}/instances", json={"process": "purchase", "form": {"amount": 1}})
+    assert late.json()["type"].endswith("version-archived")
+    etag = client.get(url).headers["ETag"]
+    assert client.delete(url, headers={"If-Match": etag}).status_code == 409
+    assert client.get(f"{API}/instances/{request['id']}").json()["status"] == "running"

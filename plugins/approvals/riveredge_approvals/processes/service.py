@@ -1,0 +1,177 @@
+"""Processes: their drafts are changed, their versions never are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlmodel import col
+
+from riveredge_approvals.drawing.compiling import CompileError, compile_flow
+from riveredge_approvals.drawing.documents import SCHEMA, BadSchemaError, Diagram, read_diagram
+from riveredge_approvals.instances.serials import check_pattern
+from riveredge_approvals.ir.document import CompiledFlow
+from riveredge_approvals.models import Instance, Process, ProcessVersion
+from riveredge_approvals.processes.repository import Processes, Versions
+from riveredge_approvals.processes.schemas import DraftIn, DraftOut, ProcessIn
+from riveredge_sdk import current_principal, session, utcnow
+from riveredge_sdk.json_schema import flaw
+from riveredge_sdk.problems import Conflict, Invalid, PreconditionFailed, invalid_field, taken_field
+
+EMPTY: dict[str, Any] = {"schema": SCHEMA, "nodes": [], "edges": []}
+
+
+async def create(body: ProcessIn) -> Process:
+    """A new process with an empty drawing.
+
+    Raises:
+        Conflict: the key is taken.
+    """
+    if await Processes().find(col(Process.key) == body.key) is not None:
+        raise taken_field("process", "key", body.key)
+    return await Processes().add(Process(**body.model_dump(), draft=EMPTY, form_schema={"type": "object"}))
+
+
+def show_draft(process: Process, dropped: list[str] | None = None) -> DraftOut:
+    """The draft, and whether it could be published."""
+    problem: str | None = None
+    try:
+        _compile(process, read_diagram(process.draft)[0])
+    except (CompileError, BadSchemaError, ValueError) as error:
+        problem = str(error)
+    return DraftOut(
+        revision=process.draft_rev,
+        diagram=process.draft,
+        form_schema=process.form_schema,
+        dropped=dropped or [],
+        compiles=problem is None,
+        problem=problem,
+    )
+
+
+async def write_draft(process: Process, body: DraftIn) -> DraftOut:
+    """Keep a drawing, however unfinished it is.
+
+    Raises:
+        PreconditionFailed: somebody else has written it meanwhile.
+        Invalid: it is no drawing, or the form no schema.
+    """
+    _must_be_current(process, body.revision)
+    try:
+        diagram, dropped = read_diagram(body.diagram)
+    except BadSchemaError as error:
+        raise Invalid(str(error), errors=error.errors, extensions={"reason": error.code}) from None
+    wrong = flaw(body.form_schema)
+    if wrong is not None:
+        raise invalid_field("form_schema", wrong, "schema")
+    process.draft, process.form_schema = diagram.dump(), {"type": "object", **body.form_schema}
+    process.draft_rev += 1
+    await session().flush()
+    return show_draft(process, dropped)
+
+
+async def publish(process: Process, revision: int, note: str) -> ProcessVersion:
+    """Compile the draft into a version, on which new requests run; those under way stay on theirs.
+
+    Raises:
+        PreconditionFailed: the draft is another one by now.
+        Conflict: the process is archived, or nothing has changed since the last version.
+        Invalid: it cannot be compiled.
+    """
+    _must_be_current(process, revision)
+    _must_not_be_archived(process)
+    diagram, _ = read_diagram(process.draft)
+    try:
+        compiled = _compile(process, diagram)
+    except (CompileError, ValueError) as error:
+        raise invalid_field("diagram", f"It cannot be published: {error}", "compile") from None
+    current = await find_version(process, process.published) if process.published is not None else None
+    if current is not None and current.checksum == compiled.checksum:
+        raise Conflict(f"Nothing has changed that matters since version {current.number}.")
+    return await _add(process, compiled, process.draft, process.form_schema, note)
+
+
+async def roll_back(process: Process, number: int, note: str) -> ProcessVersion:
+    """Publish an earlier version anew, as a further one.
+
+    Raises:
+        NotFound: there is no such version.
+        Conflict: the process is archived, or the version is the one in use.
+    """
+    _must_not_be_archived(process)
+    if number == process.published:
+        raise Conflict(f"Version {number} is in use.")
+    old = await find_version(process, number)
+    compiled = CompiledFlow.model_validate({**old.compiled, "version": process.last_version + 1})
+    return await _add(process, compiled, old.diagram, old.form_schema, note or f"As version {number}.")
+
+
+async def find_version(process: Process, number: int) -> ProcessVersion:
+    """A version by its number.
+
+    Raises:
+        Invalid: there is none.
+    """
+    found = await Versions().find(col(ProcessVersion.process_id) == process.id, col(ProcessVersion.number) == number)
+    if found is None:
+        raise invalid_field("version", f"{process.key!r} has no version {number}.", "unknown")
+    return found
+
+
+async def archive(process: Process, *, archived: bool) -> Process:
+    """Take no new requests any more, or take them again. Those under way go on."""
+    process.archived_at = utcnow() if archived else None
+    await session().flush()
+    return process
+
+
+async def delete(process: Process) -> None:
+    """Delete a process that was never used.
+
+    Raises:
+        Conflict: there are requests of it.
+    """
+    from riveredge_approvals.instances.repository import Instances
+
+    used = await Instances().count(col(Instance.process_id) == process.id)
+    if used:
+        raise Conflict(f"There are {used} requests of it. Archive it instead.")
+    for version in await Versions().all(col(ProcessVersion.process_id) == process.id):
+        await Versions().delete(version)
+    await Processes().delete(process)
+
+
+async def _add(
+    process: Process, compiled: CompiledFlow, diagram: Mapping[str, Any], form: Mapping[str, Any], note: str
+) -> ProcessVersion:
+    number = process.last_version + 1
+    version = ProcessVersion(
+        process_id=process.id,
+        number=number,
+        diagram=dict(diagram),
+        form_schema=dict(form),
+        compiled=compiled.model_dump(mode="json"),
+        checksum=compiled.checksum,
+        note=note,
+        published_at=utcnow(),
+        published_by=current_principal().id,
+    )
+    process.last_version = process.published = number
+    return await Versions().add(version)
+
+
+def _compile(process: Process, diagram: Diagram) -> CompiledFlow:
+    compiled = compile_flow(diagram, process.form_schema, process=process.key, version=process.last_version + 1)
+    check_pattern(compiled.settings.serial)
+    return compiled
+
+
+def _must_be_current(process: Process, revision: int) -> None:
+    if revision != process.draft_rev:
+        raise PreconditionFailed(
+            f"You have seen revision {revision} of the draft; it is at {process.draft_rev} now. Read it again.",
+            extensions={"revision": process.draft_rev, "reason": "staleRevision"},
+        )
+
+
+def _must_not_be_archived(process: Process) -> None:
+    if process.archived_at is not None:
+        raise Conflict("The process is archived.")
