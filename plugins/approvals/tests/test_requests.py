@@ -261,3 +261,58 @@ def test_processes_are_drawn_published_and_rolled_back(client: ApiClient, as_use
     etag = client.get(url).headers["ETag"]
     assert client.delete(url, headers={"If-Match": etag}).status_code == 409
     assert client.get(f"{API}/instances/{request['id']}").json()["status"] == "running"
+
+
+def test_tasks_are_handed_on(as_user: AsUser, published: Publish) -> None:
+    li, wang, zhao, chen, sun = (as_user({REQUEST_USE}) for _ in range(5))
+    allow = ["transfer", "delegate", "add_sign", "remove_sign"]
+    process = published(approver("mgr", users=[user_of(wang), user_of(sun)], mode="all", allow=allow))
+    request = submit(li, process)
+    task = todo(wang)
+
+    def act(who: ApiClient, of: dict[str, Any], verb: str, **body: Any) -> Any:
+        return who.post(f"{API}/tasks/{of['id']}/{verb}", json=body)
+
+    # Who is on it already, who submitted it and who is nobody here cannot be asked.
+    assert act(wang, task, "transfer", to=str(user_of(sun))).json()["type"].endswith("already-on-roster")
+    assert act(wang, task, "transfer", to=str(user_of(li))).json()["type"].endswith("self-approval-forbidden")
+    assert act(wang, task, "transfer", to=str(uuid4())).json()["errors"][0]["field"] == "to"
+    # Transferred: the new one counts in its place.
+    assert act(wang, task, "transfer", to=str(user_of(zhao))).status_code == 200
+    assert decide(wang, task).json()["outcome"] == "transferred"
+    task = todo(zhao)
+    # Delegated: an opinion, and back.
+    assert act(zhao, task, "delegate", to=str(user_of(chen))).status_code == 200
+    assert decide(zhao, task).status_code == 409
+    assert decide(chen, todo(chen), "reject", comment="I would not").status_code == 200
+    assert li.get(f"{API}/instances/{request['id']}").json()["status"] == "running"
+    task = todo(zhao)
+    # Before: others first, one of them taken off again; then it comes back.
+    before = act(zhao, task, "add-sign", users=[str(user_of(wang)), str(user_of(chen))], where="before")
+    assert before.status_code == 200, before.text
+    assert decide(zhao, task).status_code == 409
+    removed = before.json()["items"][1]["id"]
+    assert act(zhao, task, "remove-sign", task_id=removed).json()["reason"] == "removed"
+    assert decide(wang, todo(wang)).status_code == 200
+    task = todo(zhao)
+    # After: the approval counts, and the node passes only with theirs.
+    assert act(zhao, task, "add-sign", users=[str(user_of(chen))], where="after").status_code == 200
+    assert not chen.get(f"{API}/tasks").json()["items"]
+    assert decide(zhao, task).status_code == 200
+    later = todo(chen)
+    done = sun.post(f"{API}/tasks/bulk", json={"action": "approve", "task_ids": [todo(sun)["id"], str(uuid4())]}).json()
+    assert [(line["done"], line["status"]) for line in done["items"]] == [(True, 200), (False, 404)]
+    assert li.get(f"{API}/instances/{request['id']}").json()["status"] == "running"
+    assert decide(chen, later).status_code == 200
+    ended(li, request, "approved")
+
+
+def test_out_of_a_pool_one_takes_the_task(as_user: AsUser, published: Publish) -> None:
+    li, wang, zhao = (as_user({REQUEST_USE}) for _ in range(3))
+    request = submit(li, published(approver("pool", users=[user_of(wang), user_of(zhao)], claim=True)))
+    mine, others = todo(wang), todo(zhao)
+    assert wang.post(f"{API}/tasks/{mine['id']}/claim").status_code == 200
+    late = zhao.post(f"{API}/tasks/{others['id']}/claim")
+    assert (late.status_code, late.json()["reason"]) == (409, "claimed")
+    assert decide(wang, mine).status_code == 200
+    ended(li, request, "approved")

@@ -13,7 +13,8 @@ def settle(case: Case, visit: Visit) -> None:
     seats = [task for task in case.tasks_of(visit) if task.part == "seat"]
     node = case.human(visit)
     result = judge(node.tally, count(seats))
-    later = [task for task in case.tasks_of(visit) if task.part == "after"]
+    approved = {task.id for task in case.tasks_of(visit) if task.state == TaskState.APPROVED}
+    later = [task for task in case.tasks_of(visit) if task.part == "after" and task.parent_id in approved]
     if any(task.reason == "after" for task in seats if task.state == TaskState.REJECTED):
         result = "rejected"
     if result is None or (result == "passed" and any(task.state in OPEN_TASKS for task in later)):
@@ -45,6 +46,10 @@ def _groups(case: Case, visit: Visit) -> list[tuple[Task, str, list[Task]]]:
 def _settle_group(case: Case, visit: Visit, group: tuple[Task, str, list[Task]]) -> None:
     parent, part, members = group
     rule = _rule_of(visit, parent, part)
+    if part == "after":
+        if parent.state != TaskState.APPROVED:
+            return
+        _call_all(case, members, rule)
     result: Result | None = judge(rule, count(members))
     if result is None:
         if rule.mode == "sequential":
@@ -62,6 +67,13 @@ def _settle_group(case: Case, visit: Visit, group: tuple[Task, str, list[Task]])
         # The approval counted on condition of theirs.
         parent.state, parent.reason = TaskState.REJECTED, "after"
         case.note("task.overruled", task=parent)
+
+
+def _call_all(case: Case, members: list[Task], rule: Tally) -> None:
+    """Whoever comes after somebody is asked once she has approved."""
+    for task in members:
+        if rule.mode != "sequential" and task.state == TaskState.WAITING and task.reason == "turn":
+            case.offer(task)
 
 
 def group_key(parent: Task, part: str) -> str:

@@ -93,3 +93,62 @@ class ReturnIn(Body):
         str | None, Field(max_length=64, description="A node of `return_targets`; the submitter if left out.")
     ] = None
     comment: Comment = ""
+
+
+class HandOnIn(Body):
+    """To whom."""
+
+    to: UUID
+    comment: Comment = ""
+
+
+class AddSignersIn(Body):
+    """Whom else to ask."""
+
+    users: Annotated[list[UUID], Field(min_length=1, max_length=20)]
+    where: Annotated[
+        Literal["before", "after", "parallel"],
+        Field(
+            description="before: then it comes back to me; after: the node passes only with theirs; parallel: beside."
+        ),
+    ]
+    mode: Annotated[
+        Literal["any", "all", "sequential"], Field(description="How those before or after decide together.")
+    ] = "all"
+    comment: Comment = ""
+
+
+class RemoveSignerIn(Body):
+    """Whom to take off."""
+
+    task_id: Annotated[UUID, Field(description="The task of somebody whom one has added.")]
+    comment: Comment = ""
+
+
+class AddedOut(BaseModel):
+    """The new tasks."""
+
+    items: list[TaskOut]
+
+
+class BulkIn(Body):
+    """Decisions on many tasks, each by itself."""
+
+    action: Literal["approve", "reject", "abstain"]
+    task_ids: Annotated[list[UUID], Field(min_length=1, max_length=100)]
+    comment: Comment = ""
+
+
+class BulkLine(BaseModel):
+    """What became of one of them."""
+
+    task_id: UUID
+    done: bool
+    status: int = Field(description="As the single request would have been answered.")
+    problem: dict[str, Any] | None = None
+
+
+class BulkOut(BaseModel):
+    """What became of each."""
+
+    items: list[BulkLine]

@@ -1,0 +1,184 @@
+"""Hand a task on, or ask others: transfer, delegate, add signers before, after and beside, take them off, claim."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+from uuid import UUID
+
+from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.settling import group_key, settle
+from riveredge_approvals.models import OPEN_TASKS, Task, TaskState, Visit
+from riveredge_approvals.problems import AlreadyOnRoster, NotAllowedHere, SelfApprovalForbidden
+from riveredge_approvals.tasks.deciding import must_be_mine, must_be_open, open_case, take, write
+from riveredge_sdk import get_service, uuid7
+from riveredge_sdk.features.people import PEOPLE
+from riveredge_sdk.problems import FieldError, Invalid
+
+MAX_HOPS = 10
+MAX_DEPTH = 3
+
+Where = Literal["before", "after", "parallel"]
+
+
+async def claim(task_id: UUID) -> Task:
+    """Take a task out of a pool; the others are not asked any more.
+
+    Raises:
+        NotAllowedHere: it is in no pool. And as `deciding.decide`.
+    """
+    case, task, visit = await _mine(task_id, "claim")
+    if task.origin != "pool":
+        raise NotAllowedHere("This task is yours alone already.")
+    take(case, task)
+    case.note("task.claimed", task=task)
+    await write(case, visit)
+    return task
+
+
+async def transfer(task_id: UUID, to: UUID, comment: str) -> Task:
+    """Somebody else is asked instead; she takes the task's place.
+
+    Raises:
+        AlreadyOnRoster: she is asked already.
+        SelfApprovalForbidden: she submitted the request.
+        NotAllowedHere: the node does not allow it, it was handed on ten times, or others were added around it.
+        Invalid: she is no active member.
+    """
+    case, task, visit = await _mine(task_id, "transfer")
+    if task.hops >= MAX_HOPS:
+        raise NotAllowedHere(f"It was handed on {MAX_HOPS} times; somebody has to decide.")
+    if any(other.parent_id == task.id and other.part in {"before", "after"} for other in case.tasks_of(visit)):
+        raise NotAllowedHere("Others were added around this task; it stays with you.")
+    await _can_be_asked(case, visit, [to], "to")
+    new = _beside(task, to, origin="transfer", part=task.part, hops=task.hops + 1, seq=task.seq, weight=task.weight)
+    new.parent_id = task.parent_id
+    case.close_task(task, TaskState.TRANSFERRED)
+    case.note("task.transferred", task=task, to=str(to), comment=comment or None)
+    case.open_task(new)
+    await write(case, visit)
+    return new
+
+
+async def delegate(task_id: UUID, to: UUID, comment: str) -> Task:
+    """Somebody else gives an opinion; then the task comes back to its owner, who decides.
+
+    Raises:
+        As `transfer`.
+    """
+    case, task, visit = await _mine(task_id, "delegate")
+    if task.part == "delegate":
+        raise NotAllowedHere("What was delegated is not delegated further.")
+    await _can_be_asked(case, visit, [to], "to")
+    case.note("task.delegated", task=task, to=str(to), comment=comment or None)
+    task.state = TaskState.DELEGATED
+    new = case.open_task(_beside(task, to, origin="delegate", part="delegate"))
+    await write(case, visit)
+    return new
+
+
+async def add_signers(task_id: UUID, users: Sequence[UUID], where: Where, mode: str, comment: str) -> list[Task]:
+    """Ask others, too: `before` oneself, `after` (the node passes only with theirs), or in `parallel` (they count).
+
+    Args:
+        mode: how those before or after decide together: any, all or sequential.
+
+    Raises:
+        NotAllowedHere: signers were added three deep already. And as `transfer`.
+    """
+    case, task, visit = await _mine(task_id, "add_sign")
+    if task.depth >= MAX_DEPTH:
+        raise NotAllowedHere(f"Signers are added at most {MAX_DEPTH} deep.")
+    await _can_be_asked(case, visit, users, "users")
+    in_turn = mode == "sequential" if where != "parallel" else case.human(visit).tally.mode == "sequential"
+    part = "seat" if where == "parallel" else where
+    if where != "parallel":
+        case.keep(visit, added={**visit.data.get("added", {}), group_key(task, where): mode})
+    case.note(
+        "task.signers_added", task=task, users=[str(user) for user in users], where=where, comment=comment or None
+    )
+    if where == "parallel":
+        # In a sequence they come next.
+        for other in case.tasks_of(visit):
+            if other.seq > task.seq:
+                other.seq += len(users)
+    added = []
+    for number, user in enumerate(users):
+        place = task.seq + 1 + number if where == "parallel" else number
+        new = _beside(task, user, origin="added", part=part, seq=place)
+        new.depth = task.depth + 1
+        waits = (in_turn and (number > 0 or where == "parallel")) or where == "after"
+        new.state = TaskState.WAITING if waits else TaskState.PENDING
+        new.reason = "turn" if waits else None
+        added.append(case.open_task(new))
+    if where == "before":
+        task.state, task.reason = TaskState.WAITING, "before"
+    settle(case, visit)
+    await write(case, visit)
+    return added
+
+
+async def remove_signer(task_id: UUID, added_id: UUID, comment: str) -> Task:
+    """Take off somebody whom one has added, before she has decided. The tally is taken anew at once.
+
+    Raises:
+        NotAllowedHere: she was not added by this task, or has decided.
+    """
+    case, task, visit = await _mine(task_id, "remove_sign", waiting=True)
+    added = case.task(added_id)
+    if added is None or added.parent_id != task.id or added.origin != "added":
+        raise NotAllowedHere("Only those whom you have added can be taken off.")
+    if added.state not in OPEN_TASKS:
+        raise NotAllowedHere(f"Her task is {added.state} already.")
+    case.close_task(added, TaskState.CLOSED, "removed")
+    case.note("task.signer_removed", task=added, comment=comment or None)
+    others = [each for each in case.tasks_of(visit) if each.parent_id == task.id and each.part == added.part]
+    if added.part == "before" and all(each.reason == "removed" for each in others):
+        case.offer(task)
+    settle(case, visit)
+    await write(case, visit)
+    return added
+
+
+async def _mine(task_id: UUID, act: str, *, waiting: bool = False) -> tuple[Case, Task, Visit]:
+    case, task, visit = await open_case(task_id)
+    must_be_mine(task)
+    if not (waiting and task.state == TaskState.WAITING):
+        await must_be_open(case, task)
+    if act != "claim" and act not in case.human(visit).allow:
+        raise NotAllowedHere(f"On this node nobody can do that ({act}).")
+    return case, task, visit
+
+
+async def _can_be_asked(case: Case, visit: Visit, users: Sequence[UUID], field: str) -> None:
+    found = await get_service(PEOPLE).find(users)
+    errors = [
+        FieldError(field, f"{user} is no active member of this organisation.", "unknown")
+        for user in users
+        if user not in found or not found[user].active
+    ]
+    if errors or len(set(users)) != len(users):
+        raise Invalid("Somebody cannot be asked.", errors=errors or [FieldError(field, "Name each once.", "twice")])
+    on_it = {task.assignee_id for task in case.tasks_of(visit) if task.state in OPEN_TASKS}
+    if twice := [str(user) for user in users if user in on_it]:
+        raise AlreadyOnRoster("She is asked on this node already.", extensions={"users": twice})
+    submitter = case.instance.submitter_id
+    if submitter in users and case.human(visit).policies.self_approval != "self":
+        raise SelfApprovalForbidden("It is her own request.")
+
+
+def _beside(task: Task, user: UUID, **values: Any) -> Task:
+    fields: dict[str, Any] = {
+        "parent_id": task.id,
+        "depth": task.depth,
+        "hops": task.hops,
+        "state": TaskState.PENDING,
+        "trace": [{"step": "handed", "by": str(task.assignee_id), "how": values.get("origin")}],
+        **values,
+    }
+    return Task(
+        id=uuid7(),
+        instance_id=task.instance_id,
+        visit_id=task.visit_id,
+        node=task.node,
+        assignee_id=user,
+        **fields,
+    )
