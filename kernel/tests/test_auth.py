@@ -169,7 +169,7 @@ def test_a_suspended_tenant_is_shut(platform: ThreadedPlatform, client: ApiClien
 
 
 def test_navigation_is_what_one_may_go_to(client: ApiClient, as_user: AsUser) -> None:
-    everything = ["messaging.inbox", "scheduling.tasks", "example.notes"]
+    everything = ["messaging.inbox", "approvals.tasks", "scheduling.tasks", "directory.people", "example.notes"]
     assert [entry["id"] for entry in client.get("/api/v1/navigation").json()] == everything
     assert as_user(()).get("/api/v1/navigation").json() == []
     client.put("/api/v1/plugins/messaging", json={"enabled": False})

@@ -126,10 +126,13 @@ def test_whoever_is_named_more_than_once_gets_it_once(
     unknown = client.post(MESSAGES, json=welcome(roles=["no.such"], groups=["staff"], topics=["a.b:c"]))
     assert {error["field"]: error["message"] for error in unknown.json()["errors"]} == {
         "roles.0": "There is no role 'no.such' here.",
-        "groups.0": "Nothing here knows groups: no installed plugin provides the port directory.groups. "
-        "Name people, roles or topics.",
+        "groups.0": "There is no group 'staff' here.",
         "topics.0": "There is no topic 'a.b:c' here.",
     }
+    client.put("/api/v1/plugins/directory", json={"enabled": False})
+    nowhere = client.post(MESSAGES, json=welcome(groups=["staff"])).json()["errors"]
+    assert [error["field"] for error in nowhere] == ["groups.0"]
+    assert nowhere[0]["message"].startswith("Nothing here knows groups")
 
 
 @pytest.mark.database
