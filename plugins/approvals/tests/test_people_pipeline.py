@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from riveredge_approvals.ir.document import (
@@ -260,6 +260,7 @@ organisations = st.builds(
     organisation=organisations,
     rule=st.sampled_from(["skip", "manager", "department_head", "forbid"]),
 )
+@example(found="C", organisation=Organisation(gone="A", absent={"C": "S"}, above="A", admins="X"), rule="manager")
 def test_no_organisation_lets_the_submitter_or_a_leaver_decide(
     found: str, organisation: Organisation, rule: str
 ) -> None:

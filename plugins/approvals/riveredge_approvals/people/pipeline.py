@@ -118,7 +118,11 @@ class Pipeline:
 
     async def _instead_of_submitter(self, rule: str) -> Candidate | None:
         """Who decides in the submitter's place: the nearest above her who is not, by a substitute, she again."""
-        for user in await policies.above_submitter(self._staff, self._asking.request, rule):
+        above = await policies.above_submitter(self._staff, self._asking.request, rule)
+        active = await self._staff.active(above)
+        for user in above:
+            if user not in active:
+                continue
             candidate = Candidate(user)
             await self._replace_absent([candidate])
             if candidate.user_id != self._asking.request.submitter:
