@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from riveredge_approvals import stream
+from riveredge_approvals.effects.functions import EFFECT_FUNCTIONS
 from riveredge_approvals.effects.surroundings import Surroundings
 from riveredge_approvals.effects.templates import CATEGORIES, TEMPLATES
 from riveredge_approvals.events import EVENTS
@@ -52,7 +53,7 @@ class ApprovalsPlugin(Plugin):
         return MODELS
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
-        return FUNCTIONS
+        return (*FUNCTIONS, *EFFECT_FUNCTIONS)
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS

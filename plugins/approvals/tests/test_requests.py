@@ -1,10 +1,8 @@
 """Requests over REST, from the drawing to the last decision."""
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from sqlmodel import col, select
@@ -17,84 +15,10 @@ from riveredge_sdk.context import use_context
 from riveredge_sdk.testing.platform import ApiClient, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
-from .drawings import EXAMPLE, approver, choice, flow, parallel, when
+from .drawings import EXAMPLE, approver, choice, parallel, when
+from .requests import API, Publish, decide, ended, submit, todo, user_of, wait
 
 pytestmark = pytest.mark.database
-
-API = "/api/v1/approvals"
-FORM = {"type": "object", "properties": {"amount": {"type": "number"}, "note": {"type": "string"}}}
-Publish = Callable[..., str]
-
-
-@pytest.fixture
-def published(client: ApiClient) -> Publish:
-    """`published(*steps, title="…")`: a process of these steps that can be started; its key. Settings by name."""
-
-    def publish(*steps: Any, **settings: Any) -> str:
-        key = f"p{uuid4().hex[:10]}"
-        made = client.post(f"{API}/processes", json={"key": key, "title": key})
-        assert made.status_code == 201, made.text
-        url = f"{API}/processes/{made.json()['id']}"
-        draft = {"revision": 1, "diagram": flow(*steps, settings=settings), "form_schema": FORM}
-        kept = client.put(f"{url}/draft", json=draft)
-        assert kept.status_code == 200, kept.text
-        done = client.post(f"{url}/publish", json={"revision": kept.json()["revision"]})
-        assert done.status_code == 201, done.text
-        return key
-
-    return publish
-
-
-def wait(look: Callable[[], Any], what: str) -> Any:
-    """What `look` finds, once it is something."""
-    deadline = time.monotonic() + 60
-    while not (found := look()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-    return found
-
-
-def todo(who: ApiClient, node: str | None = None) -> dict[str, Any]:
-    """What somebody is asked, once she is."""
-
-    def look() -> Any:
-        answer = who.get(f"{API}/tasks")
-        assert answer.status_code == 200, answer.text
-        items: list[dict[str, Any]] = answer.json()["items"]
-        return next((item for item in items if node in {None, item["node"]}), None)
-
-    task: dict[str, Any] = wait(look, f"no task on {node}")
-    return task
-
-
-def submit(who: ApiClient, process: str, **body: Any) -> dict[str, Any]:
-    """A new request."""
-    answer = who.post(f"{API}/instances", json={"process": process, **body})
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
-
-
-def decide(who: ApiClient, task: dict[str, Any], act: str = "approve", **body: Any) -> Any:
-    """A decision; the answer."""
-    return who.post(f"{API}/tasks/{task['id']}/{act}", json=body)
-
-
-def ended(who: ApiClient, request: dict[str, Any], status: str) -> dict[str, Any]:
-    """The request, once it stands so."""
-
-    def look() -> Any:
-        found = who.get(f"{API}/instances/{request['id']}").json()
-        return found if found["status"] == status else None
-
-    found: dict[str, Any] = wait(look, f"never {status}")
-    return found
-
-
-def user_of(client: ApiClient) -> UUID:
-    """Who a client is signed in as."""
-    assert client.user is not None
-    return client.user.id
 
 
 def test_a_request_goes_its_way(as_user: AsUser, published: Publish, other_tenant: TestTenant) -> None:

@@ -3,7 +3,7 @@
 from riveredge_approvals.engine import leaving
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.ending import end
-from riveredge_approvals.engine.orders import Reminded
+from riveredge_approvals.engine.orders import Overdue, Reminded
 from riveredge_approvals.engine.settling import settle
 from riveredge_approvals.engine.voting import vote
 from riveredge_approvals.ir.document import Deadline
@@ -21,6 +21,7 @@ async def reached(case: Case, visit: Visit, name: str, count: int) -> None:
         case.note("visit.reminded", visit, count=count)
         return
     case.keep(visit, overdue=True)
+    case.orders.append(Overdue(visit))
     case.note("visit.overdue", visit, action=rule.action)
     match rule.action:
         case "approve" | "reject":

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from riveredge_approvals.engine import leaving, returning
 from riveredge_approvals.engine.case import MAX_VISITS, Case, Scope
+from riveredge_approvals.engine.delays import instant_of
 from riveredge_approvals.engine.ending import end
 from riveredge_approvals.engine.orders import Copied, DelayDue, EffectDue, Raised, SubflowDue
 from riveredge_approvals.engine.settling import settle
@@ -78,6 +79,8 @@ def _enter_others(case: Case, visit: Visit, node: Node) -> None:
         case StartNode():
             leaving.leave(case, visit)
         case DelayNode():
+            if node.until is not None:
+                instant_of(node.until, case.values())
             case.orders.append(DelayDue(visit))
         case EffectNode():
             case.orders.append(EffectDue(visit))

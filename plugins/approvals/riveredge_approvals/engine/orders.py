@@ -74,6 +74,13 @@ class Reminded:
 
 
 @dataclass(frozen=True, slots=True)
+class Overdue:
+    """The visit's deadline has passed; its action is under way."""
+
+    visit: Visit
+
+
+@dataclass(frozen=True, slots=True)
 class Raised:
     """The visit is an incident: somebody has to mend something."""
 
@@ -112,6 +119,7 @@ Order: TypeAlias = (
     | SubflowDue
     | Copied
     | Reminded
+    | Overdue
     | Raised
     | Started
     | ToSubmitter

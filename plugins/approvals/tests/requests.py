@@ -1,0 +1,64 @@
+"""Requests over REST, as the tests of approvals make them."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from riveredge_sdk.testing.platform import ApiClient
+
+API = "/api/v1/approvals"
+FORM = {"type": "object", "properties": {"amount": {"type": "number"}, "note": {"type": "string"}}}
+Publish = Callable[..., str]
+
+
+def wait(look: Callable[[], Any], what: str) -> Any:
+    """What `look` finds, once it is something."""
+    deadline = time.monotonic() + 60
+    while not (found := look()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+    return found
+
+
+def todo(who: ApiClient, node: str | None = None) -> dict[str, Any]:
+    """What somebody is asked, once she is."""
+
+    def look() -> Any:
+        answer = who.get(f"{API}/tasks")
+        assert answer.status_code == 200, answer.text
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return next((item for item in items if node in {None, item["node"]}), None)
+
+    task: dict[str, Any] = wait(look, f"no task on {node}")
+    return task
+
+
+def submit(who: ApiClient, process: str, **body: Any) -> dict[str, Any]:
+    """A new request."""
+    answer = who.post(f"{API}/instances", json={"process": process, **body})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def decide(who: ApiClient, task: dict[str, Any], act: str = "approve", **body: Any) -> Any:
+    """A decision; the answer."""
+    return who.post(f"{API}/tasks/{task['id']}/{act}", json=body)
+
+
+def ended(who: ApiClient, request: dict[str, Any], status: str) -> dict[str, Any]:
+    """The request, once it stands so."""
+
+    def look() -> Any:
+        found = who.get(f"{API}/instances/{request['id']}").json()
+        return found if found["status"] == status else None
+
+    found: dict[str, Any] = wait(look, f"never {status}")
+    return found
+
+
+def user_of(client: ApiClient) -> UUID:
+    """Who a client is signed in as."""
+    assert client.user is not None
+    return client.user.id

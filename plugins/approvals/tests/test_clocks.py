@@ -1,0 +1,107 @@
+"""Time that passes over requests: reminders, deadlines with each of their actions, delays; and who is told of it."""
+
+from email import message_from_bytes
+from email.policy import default
+from typing import Any
+
+import pytest
+
+from riveredge_approvals.permissions import REQUEST_USE
+from riveredge_sdk.testing.platform import ApiClient, EngineControl, Mailbox
+from riveredge_sdk.testing.plugin import AsUser
+
+from .drawings import approver, cc, node
+from .requests import Publish, decide, ended, submit, todo, user_of
+
+pytestmark = pytest.mark.database
+
+INBOX = {REQUEST_USE, "messaging.inbox.use"}
+
+
+def notes_of(who: ApiClient) -> list[str]:
+    """The subjects of somebody's inbox, the oldest first."""
+    items = who.get("/api/v1/messaging/inbox", params={"limit": 100}).json()["items"]
+    return [item["subject"] for item in reversed(items)]
+
+
+def test_people_are_told_reminded_and_relieved(
+    as_user: AsUser, published: Publish, engine: EngineControl, mail_settings: Mailbox
+) -> None:
+    li, wang, boss, zhao = (as_user(INBOX, locale="en") for _ in range(4))
+    escalated = {"type": "user", "value": str(user_of(boss))}
+    process = published(
+        approver(
+            "mgr",
+            user=user_of(wang),
+            timeout={
+                "after": "PT8H",
+                "remind": {"every": "PT2H", "max": 2},
+                "action": "escalate",
+                "to": escalated,
+            },
+        ),
+        cc("copy", user=user_of(zhao)),
+        title="A laptop",
+    )
+    request = submit(li, process, form={"amount": 1})
+    task = todo(wang)
+    assert task["due_at"] is not None
+    engine.run_until_idle()
+    # Twice and not once more; then whoever is above, and nobody reminds whoever was relieved.
+    for _ in range(4):
+        engine.advance(hours=1, minutes=55)
+    assert notes_of(wang) == ["Please decide: A laptop", "Reminder 1: A laptop", "Reminder 2: A laptop"]
+    engine.advance(hours=2)
+    assert wang.get(f"/api/v1/approvals/tasks/{task['id']}").json()["state"] == "timed_out"
+    engine.advance(days=2)
+    assert len(notes_of(wang)) == 3
+    assert decide(boss, todo(boss), comment="Take it.").status_code == 200
+    ended(li, request, "approved")
+    engine.run_until_idle()
+    assert notes_of(boss) == ["Please decide: A laptop"]
+    assert notes_of(zhao) == ["For your information: A laptop"]
+    assert notes_of(li) == ["approved: A laptop"]
+    assert zhao.get(f"/api/v1/approvals/instances/{request['id']}").status_code == 200
+    mails = [message_from_bytes(mail.content, policy=default) for mail in mail_settings.mails]
+    texts = [str(body.get_content()) for mail in mails if (body := mail.get_body(("plain",))) is not None]
+    assert len(texts) == 6
+    assert any("Take it." in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [("approve", "approved"), ("reject", "rejected"), ("close", "terminated"), ("none", "running")],
+)
+def test_a_deadline_acts(as_user: AsUser, published: Publish, engine: EngineControl, action: str, status: str) -> None:
+    li, wang = as_user(INBOX, locale="en"), as_user(INBOX, locale="en")
+    process = published(approver("mgr", user=user_of(wang), timeout={"after": "PT8H", "action": action}), title="Leave")
+    request = submit(li, process)
+    task = todo(wang)
+    engine.advance(hours=7, minutes=50)
+    assert wang.get(f"/api/v1/approvals/tasks/{task['id']}").json()["state"] == "pending"
+    engine.advance(minutes=20)
+    ended(li, request, status)
+    engine.run_until_idle()
+    told = {"approve": "approved: Leave", "reject": "rejected: Leave", "close": "terminated: Leave"}
+    assert notes_of(li) == ([told[action]] if action in told else [])
+    assert ("Overdue: Leave" in notes_of(wang)) == (action == "none")
+
+
+def test_delays_wait_and_end_with_their_request(as_user: AsUser, published: Publish, engine: EngineControl) -> None:
+    li, wang = as_user(INBOX), as_user(INBOX)
+    process = published(
+        node("pause", "delay", **{"for": "PT30M"}),
+        node("until", "delay", until="form.note"),
+        approver("mgr", user=user_of(wang)),
+    )
+    tomorrow = engine.now().date().isoformat()
+    past = submit(li, process, form={"note": tomorrow})
+    gone, bad = submit(li, process, form={"note": tomorrow}), submit(li, process, form={"note": "soon"})
+    engine.run_until_idle()
+    assert li.post(f"/api/v1/approvals/instances/{gone['id']}/withdraw", json={}).status_code == 200
+    assert wang.get("/api/v1/approvals/tasks").json()["items"] == []
+    engine.advance(minutes=32)
+    (task,) = wang.get("/api/v1/approvals/tasks").json()["items"]
+    assert task["instance_id"] == past["id"]
+    marks: dict[str, Any] = li.get(f"/api/v1/approvals/instances/{bad['id']}/diagram").json()
+    assert next(each["status"] for each in marks["nodes"] if each["node"] == "until") == "incident", marks["nodes"]
