@@ -152,6 +152,7 @@ def test_nothing_but_sign_in_is_public(routes: list[KernelRoute]) -> None:
         "auth.look_at_invitation",
         "auth.accept_invitation",
         # Signed: by the provider, or by the organisation that has sent the link.
+        "approvals.call_back",
         "messaging.receive_callback",
         "messaging.show_unsubscribe",
         "messaging.unsubscribe_by_link",

@@ -32,6 +32,31 @@ class VisitDue(BaseModel):
     count: int = 1
 
 
+class EffectDue(BaseModel):
+    """An attempt at a visit's effect. `round` counts how often the effect was begun."""
+
+    instance_id: UUID
+    visit_id: UUID
+    round: int
+    attempt: int = 1
+
+
+class VisitRef(BaseModel):
+    """A visit; `round` counts how often what it is for was begun."""
+
+    instance_id: UUID
+    visit_id: UUID
+    round: int
+
+
+class ChildClosed(BaseModel):
+    """A visit that waits for a child, which has ended."""
+
+    instance_id: UUID
+    visit_id: UUID
+    child_id: UUID
+
+
 class Notice(BaseModel):
     """Something that people are to be told. `key` makes it one message; about a task only while that is pending."""
 
@@ -57,6 +82,10 @@ WATCH_CONTINUED = EventType("approvals/watch.continued", InstanceChanged, "Anoth
 INSTANCE_MOVED = EventType("approvals/instance.moved", InstanceRef, "An instance has got on")
 VISIT_DUE = EventType("approvals/visit.due", VisitDue, "A reminder, a deadline or a delay has come")
 NOTICES_DUE = EventType("approvals/notices.due", NoticesDue, "People are to be told of a request")
+EFFECT_DUE = EventType("approvals/effect.due", EffectDue, "An effect is to be tried")
+CHILD_DUE = EventType("approvals/child.due", VisitRef, "A request within a request is to be started")
+CHILD_CLOSED = EventType("approvals/child.closed", ChildClosed, "A request within a request has ended")
+CHILD_ABANDONED = EventType("approvals/child.abandoned", InstanceRef, "Nobody waits for a request any more")
 
 EVENTS = (
     INPUT_GIVEN,
@@ -64,6 +93,10 @@ EVENTS = (
     WATCH_CONTINUED,
     VISIT_DUE,
     NOTICES_DUE,
+    EFFECT_DUE,
+    CHILD_DUE,
+    CHILD_CLOSED,
+    CHILD_ABANDONED,
     INSTANCE_STARTED,
     INSTANCE_CLOSED,
     TASK_OPENED,

@@ -10,6 +10,7 @@ from sqlmodel import Field
 
 from riveredge_sdk import TenantModel, plugin_registry, tenant_fk
 from riveredge_sdk.models import JsonType, UtcDateTime
+from riveredge_sdk.secrets import SealedText
 
 
 class Model(TenantModel, registry=plugin_registry("approvals")):
@@ -369,6 +370,46 @@ class Delegation(Model, table=True):
     reason: str = Field(default="", max_length=500)
 
 
+class Connection(Model, table=True):
+    """How another system is reached. `headers` is a sealed JSON object, `header_names` what may be shown of it."""
+
+    __tablename__ = "approvals_connection"
+    __table_args__ = (UniqueConstraint("tenant_id", "key"),)
+
+    key: str = Field(max_length=100)
+    title: str = Field(max_length=200)
+    base_url: str = Field(max_length=2000)
+    headers: str | None = Field(default=None, sa_type=SealedText)
+    header_names: list[str] = Field(default_factory=list, sa_type=JsonType, nullable=False)
+    signing_secret: str | None = Field(default=None, sa_type=SealedText)
+
+    @property
+    def signs(self) -> bool:
+        """Whether its calls are signed."""
+        return self.signing_secret is not None
+
+
+class Link(Model, table=True):
+    """An address that was given out for one thing: to decide on a task (`decide`), or to call back (`callback`)."""
+
+    __tablename__ = "approvals_link"
+    __table_args__ = (
+        tenant_fk("instance_id", "approvals_instance", ondelete="CASCADE"),
+        tenant_fk("visit_id", "approvals_visit", ondelete="CASCADE"),
+        tenant_fk("task_id", "approvals_task", ondelete="CASCADE"),
+        Index("ix_approvals_link_tenant_id_visit_id", "tenant_id", "visit_id"),
+    )
+
+    purpose: str = Field(max_length=20)
+    instance_id: UUID
+    visit_id: UUID
+    task_id: UUID | None = None
+    user_id: UUID | None = None
+    round: int = 0
+    secret: str = Field(sa_type=SealedText)
+    expires_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
+
+
 class Serial(Model, table=True):
     """The last serial number of a series, such as that of a process in a year."""
 
@@ -392,5 +433,7 @@ MODELS = (
     Comment,
     CarbonCopy,
     Delegation,
+    Connection,
+    Link,
     Serial,
 )

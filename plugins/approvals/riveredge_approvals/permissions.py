@@ -8,6 +8,7 @@ PROCESS_PUBLISH = "approvals.process.publish"
 REQUEST_USE = "approvals.request.use"
 INSTANCE_READ = "approvals.instance.read"
 INSTANCE_ADMIN = "approvals.instance.admin"
+CONNECTION_WRITE = "approvals.connection.write"
 
 PERMISSIONS = (
     Permission(PROCESS_READ, "See processes and their drawings"),
@@ -16,6 +17,7 @@ PERMISSIONS = (
     Permission(REQUEST_USE, "Submit requests, and decide on those one is asked about"),
     Permission(INSTANCE_READ, "See all requests of the organisation"),
     Permission(INSTANCE_ADMIN, "Terminate, move, suspend and mend requests"),
+    Permission(CONNECTION_WRITE, "Set up and try connections to other systems"),
 )
 
 ROLES = (
@@ -24,6 +26,8 @@ ROLES = (
     Role(
         "approvals.administrator",
         "Administrator of approvals",
-        frozenset({PROCESS_READ, PROCESS_WRITE, PROCESS_PUBLISH, REQUEST_USE, INSTANCE_READ, INSTANCE_ADMIN}),
+        frozenset(
+            {PROCESS_READ, PROCESS_WRITE, PROCESS_PUBLISH, REQUEST_USE, INSTANCE_READ, INSTANCE_ADMIN, CONNECTION_WRITE}
+        ),
     ),
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from riveredge_approvals import stream
+from riveredge_approvals.effects import callback_routes, connection_routes
 from riveredge_approvals.effects.functions import EFFECT_FUNCTIONS
 from riveredge_approvals.effects.surroundings import Surroundings
 from riveredge_approvals.effects.templates import CATEGORIES, TEMPLATES
@@ -47,7 +48,13 @@ class ApprovalsPlugin(Plugin):
         self._surroundings = Surroundings()
 
     def routers(self) -> Iterable[Router]:
-        return (process_routes.router, instance_routes.router, task_routes.router)
+        return (
+            process_routes.router,
+            instance_routes.router,
+            task_routes.router,
+            connection_routes.router,
+            callback_routes.router,
+        )
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
         return MODELS

@@ -46,7 +46,7 @@ def test_people_are_told_reminded_and_relieved(
     request = submit(li, process, form={"amount": 1})
     task = todo(wang)
     assert task["due_at"] is not None
-    engine.run_until_idle()
+    engine.platform.settle()
     # Twice and not once more; then whoever is above, and nobody reminds whoever was relieved.
     for _ in range(4):
         engine.advance(hours=1, minutes=55)
@@ -57,7 +57,7 @@ def test_people_are_told_reminded_and_relieved(
     assert len(notes_of(wang)) == 3
     assert decide(boss, todo(boss), comment="Take it.").status_code == 200
     ended(li, request, "approved")
-    engine.run_until_idle()
+    engine.platform.settle()
     assert notes_of(boss) == ["Please decide: A laptop"]
     assert notes_of(zhao) == ["For your information: A laptop"]
     assert notes_of(li) == ["approved: A laptop"]
@@ -81,7 +81,7 @@ def test_a_deadline_acts(as_user: AsUser, published: Publish, engine: EngineCont
     assert wang.get(f"/api/v1/approvals/tasks/{task['id']}").json()["state"] == "pending"
     engine.advance(minutes=20)
     ended(li, request, status)
-    engine.run_until_idle()
+    engine.platform.settle()
     told = {"approve": "approved: Leave", "reject": "rejected: Leave", "close": "terminated: Leave"}
     assert notes_of(li) == ([told[action]] if action in told else [])
     assert ("Overdue: Leave" in notes_of(wang)) == (action == "none")
@@ -97,7 +97,7 @@ def test_delays_wait_and_end_with_their_request(as_user: AsUser, published: Publ
     tomorrow = engine.now().date().isoformat()
     past = submit(li, process, form={"note": tomorrow})
     gone, bad = submit(li, process, form={"note": tomorrow}), submit(li, process, form={"note": "soon"})
-    engine.run_until_idle()
+    engine.platform.settle()
     assert li.post(f"/api/v1/approvals/instances/{gone['id']}/withdraw", json={}).status_code == 200
     assert wang.get("/api/v1/approvals/tasks").json()["items"] == []
     engine.advance(minutes=32)

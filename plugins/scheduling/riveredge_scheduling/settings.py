@@ -1,11 +1,11 @@
 """What schedules may cost, and the key that webhooks are signed with."""
 
-import base64
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 
 from riveredge_sdk import PluginSettings, TenantSettings, plugin_settings
+from riveredge_sdk.webhooks import key_bytes
 
 
 class SchedulingSettings(PluginSettings):
@@ -38,10 +38,6 @@ class SchedulingTenantSettings(TenantSettings):
     @field_validator("webhook_secret")
     @classmethod
     def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
-        text = value.get_secret_value() if value is not None else ""
-        if text.startswith("whsec_"):
-            try:
-                base64.b64decode(text.removeprefix("whsec_"), validate=True)
-            except ValueError:
-                raise ValueError("after whsec_ comes base64") from None
+        if value is not None:
+            key_bytes(value.get_secret_value())
         return value

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from riveredge_scheduling.actions.webhook import signature
 from riveredge_sdk.testing.platform import ApiClient
+from riveredge_sdk.webhooks import signature
 
 from .conftest import TASKS, History, Make, states
 

@@ -1,23 +1,25 @@
 """What the core's orders come to outside: timers, effects, messages. All of it is part of the movement's commit."""
 
-from riveredge_approvals.effects import clocks
+from riveredge_approvals.effects import beginning, clocks
 from riveredge_approvals.effects.notices import Notices
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.orders import (
     Closed,
     Copied,
     DelayDue,
+    EffectDue,
     Order,
     Overdue,
     Raised,
     Reminded,
     Started,
+    SubflowDue,
     TaskClosed,
     TaskOpened,
     ToSubmitter,
     VisitClosed,
 )
-from riveredge_approvals.models import OPEN_VISITS, Visit
+from riveredge_approvals.models import OPEN_VISITS, Visit, VisitStatus
 
 
 async def carry_out(case: Case) -> None:
@@ -30,7 +32,7 @@ async def carry_out(case: Case) -> None:
     for order in case.orders:
         await _of_tasks(case, order, notices)
         await _of_visits(case, order, notices)
-        await _of_instance(order, notices)
+        await _of_instance(case, order, notices)
     notices.publish()
 
 
@@ -52,8 +54,13 @@ async def _of_visits(case: Case, order: Order, notices: Notices) -> None:
     match order:
         case VisitClosed(visit):
             await clocks.stop(case, visit)
+            beginning.visit_closed(visit)
         case DelayDue(visit) if _is_open(visit):
             await clocks.delay(case, visit)
+        case EffectDue(visit) if _is_open(visit):
+            beginning.effect(case, visit)
+        case SubflowDue(visit) if visit.status != VisitStatus.CANCELLED:
+            beginning.child(case, visit)
         case Copied(visit, users):
             await notices.copied(users, visit=visit)
         case Reminded(visit, count) if _is_open(visit):
@@ -67,7 +74,7 @@ async def _of_visits(case: Case, order: Order, notices: Notices) -> None:
             pass
 
 
-async def _of_instance(order: Order, notices: Notices) -> None:
+async def _of_instance(case: Case, order: Order, notices: Notices) -> None:
     match order:
         case Started(again):
             notices.started(again=again)
@@ -75,6 +82,7 @@ async def _of_instance(order: Order, notices: Notices) -> None:
             await notices.returned(by)
         case Closed():
             await notices.finished()
+            beginning.instance_closed(case.instance)
         case _:
             pass
 

@@ -45,27 +45,15 @@ async def tell(
     template = flow.settings.notify.get(kind, f"approvals.{kind}")
     if notifier is None or template is None or not to:
         return
-    people = await get_service(PEOPLE).find([*to, instance.submitter_id])
+    people = await get_service(PEOPLE).find(list(to))
     # Whoever has left since is no reason for the others not to learn of it.
     there = [user for user in dict.fromkeys(to) if user in people and people[user].active]
-    submitter = people.get(instance.submitter_id)
     if not there:
         return
-    path = f"/approvals/instances/{instance.id}"
-    common = {
-        "title": instance.title,
-        "number": instance.number,
-        "process": flow.process,
-        "submitter": submitter.name if submitter is not None else "—",
-        "summary": [_line(each) for each in instance.summary],
-        "link": path,
-        "url": public_url(_CONSOLE + path),
-        "node": flow.nodes[node].label or node if node is not None else None,
-    }
     notification = Notification(
         template=template,
         to=there,
-        data={**common, **data},
+        data={**await common_data(instance, flow, node), **data},
         category="approvals.urgent" if urgent else None,
         idempotency_key=f"approvals.{kind}:{key}",
         correlation=about or f"approvals.instance:{instance.id}",
@@ -75,6 +63,21 @@ async def tell(
             await notifier.notify(notification)
     except Problem as problem:
         log.warning("an approval's message was refused", template=template, problem=problem.code, kind=kind)
+
+
+async def common_data(instance: Instance, flow: CompiledFlow, node: str | None) -> dict[str, Any]:
+    """The variables that all messages have (`templates.COMMON`)."""
+    path = f"/approvals/instances/{instance.id}"
+    return {
+        "title": instance.title,
+        "number": instance.number,
+        "process": flow.process,
+        "submitter": await name_of(instance.submitter_id),
+        "summary": [_line(each) for each in instance.summary],
+        "link": path,
+        "url": public_url(_CONSOLE + path),
+        "node": flow.nodes[node].label or node if node is not None else None,
+    }
 
 
 async def take_back(about: str) -> None:
@@ -98,4 +101,4 @@ def _line(entry: Mapping[str, Any]) -> dict[str, str]:
     return {"label": str(entry.get("title") or entry.get("field") or ""), "value": "" if value is None else str(value)}
 
 
-__all__ = ["Kind", "name_of", "take_back", "tell"]
+__all__ = ["Kind", "common_data", "name_of", "take_back", "tell"]

@@ -93,12 +93,13 @@ async def _child(case: Case, data: Mapping[str, Any]) -> None:
         return
     case.keep(visit, child_outcome=data["outcome"])
     if data["outcome"] == "approved":
-        case.write({field: data["form"].get(source) for field, source in node.map_out.items()})
+        form = data["form"]
+        case.write({field: form.get(source.removeprefix("form.")) for field, source in node.map_out.items()})
         leaving.leave(case, visit)
     elif data["outcome"] == "rejected":
         leaving.conclude(case, visit, "rejected")
     else:
-        opening.fail(case, visit, f"The subflow was {data['outcome']}.")
+        opening.fail(case, visit, data.get("error") or f"The subflow was {data['outcome']}.")
 
 
 async def _mended(case: Case, data: Mapping[str, Any]) -> None:

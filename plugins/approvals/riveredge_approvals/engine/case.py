@@ -120,21 +120,7 @@ class Case:
 
     def request(self, visit: Visit | None = None) -> Request:
         """The instance as others see it."""
-        instance = self.instance
-        subject = Subject(instance.subject_type, instance.subject_id or "") if instance.subject_type else None
-        return Request(
-            id=instance.id,
-            process=self.flow.process,
-            version=self.flow.version,
-            number=instance.number,
-            title=instance.title,
-            submitter=instance.submitter_id,
-            department=instance.department_id,
-            form=instance.form,
-            subject=subject,
-            node=visit.node if visit is not None else None,
-            visit=visit.id if visit is not None else None,
-        )
+        return request_of(self.instance, self.flow, visit)
 
     def values(self) -> dict[str, Any]:
         """What conditions can look at, by full name."""
@@ -225,3 +211,20 @@ class Case:
             hash="",
         )
         self.notes.append(entry)
+
+
+def request_of(instance: Instance, flow: CompiledFlow, visit: Visit | None = None) -> Request:
+    """An instance as others see it, perhaps on one of its visits."""
+    return Request(
+        id=instance.id,
+        process=flow.process,
+        version=flow.version,
+        number=instance.number,
+        title=instance.title,
+        submitter=instance.submitter_id,
+        department=instance.department_id,
+        form=instance.form,
+        subject=Subject(instance.subject_type, instance.subject_id or "") if instance.subject_type else None,
+        node=visit.node if visit is not None else None,
+        visit=visit.id if visit is not None else None,
+    )

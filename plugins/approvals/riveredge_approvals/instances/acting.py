@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
+from riveredge_approvals.effects import subjects
 from riveredge_approvals.engine import returning
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.ending import clear, end
@@ -67,12 +68,14 @@ async def revoke(instance_id: UUID, reason: str) -> Case:
     Raises:
         NotFound, Forbidden: as in `withdraw`.
         WithdrawTooLate: the time is over, or it is not approved.
+        Conflict: what was approved has been used already.
     """
     case = await _own(instance_id)
     _must_be(case, InstanceStatus.APPROVED, error=WithdrawTooLate)
     minutes, finished = case.flow.settings.revoke_minutes, case.instance.finished_at
     if finished is None or case.now > finished + timedelta(minutes=minutes):
         raise WithdrawTooLate(f"An approval can be revoked for {minutes} minutes.")
+    await subjects.revoked(case.request())
     before = case.instance.status
     case.instance.status, case.instance.outcome_note = InstanceStatus.REVOKED, reason
     case.orders.append(Closed(before))

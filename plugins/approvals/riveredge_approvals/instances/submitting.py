@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from riveredge_approvals.effects import subjects
 from riveredge_approvals.engine import history
+from riveredge_approvals.engine.case import request_of
 from riveredge_approvals.engine.inputs import put
 from riveredge_approvals.instances.forms import check_choices, checked_form
 from riveredge_approvals.instances.serials import next_serial
@@ -29,10 +31,14 @@ async def create(
     """Make an instance of a version and send it on its way, in the running unit of work.
 
     Raises:
-        Invalid: the form does not fit, or somebody was not chosen.
+        Invalid: the form does not fit, somebody was not chosen, or no plugin knows the subject.
+        NotFound, Conflict: the subject is not there for the submitter, or cannot be submitted as it stands.
     """
     flow = CompiledFlow.model_validate(version.compiled)
-    values = checked_form(version.form_schema, flow, form)
+    known = version.form_schema.get("properties", {})
+    facts = await subjects.facts(subject, known) if subject is not None else {}
+    given = {name: value for name, value in form.items() if name not in facts}
+    values = checked_form(version.form_schema, flow, given, before=facts)
     chosen = check_choices(flow, choices or {})
     now = utcnow()
     number = await next_serial(flow.settings.serial, flow.process, now)
@@ -83,4 +89,5 @@ async def create(
     session().add(entry)
     put(instance, "instance.submitted", {"by": str(actor) if actor is not None else None})
     await session().flush()
+    await subjects.submitted(request_of(instance, flow))
     return instance

@@ -1,8 +1,6 @@
 """Calls another system, signed as Standard Webhooks says (https://www.standardwebhooks.com), version 1."""
 
 import base64
-import hashlib
-import hmac
 import json
 from binascii import Error as Base64Error
 from typing import Annotated, ClassVar
@@ -21,8 +19,8 @@ from riveredge_sdk.features.messaging import (
     RenderedMessage,
     TemporaryFailure,
 )
+from riveredge_sdk.webhooks import PREFIX, signature
 
-PREFIX = "whsec_"
 _TRY_AGAIN = frozenset({408, 409, 425})
 # Nobody is there, or the call is not let in; redirects are not followed.
 _MISCONFIGURED = frozenset({401, 403, 404, 405, 410})
@@ -87,13 +85,10 @@ class Webhook(MessageProvider[WebhookConfig]):
             ensure_ascii=False,
         ).encode()
         stamp = int(utcnow().timestamp())
-        secrets = [secret for secret in (config.secret, config.former_secret) if secret is not None]
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": str(message.delivery_id),
-            "webhook-timestamp": str(stamp),
-            "webhook-signature": " ".join(sign(key_of(s), str(message.delivery_id), stamp, body) for s in secrets),
-        }
+        further = [config.former_secret.get_secret_value()] if config.former_secret is not None else []
+        secret = config.secret.get_secret_value()
+        headers = signature(secret, str(message.delivery_id), stamp, body, *further)
+        headers["Content-Type"] = "application/json"
         answer = await call(config.url, headers=headers, content=body)
         status = answer.status_code
         if 200 <= status < 300:
@@ -119,9 +114,3 @@ def key_of(secret: SecretStr) -> bytes:
     if not text.startswith(PREFIX) or not 24 <= len(key) <= 64:
         raise ValueError(f"expected {PREFIX} and 24 to 64 bytes in base64")
     return key
-
-
-def sign(key: bytes, message_id: str, stamp: int, body: bytes) -> str:
-    """One signature, as it stands in `webhook-signature`."""
-    made = hmac.new(key, f"{message_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
-    return f"v1,{base64.b64encode(made).decode()}"
