@@ -153,6 +153,8 @@ def test_nothing_but_sign_in_is_public(routes: list[KernelRoute]) -> None:
         "auth.accept_invitation",
         # Signed: by the provider, or by the organisation that has sent the link.
         "approvals.call_back",
+        "approvals.decide_by_mail",
+        "approvals.show_decision",
         "messaging.receive_callback",
         "messaging.show_unsubscribe",
         "messaging.unsubscribe_by_link",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from riveredge_approvals import stream
-from riveredge_approvals.effects import callback_routes, connection_routes
+from riveredge_approvals.effects import callback_routes, connection_routes, mail_routes
 from riveredge_approvals.effects.functions import EFFECT_FUNCTIONS
 from riveredge_approvals.effects.surroundings import Surroundings
 from riveredge_approvals.effects.templates import CATEGORIES, TEMPLATES
@@ -54,6 +54,7 @@ class ApprovalsPlugin(Plugin):
             task_routes.router,
             connection_routes.router,
             callback_routes.router,
+            mail_routes.router,
         )
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlmodel import col
 
-from riveredge_approvals.models import Link, Task, Visit
+from riveredge_approvals.models import Link, Task
 from riveredge_sdk import Repository, current_tenant, utcnow
 from riveredge_sdk.secrets import UnreadableSecretError, seal, unseal
 
@@ -28,24 +28,31 @@ class Links(Repository[Link]):
 
 
 async def give_out(
-    purpose: Purpose, visit: Visit, *, expires_at: datetime, task: Task | None = None, round_: int = 0
+    purpose: Purpose,
+    *,
+    instance_id: UUID,
+    visit_id: UUID,
+    expires_at: datetime,
+    task: Task | None = None,
+    round_: int = 0,
 ) -> str:
     """The token of a link for a visit, or for one person's task on it; the same one if it was given out before."""
-    task_id = task.id if task is not None else None
+    task_id, user_id = (task.id, task.assignee_id) if task is not None else (None, None)
     row = await Links().find(
-        col(Link.visit_id) == visit.id,
+        col(Link.visit_id) == visit_id,
         col(Link.purpose) == purpose,
         col(Link.round) == round_,
         col(Link.task_id).is_not_distinct_from(task_id),
+        col(Link.user_id).is_not_distinct_from(user_id),
     )
     if row is None:
         row = await Links().add(
             Link(
                 purpose=purpose,
-                instance_id=visit.instance_id,
-                visit_id=visit.id,
+                instance_id=instance_id,
+                visit_id=visit_id,
                 task_id=task_id,
-                user_id=task.assignee_id if task is not None else None,
+                user_id=user_id,
                 round=round_,
                 secret=seal(secrets.token_hex(_SECRET)),
                 expires_at=expires_at,

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
+from riveredge_approvals.effects.mail_decisions import decide_url
 from riveredge_approvals.effects.telling import take_back, tell
 from riveredge_approvals.engine.store import flow_of
 from riveredge_approvals.events import NoticesDue
@@ -43,7 +44,7 @@ async def _tell_all(event: NoticesDue) -> int:
             continue
         data = dict(notice.data)
         if task is not None and notice.kind in {"assigned", "reminded", "overdue"}:
-            data["decide_url"] = None
+            data["decide_url"] = await decide_url(task, flow)
         await tell(
             notice.kind,
             instance,

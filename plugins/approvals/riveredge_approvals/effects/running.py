@@ -103,6 +103,9 @@ async def _note(event: EffectDue, came: Mapping[str, Any]) -> dict[str, Any]:
     if found is None or came.get("gone"):
         return {"state": "dropped"}
     case, visit, node = found
+    if int(visit.data.get("attempts") or 0) >= event.attempt:
+        # Noted before the answer to the engine was lost.
+        return {"state": "noted"}
     case.keep(visit, attempts=event.attempt, error=came.get("error"))
     if came["ok"] and came["waits"]:
         due = utcnow() + timedelta(seconds=node.callback_timeout_s or _CALLBACK_S)
@@ -184,4 +187,7 @@ async def _callback_url(visit: Visit, node: EffectNode, round_: int) -> str | No
     if not node.wait_callback:
         return None
     expires = utcnow() + timedelta(seconds=(node.callback_timeout_s or _CALLBACK_S) + 86_400)
-    return public_url(CALLBACKS + await links.give_out("callback", visit, expires_at=expires, round_=round_))
+    token = await links.give_out(
+        "callback", instance_id=visit.instance_id, visit_id=visit.id, expires_at=expires, round_=round_
+    )
+    return public_url(CALLBACKS + token)

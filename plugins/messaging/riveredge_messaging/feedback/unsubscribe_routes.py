@@ -12,6 +12,7 @@ from riveredge_messaging.rules import preferences
 from riveredge_messaging.rules.categories import all_categories
 from riveredge_sdk import Router, current_context, get_service
 from riveredge_sdk.features.people import PEOPLE
+from riveredge_sdk.pages import plain_page
 from riveredge_sdk.problems import Conflict, NotFound
 
 router = Router(prefix="/unsubscribe", tag="Messaging: unsubscribing")
@@ -89,14 +90,4 @@ async def _page(wish: unsubscribe.Wish, text: str, *, button: bool = False) -> H
     # Without an address the form is sent to this very page.
     form = f'<form method="post"><button>{words["button"]}</button></form>' if button else ""
     tag = "zh-CN" if language == "zh" else "en"
-    page = (
-        f'<!doctype html><html lang="{tag}"><head><meta charset="utf-8"><title>{words["title"]}</title>'
-        '<meta name="viewport" content="width=device-width"><meta name="robots" content="noindex"></head>'
-        f"<body><h1>{words['title']}</h1><p>{escape(said)}</p>{form}</body></html>"
-    )
-    headers = {
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
-        "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
-    }
-    return HTMLResponse(page, headers=headers)
+    return plain_page(words["title"], f"<p>{escape(said)}</p>{form}", language=tag)
