@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
-from riveredge_approvals import stream
+from riveredge_approvals import personal, stream
+from riveredge_approvals.actions import StartRequest
 from riveredge_approvals.effects import callback_routes, connection_routes, mail_routes
 from riveredge_approvals.effects.functions import EFFECT_FUNCTIONS
 from riveredge_approvals.effects.surroundings import Surroundings
@@ -11,6 +13,7 @@ from riveredge_approvals.effects.templates import CATEGORIES, TEMPLATES
 from riveredge_approvals.events import EVENTS
 from riveredge_approvals.functions import FUNCTIONS
 from riveredge_approvals.instances import routes as instance_routes
+from riveredge_approvals.instances import talk_routes
 from riveredge_approvals.models import MODELS
 from riveredge_approvals.people.resolvers.registry import OWN
 from riveredge_approvals.permissions import PERMISSIONS, REQUEST_USE, ROLES
@@ -34,6 +37,7 @@ from riveredge_sdk import (
 from riveredge_sdk.features.approvals import ApproverResolver
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MessageTemplateSpec
+from riveredge_sdk.features.scheduling import TaskAction
 
 
 class ApprovalsPlugin(Plugin):
@@ -51,6 +55,7 @@ class ApprovalsPlugin(Plugin):
         return (
             process_routes.router,
             instance_routes.router,
+            talk_routes.router,
             task_routes.router,
             connection_routes.router,
             callback_routes.router,
@@ -90,8 +95,17 @@ class ApprovalsPlugin(Plugin):
     def approver_resolvers(self) -> Iterable[ApproverResolver[Any]]:
         return OWN
 
+    def task_actions(self) -> Iterable[TaskAction[Any]]:
+        return (StartRequest(),)
+
     def health(self) -> Iterable[HealthCheck]:
         return (HealthCheck("approvals.surroundings", "Plugins that approvals use", self._surroundings.check),)
 
     async def startup(self) -> None:
         self._surroundings.look()
+
+    async def export_personal_data(self, user_id: UUID) -> dict[str, Any] | None:
+        return await personal.export(user_id)
+
+    async def erase_personal_data(self, user_id: UUID) -> int:
+        return await personal.erase(user_id)

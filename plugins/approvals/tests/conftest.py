@@ -1,14 +1,12 @@
 """What the tests of approvals share."""
 
-from typing import Any
-from uuid import uuid4
+from functools import partial
 
 import pytest
 
 from riveredge_sdk.testing.platform import ApiClient, Mailbox, PlatformUnderTest
 
-from .drawings import flow
-from .requests import API, FORM, Publish
+from .requests import Publish, publish
 
 
 @pytest.fixture
@@ -32,16 +30,4 @@ def mail_settings(
 def published(client: ApiClient) -> Publish:
     """`published(*steps, title="…")`: a process of these steps that can be started; its key. Settings by name."""
 
-    def publish(*steps: Any, **settings: Any) -> str:
-        key = f"p{uuid4().hex[:10]}"
-        made = client.post(f"{API}/processes", json={"key": key, "title": key})
-        assert made.status_code == 201, made.text
-        url = f"{API}/processes/{made.json()['id']}"
-        draft = {"revision": 1, "diagram": flow(*steps, settings=settings), "form_schema": FORM}
-        kept = client.put(f"{url}/draft", json=draft)
-        assert kept.status_code == 200, kept.text
-        done = client.post(f"{url}/publish", json={"revision": kept.json()["revision"]})
-        assert done.status_code == 201, done.text
-        return key
-
-    return publish
+    return partial(publish, client)

@@ -3,13 +3,29 @@
 import time
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from riveredge_sdk.testing.platform import ApiClient
+
+from .drawings import flow
 
 API = "/api/v1/approvals"
 FORM = {"type": "object", "properties": {"amount": {"type": "number"}, "note": {"type": "string"}}}
 Publish = Callable[..., str]
+
+
+def publish(client: ApiClient, *steps: Any, **settings: Any) -> str:
+    """A process of these steps that can be started; its key. Settings by name."""
+    key = f"p{uuid4().hex[:10]}"
+    made = client.post(f"{API}/processes", json={"key": key, "title": key})
+    assert made.status_code == 201, made.text
+    url = f"{API}/processes/{made.json()['id']}"
+    draft = {"revision": 1, "diagram": flow(*steps, settings=settings), "form_schema": FORM}
+    kept = client.put(f"{url}/draft", json=draft)
+    assert kept.status_code == 200, kept.text
+    done = client.post(f"{url}/publish", json={"revision": kept.json()["revision"]})
+    assert done.status_code == 201, done.text
+    return key
 
 
 def wait(look: Callable[[], Any], what: str) -> Any:

@@ -74,8 +74,14 @@ class Notices:
         data = {"outcome": decision.outcome, "by": await name_of(decision.decided_by), "comment": decision.comment}
         self.tell("decided", [self._case.instance.submitter_id], str(task.id), node=task.node, data=data)
 
-    async def copied(self, users: Sequence[UUID], *, visit: Visit | None = None, by: UUID | None = None) -> int:
-        """Copy the request to people who have no copy from there yet: they can see it from now on; how many."""
+    async def copied(
+        self, users: Sequence[UUID], *, visit: Visit | None = None, by: UUID | None = None, quiet: bool = False
+    ) -> int:
+        """Copy the request to people who have no copy from there yet: they can see it from now on; how many.
+
+        Args:
+            quiet: they are told of it otherwise.
+        """
         instance, visit_id = self._case.instance, visit.id if visit is not None else None
         query = select(CarbonCopy.user_id).where(
             col(CarbonCopy.instance_id) == instance.id, col(CarbonCopy.visit_id).is_not_distinct_from(visit_id)
@@ -95,7 +101,7 @@ class Notices:
             for user in new
         )
         await session().flush()
-        if new:
+        if new and not quiet:
             self.tell("cc", new, str(visit_id or f"{instance.id}:{self._case.now.isoformat()}"), node=node)
         return len(new)
 
