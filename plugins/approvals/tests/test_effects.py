@@ -195,6 +195,33 @@ def test_nodes_and_records_of_plugins(client: ApiClient, published: Publish, eng
         assert client.post(f"{API}/instances", json={"process": process, "subject": wrong}).status_code == status
 
 
+def test_a_node_tells_people_in_the_organisations_words(
+    client: ApiClient, as_user: AsUser, published: Publish, engine: EngineControl
+) -> None:
+    li, wang = as_user({REQUEST_USE}), as_user({REQUEST_USE, "messaging.inbox.use"})
+    # It declares what it uses, and not all that there is.
+    names = ("title", "number", "submitter")
+    texts = {"subject": "{{ number }} costs {{ form.amount }}", "text": "{{ submitter }}: {{ title }}"}
+    variables = {
+        "type": "object",
+        "properties": {**{name: {"type": "string"} for name in names}, "form": {"type": "object"}},
+        "required": ["form"],
+    }
+    template = {"key": "acme.bought", "title": "Bought", "texts": {"en": texts}, "variables": variables}
+    sample = {**dict.fromkeys(names, "x"), "form": {"amount": 1}}
+    made = client.post("/api/v1/messaging/templates", json={**template, "sample": sample})
+    assert made.status_code == 201, made.text
+    recipients = [{"type": "user", "value": str(user_of(wang))}]
+    tells = published(node("tell", "notify", template="acme.bought", recipients=recipients))
+    request = submit(li, tells, form={"amount": 7})
+    ended(li, request, "approved")
+    broken = submit(li, published(node("tell", "notify", template="acme.gone", recipients=recipients)))
+    engine.platform.settle()
+    (item,) = wang.get("/api/v1/messaging/inbox").json()["items"]
+    assert item["subject"] == f"{request['number']} costs 7"
+    assert marks(li, broken)["tell"] == "incident"
+
+
 def test_a_subflow_is_a_request_of_its_own(
     client: ApiClient, as_user: AsUser, published: Publish, engine: EngineControl
 ) -> None:

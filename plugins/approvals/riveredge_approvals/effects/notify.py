@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from riveredge_approvals.effects.telling import common_data
+from riveredge_approvals.effects.telling import common_data, send
 from riveredge_approvals.engine.store import load
 from riveredge_approvals.ir.document import Selector
 from riveredge_approvals.people.roster import find_people
@@ -44,15 +44,17 @@ class Notify(ApprovalNode[NotifyConfig]):
             return {"recipients": 0}
         data = await common_data(case.instance, case.flow, request.node)
         try:
-            await notifier.notify(
+            await send(
+                notifier,
                 Notification(
                     template=config.template,
                     to=found.users,
                     data={**data, "form": dict(request.form)},
                     idempotency_key=f"approvals.notify:{request.visit}",
                     correlation=f"approvals.instance:{request.id}",
-                )
+                ),
             )
         except Invalid as wrong:
-            raise EffectError(f"The message cannot be sent: {wrong.detail}", retry=False) from None
+            why = "; ".join([wrong.detail, *(f"{each.field}: {each.message}" for each in wrong.errors)])
+            raise EffectError(f"The message cannot be sent: {why}"[:1000], retry=False) from None
         return {"recipients": len(found.users)}

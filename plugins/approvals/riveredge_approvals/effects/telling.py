@@ -1,6 +1,7 @@
 """Tells people, through messaging. Where it is not installed, or off for the organisation, nobody is told."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,9 @@ from riveredge_approvals.effects.templates import Kind
 from riveredge_approvals.ir.document import CompiledFlow
 from riveredge_approvals.models import Instance
 from riveredge_sdk import Problem, find_service, get_service, savepoint
-from riveredge_sdk.features.messaging import NOTIFIER, Notification
+from riveredge_sdk.features.messaging import NOTIFIER, Notification, Notifier
 from riveredge_sdk.features.people import PEOPLE
+from riveredge_sdk.problems import Invalid
 from riveredge_sdk.runtime import public_url
 
 log = structlog.get_logger(__name__)
@@ -59,10 +61,29 @@ async def tell(
         correlation=about or f"approvals.instance:{instance.id}",
     )
     try:
-        async with savepoint():
-            await notifier.notify(notification)
+        await send(notifier, notification)
     except Problem as problem:
         log.warning("an approval's message was refused", template=template, problem=problem.code, kind=kind)
+
+
+async def send(notifier: Notifier, notification: Notification) -> None:
+    """Notify with as much of the data as the template asks for: an organisation's own need not declare all of it.
+
+    In the running unit of work, which a refusal leaves as it was.
+
+    Raises:
+        Invalid: the message cannot be sent.
+    """
+    try:
+        async with savepoint():
+            await notifier.notify(notification)
+    except Invalid as problem:
+        unknown = {each.field.removeprefix("data.") for each in problem.errors if each.code == "unknown"}
+        if not unknown or unknown - notification.data.keys() or len(unknown) < len(problem.errors):
+            raise
+        data = {name: value for name, value in notification.data.items() if name not in unknown}
+        async with savepoint():
+            await notifier.notify(replace(notification, data=data))
 
 
 async def common_data(instance: Instance, flow: CompiledFlow, node: str | None) -> dict[str, Any]:
@@ -101,4 +122,4 @@ def _line(entry: Mapping[str, Any]) -> dict[str, str]:
     return {"label": str(entry.get("title") or entry.get("field") or ""), "value": "" if value is None else str(value)}
 
 
-__all__ = ["Kind", "common_data", "name_of", "take_back", "tell"]
+__all__ = ["Kind", "common_data", "name_of", "send", "take_back", "tell"]
