@@ -27,7 +27,7 @@ MAX_DATA_BYTES = 1000
 MAX_PUSHES = 5000
 _ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 # Ids, names of states, public numbers: what needs no permission of its own to be read.
-_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._:/-]{0,99}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 

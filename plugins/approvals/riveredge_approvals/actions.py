@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from riveredge_approvals.engine.store import flow_of_version
 from riveredge_approvals.instances.forms import checked_form
 from riveredge_approvals.instances.starting import department_of, may_start, published
 from riveredge_approvals.instances.submitting import create
-from riveredge_approvals.ir.document import CompiledFlow
 from riveredge_approvals.models import ProcessVersion
 from riveredge_approvals.permissions import REQUEST_USE
 from riveredge_sdk import Body, Problem, current_principal
@@ -35,14 +35,14 @@ class StartRequest(TaskAction[StartParams]):
 
     async def check(self, params: StartParams) -> None:
         version = await self._version(params)
-        checked_form(version.form_schema, CompiledFlow.model_validate(version.compiled), params.form)
+        checked_form(version.form_schema, flow_of_version(version), params.form)
 
     async def run(self, ctx: FireContext, params: StartParams) -> str:
         me = current_principal()
         if me.kind != "user":
             raise ActionError("A request is somebody's: the schedule's owner is no person.", retry=False)
         version = await self._version(params)
-        if not await may_start(CompiledFlow.model_validate(version.compiled), me.id):
+        if not await may_start(flow_of_version(version), me.id):
             raise ActionError(f"The process {params.process!r} is not for the schedule's owner to start.", retry=False)
         made = await create(
             version, params.form, submitter=me.id, actor=me.id, department=await department_of(me.id, None)

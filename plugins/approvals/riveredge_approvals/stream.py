@@ -2,13 +2,12 @@
 
 from uuid import UUID
 
+from riveredge_approvals.instances.access import may_see
 from riveredge_approvals.permissions import REQUEST_USE
-from riveredge_sdk import StreamTopic, push
+from riveredge_sdk import StreamTopic
 
 
 async def _may_see(instance_id: str) -> bool:
-    from riveredge_approvals.instances.access import may_see
-
     return await may_see(UUID(instance_id))
 
 
@@ -30,5 +29,3 @@ TASKS = StreamTopic(
 )
 
 TOPICS = (INSTANCE, TASKS)
-
-__all__ = ["INSTANCE", "TASKS", "TOPICS", "push"]

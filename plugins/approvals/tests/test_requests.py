@@ -15,7 +15,7 @@ from riveredge_sdk.context import use_context
 from riveredge_sdk.testing.platform import ApiClient, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
-from .drawings import EXAMPLE, approver, choice, parallel, when
+from .drawings import EXAMPLE, approver, choice, flow, parallel, when
 from .requests import API, Publish, decide, ended, submit, todo, user_of, wait
 
 pytestmark = pytest.mark.database
@@ -239,4 +239,49 @@ def test_out_of_a_pool_one_takes_the_task(as_user: AsUser, published: Publish) -
     late = zhao.post(f"{API}/tasks/{others['id']}/claim")
     assert (late.status_code, late.json()["reason"]) == (409, "claimed")
     assert decide(wang, mine).status_code == 200
+    ended(li, request, "approved")
+
+
+def test_what_designers_write_breaks_nothing(client: ApiClient, as_user: AsUser, published: Publish) -> None:
+    li = as_user({REQUEST_USE})
+    # Ids may begin with any of their characters: live pictures show them, too.
+    own = approver("_mgr", user=user_of(li), self_approval="self")
+    process = published(own, approver("-then", user=user_of(li), self_approval="self", repeat_approver="adjacent"))
+    request = submit(li, process)
+    assert decide(li, todo(li, "_mgr")).status_code == 200
+    ended(li, request, "approved")
+    # A number that would fill the memory, one that tells nothing apart, and one that reaches into objects.
+    made = client.post(f"{API}/processes", json={"key": f"s{uuid4().hex}", "title": "Serials"}).json()
+    url = f"{API}/processes/{made['id']}"
+    for revision, serial in enumerate(("{number:0999999999}", "AP-{year}", "{number.__class__}", "{number:{year}}"), 1):
+        drawn = flow(own, settings={"serial": serial})
+        assert client.put(f"{url}/draft", json={"revision": revision, "diagram": drawn}).json()["compiles"] is False
+        answer = client.post(f"{url}/publish", json={"revision": revision + 1})
+        assert (answer.status_code, "serial" in answer.json()["detail"]) == (422, True), answer.text
+    # A key that reads like another process's id is that of its own process.
+    wanted = client.get(f"{API}/processes", params={"limit": 200}).json()["items"]
+    other = next(item["id"] for item in wanted if item["key"] == process)
+    client.post(f"{API}/processes", json={"key": other, "title": "Double"})
+    assert client.post(f"{API}/instances", json={"process": other}).status_code == 409
+
+
+def test_series_that_meet_pass_over_one_another(as_user: AsUser, published: Publish) -> None:
+    li = as_user({REQUEST_USE})
+    step = approver("mgr", user=user_of(li), self_approval="self")
+    mark = uuid4().hex[:8]
+    first = published(step, serial=f"{mark}{{number}}")
+    second = published(step, serial=f"{mark}{{number:01}}")
+    assert submit(li, first)["number"] == f"{mark}1"
+    assert submit(li, second)["number"] == f"{mark}2"
+
+
+def test_the_submitter_chooses_among_some(as_user: AsUser, published: Publish) -> None:
+    li, wang, zhao = (as_user({REQUEST_USE}) for _ in range(3))
+    among = [{"type": "user", "value": str(user_of(wang))}]
+    process = published(approver("mgr", assignees=[{"type": "initiator_choice", "from": among, "min": 1, "max": 1}]))
+    for choices, field in (({}, "choices.mgr"), ({"mgr": [str(user_of(zhao))]}, "choices.mgr.0")):
+        answer = li.post(f"{API}/instances", json={"process": process, "choices": choices})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+    request = submit(li, process, choices={"mgr": [str(user_of(wang))]})
+    assert decide(wang, todo(wang)).status_code == 200
     ended(li, request, "approved")

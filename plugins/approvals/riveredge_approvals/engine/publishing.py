@@ -2,14 +2,14 @@
 
 from riveredge_approvals.effects.outbox import carry_out
 from riveredge_approvals.engine.case import Case
-from riveredge_approvals.engine.orders import Closed, Raised, Started, TaskClosed, TaskOpened, VisitClosed, VisitOpened
+from riveredge_approvals.engine.orders import Closed, Raised, TaskClosed, TaskOpened, VisitClosed, VisitOpened
 from riveredge_approvals.events import INSTANCE_MOVED, InstanceRef
-from riveredge_approvals.models import Task, TaskState, Visit
+from riveredge_approvals.ir.document import CompiledFlow
+from riveredge_approvals.models import Instance, Task, TaskState, Visit
 from riveredge_approvals.stream import INSTANCE, TASKS
 from riveredge_sdk import publish, push
 from riveredge_sdk.features.approvals import (
     INSTANCE_CLOSED,
-    INSTANCE_STARTED,
     TASK_CLOSED,
     TASK_OPENED,
     InstanceChanged,
@@ -29,10 +29,8 @@ async def publish_orders(case: Case) -> None:
             case TaskClosed(task):
                 publish(TASK_CLOSED, _task(case, task))
                 _push_task("closed", task)
-            case Started():
-                publish(INSTANCE_STARTED, _instance(case))
             case Closed():
-                publish(INSTANCE_CLOSED, _instance(case))
+                publish(INSTANCE_CLOSED, instance_changed(instance, case.flow))
             case VisitOpened(visit) | VisitClosed(visit) | Raised(visit):
                 visits[str(visit.id)] = visit
             case _:
@@ -65,11 +63,11 @@ def _task(case: Case, task: Task) -> TaskChanged:
     )
 
 
-def _instance(case: Case) -> InstanceChanged:
-    instance = case.instance
+def instance_changed(instance: Instance, flow: CompiledFlow) -> InstanceChanged:
+    """An instance as others are told of it."""
     return InstanceChanged(
         instance_id=instance.id,
-        process=case.flow.process,
+        process=flow.process,
         number=instance.number,
         status=instance.status,
         outcome=instance.status if instance.finished_at is not None else None,

@@ -46,14 +46,22 @@ async def load(instance_id: UUID, *, lock: bool = True) -> Case:
 
 
 async def flow_of(instance: Instance) -> CompiledFlow:
-    """What an instance runs on. Versions never change, so they are kept."""
+    """What an instance runs on."""
     found = _flows.get(instance.version_id)
     if found is None:
-        query = select(ProcessVersion.compiled).where(col(ProcessVersion.id) == instance.version_id)
-        found = CompiledFlow.model_validate((await session().exec(query)).one())
+        query = select(ProcessVersion).where(col(ProcessVersion.id) == instance.version_id)
+        found = flow_of_version((await session().exec(query)).one())
+    return found
+
+
+def flow_of_version(version: ProcessVersion) -> CompiledFlow:
+    """What a version says. Versions never change, so what was read of them is kept."""
+    found = _flows.get(version.id)
+    if found is None:
+        found = CompiledFlow.model_validate(version.compiled)
         if len(_flows) >= _MAX_FLOWS:
             _flows.pop(next(iter(_flows)))
-        _flows[instance.version_id] = found
+        _flows[version.id] = found
     return found
 
 

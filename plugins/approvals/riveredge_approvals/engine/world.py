@@ -48,21 +48,29 @@ class Organisation:
 async def _earlier(case: Case, visit: Visit, decided: Sequence[Decision]) -> list[Earlier]:
     """Who has approved on visits that count, and whether what they saw is still the same."""
     valid = {v.id: v for v in case.visits if v.status == VisitStatus.PASSED and v.id != visit.id}
-    approvals = [d for d in decided if d.outcome == TaskState.APPROVED and d.decided_by and d.visit_id in valid]
+    approvals = [d for d in decided if d.outcome == TaskState.APPROVED and d.visit_id in valid and _who(case, d)]
     if not approvals:
         return []
     last = max((v for v in valid.values() if v.kind in {"approver", "handler"}), key=lambda v: v.seq, default=None)
     revisions = await _forms(case, {decision.form_rev for decision in approvals})
     return [
         Earlier(
-            user_id=decision.decided_by,
+            user_id=user,
             node=valid[decision.visit_id].node,
             adjacent=last is not None and decision.visit_id == last.id,
             unchanged=_is_unchanged(case, valid[decision.visit_id], revisions.get(decision.form_rev)),
         )
         for decision in approvals
-        if decision.decided_by is not None
+        if (user := _who(case, decision)) is not None
     ]
+
+
+def _who(case: Case, decision: Decision) -> UUID | None:
+    """Whose decision it is: also where she had approved before, and was not asked again. Nobody's if time decided."""
+    if decision.via == "auto":
+        task = case.task(decision.task_id)
+        return task.assignee_id if task is not None else None
+    return decision.decided_by
 
 
 async def _forms(case: Case, numbers: set[int]) -> Mapping[int, Mapping[str, object]]:
@@ -88,6 +96,7 @@ def _deciders(case: Case, decided: Sequence[Decision]) -> dict[str, list[UUID]]:
     nodes = {visit.id: visit.node for visit in case.visits if visit.status != VisitStatus.CANCELLED}
     found: dict[str, list[UUID]] = {}
     for decision in decided:
-        if decision.decided_by is not None and decision.visit_id in nodes:
-            found.setdefault(nodes[decision.visit_id], []).append(decision.decided_by)
+        user = _who(case, decision)
+        if user is not None and decision.visit_id in nodes:
+            found.setdefault(nodes[decision.visit_id], []).append(user)
     return found

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from riveredge_approvals.effects import subjects
 from riveredge_approvals.engine import returning
 from riveredge_approvals.engine.case import Case
-from riveredge_approvals.engine.ending import clear, end
+from riveredge_approvals.engine.ending import end
 from riveredge_approvals.engine.inputs import put
 from riveredge_approvals.engine.orders import Closed
 from riveredge_approvals.engine.store import load, save
@@ -156,16 +156,6 @@ async def mend(instance_id: UUID, node: str | None, *, skip: bool, reason: str) 
             raise NotAllowedHere(f"{visit.node!r} decides which way to go; it cannot be passed over.")
         put(case.instance, "incident.mended", {"visit": str(visit.id), "skip": skip, "by": str(case.actor)})
     case.note("instance.mended", note=reason or None, skip=skip or None)
-    return await _write(case)
-
-
-async def back_to_draft(instance_id: UUID, reason: str) -> Case:
-    """An administrator gives it back to its submitter."""
-    case = await _any(instance_id)
-    _must_be(case, InstanceStatus.RUNNING)
-    clear(case, case.tokens, "returned")
-    case.instance.status, case.instance.resubmit_to = InstanceStatus.DRAFT, None
-    case.note("instance.returned", to=case.flow.entry, note=reason or None)
     return await _write(case)
 
 

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from riveredge_approvals.engine.case import Case
-from riveredge_approvals.ir.document import CompiledFlow, HumanNode, StartNode
+from riveredge_approvals.ir.document import CompiledFlow, HumanNode, Selector, StartNode, Who
 from riveredge_approvals.models import ProcessVersion, Visit
+from riveredge_approvals.people.staff import TenantStaff
 from riveredge_sdk import session
 from riveredge_sdk.json_schema import MAX_ERRORS, mismatches
 from riveredge_sdk.problems import FieldError, Invalid
@@ -76,7 +77,7 @@ def shown_form(form: Mapping[str, Any], rights: Sequence[Mapping[str, str]]) -> 
     return {name: value for name, value in form.items() if any(right_of(each, name) != "hidden" for each in rights)}
 
 
-def check_choices(flow: CompiledFlow, choices: Mapping[str, Sequence[UUID]]) -> dict[str, list[str]]:
+async def check_choices(flow: CompiledFlow, choices: Mapping[str, Sequence[UUID]]) -> dict[str, list[str]]:
     """Whom the submitter chose, by node: as many as the drawing says, from those it names.
 
     Raises:
@@ -88,7 +89,7 @@ def check_choices(flow: CompiledFlow, choices: Mapping[str, Sequence[UUID]]) -> 
         for selector in node.roster if isinstance(node, HumanNode) else ():
             if selector.resolver == "initiator_choice":
                 wanted[node_id] = (int(selector.config.get("min", 1)), int(selector.config.get("max", 20)))
-                errors += _outside(node_id, selector.config.get("from") or [], choices.get(node_id, []))
+                errors += await _outside(node_id, selector, choices.get(node_id, []))
     for node_id, users in choices.items():
         if node_id not in wanted:
             errors.append(FieldError(f"choices.{node_id}", "Nobody is to be chosen for this node.", "unknown"))
@@ -102,13 +103,15 @@ def check_choices(flow: CompiledFlow, choices: Mapping[str, Sequence[UUID]]) -> 
     return {node_id: [str(user) for user in users] for node_id, users in choices.items()}
 
 
-def _outside(node_id: str, among: Sequence[str], users: Sequence[UUID]) -> list[FieldError]:
-    if not among:
+async def _outside(node_id: str, selector: Selector, users: Sequence[UUID]) -> list[FieldError]:
+    among = [Who(type=each["type"], value=each["value"]) for each in selector.config.get("from") or ()]
+    if not among or not users:
         return []
+    allowed = {user for who in among for user in await TenantStaff().members(who)}
     return [
         FieldError(f"choices.{node_id}.{number}", f"{user} is none of those who can be chosen.", "unknown")
         for number, user in enumerate(users)
-        if str(user) not in among
+        if user not in allowed
     ]
 
 

@@ -1,6 +1,6 @@
 """Finding instances."""
 
-from riveredge_approvals.models import CarbonCopy, Comment, HistoryEntry, Instance, Visit
+from riveredge_approvals.models import HistoryEntry, Instance
 from riveredge_sdk import FilterField, Repository
 
 
@@ -22,13 +22,6 @@ class Instances(Repository[Instance]):
     )
 
 
-class Visits(Repository[Visit]):
-    """Stays of tokens on nodes."""
-
-    model = Visit
-    default_sort = "created_at"
-
-
 class HistoryEntries(Repository[HistoryEntry]):
     """Lines of histories."""
 
@@ -39,17 +32,3 @@ class HistoryEntries(Repository[HistoryEntry]):
         FilterField("node", "text", HistoryEntry.node),
     )
     default_sort = "seq"
-
-
-class Comments(Repository[Comment]):
-    """What was said."""
-
-    model = Comment
-    default_sort = "created_at"
-
-
-class CarbonCopies(Repository[CarbonCopy]):
-    """Who is to know."""
-
-    model = CarbonCopy
-    fields = (FilterField("user_id", "uuid", CarbonCopy.user_id),)

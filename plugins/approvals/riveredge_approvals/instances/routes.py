@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Query
 from sqlmodel import col
 
+from riveredge_approvals.engine.store import flow_of_version
 from riveredge_approvals.instances import acting, viewing
 from riveredge_approvals.instances.access import must_see, visible
 from riveredge_approvals.instances.repository import HistoryEntries, Instances
@@ -24,7 +25,6 @@ from riveredge_approvals.instances.schemas import (
 )
 from riveredge_approvals.instances.starting import department_of, may_start, published
 from riveredge_approvals.instances.submitting import create
-from riveredge_approvals.ir.document import CompiledFlow
 from riveredge_approvals.models import HistoryEntry
 from riveredge_approvals.permissions import INSTANCE_ADMIN, INSTANCE_READ, REQUEST_USE
 from riveredge_sdk import ListQuery, Page, Router, Subject, current_principal
@@ -44,7 +44,7 @@ async def list_instances(query: Annotated[ListQuery, Query()]) -> Page[InstanceO
 async def submit(body: InstanceIn) -> InstanceOut:
     version = await published(body.process)
     me = current_principal().id
-    if not await may_start(CompiledFlow.model_validate(version.compiled), me):
+    if not await may_start(flow_of_version(version), me):
         raise Forbidden("This process is not for you to start.")
     subject = Subject(body.subject.type, body.subject.id) if body.subject is not None else None
     made = await create(

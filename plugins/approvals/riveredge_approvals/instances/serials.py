@@ -1,42 +1,44 @@
 """Serial numbers: gap-free within a series, such as that of a process in a year."""
 
+import re
 from datetime import datetime
-from string import Formatter
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
-from riveredge_approvals.models import Serial
+from riveredge_approvals.models import Instance, Serial
 from riveredge_sdk import current_context, current_tenant, savepoint, session
 
-FIELDS = frozenset({"year", "month", "day", "process", "number"})
-DEFAULT = "AP-{year}-{number:06}"
+# `{number:06}` has at least six digits.
+_PART = re.compile(r"\{(?:(year|month|day|process)|number(?::0([1-9]))?)\}")
+MAX_LENGTH = 100
+# Room that a number may need: nobody submits more in one series.
+_LARGEST = 999_999_999
 
 
-def check_pattern(pattern: str) -> None:
-    """See that a pattern can be filled in, and tells numbers apart.
+def check_pattern(pattern: str, process: str) -> None:
+    """See that a pattern can be filled in for a process, and tells numbers apart.
 
     Raises:
         ValueError: it cannot; the message says why.
     """
-    names = [name for _, name, _, _ in Formatter().parse(pattern) if name is not None]
-    unknown = sorted(set(names) - FIELDS)
-    if unknown:
-        raise ValueError(f"{unknown[0]!r} is not one of {', '.join(sorted(FIELDS))}")
-    if "number" not in names:
-        raise ValueError("{number} has to be in it, else two requests would have the same")
-    if len(_fill(pattern, "process", datetime(2026, 12, 31), 999_999_999)) > 80:  # noqa: DTZ001
-        raise ValueError("it is longer than 80 characters")
+    if set("{}") & set(_PART.sub("", pattern)):
+        raise ValueError("serial: expected {year}, {month}, {day}, {process}, and {number} or {number:06}")
+    if not any(found[1] is None for found in _PART.finditer(pattern)):
+        raise ValueError("serial: {number} has to be in it, else two requests would have the same")
+    if len(_fill(pattern, process, datetime(2026, 12, 31), _LARGEST)) > MAX_LENGTH:  # noqa: DTZ001
+        raise ValueError(f"serial: with the process's key it is longer than {MAX_LENGTH} characters")
 
 
 async def next_serial(pattern: str, process: str, now: datetime) -> str:
     """The next number of the pattern's series: counted anew whenever another part of it changes.
 
-    Holds the series until the unit of work ends, so a number is never left out by one that was rolled back.
+    Holds the series until the unit of work ends, so a number is never left out by one that was rolled back. What
+    another series has come to already is passed over.
     """
     local = now.astimezone(ZoneInfo(current_context().timezone))
-    series = _fill(pattern, process, local, 0)[:100]
+    series = _fill(pattern, process, local, 0)
     row = await _find(series)
     if row is None:
         try:
@@ -49,8 +51,14 @@ async def next_serial(pattern: str, process: str, now: datetime) -> str:
     if row is None:
         raise LookupError(f"the series {series!r} is gone")
     row.last += 1
+    while await _is_taken(number := _fill(pattern, process, local, row.last)):
+        row.last += 1
     await session().flush()
-    return _fill(pattern, process, local, row.last)
+    return number
+
+
+async def _is_taken(number: str) -> bool:
+    return (await session().exec(select(Instance.id).where(col(Instance.number) == number))).first() is not None
 
 
 async def _find(series: str) -> Serial | None:
@@ -59,4 +67,5 @@ async def _find(series: str) -> Serial | None:
 
 
 def _fill(pattern: str, process: str, local: datetime, number: int) -> str:
-    return pattern.format(year=f"{local:%Y}", month=f"{local:%m}", day=f"{local:%d}", process=process, number=number)
+    known = {"year": f"{local:%Y}", "month": f"{local:%m}", "day": f"{local:%d}", "process": process}
+    return _PART.sub(lambda found: known[found[1]] if found[1] else str(number).zfill(int(found[2] or 0)), pattern)

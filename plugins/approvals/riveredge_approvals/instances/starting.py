@@ -1,6 +1,5 @@
 """Which process is started, and who may."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,20 +8,18 @@ from sqlmodel import col, select
 
 from riveredge_approvals.ir.document import CompiledFlow, Who
 from riveredge_approvals.models import Process, ProcessVersion
+from riveredge_approvals.people.staff import TenantStaff
 from riveredge_approvals.problems import VersionArchived
-from riveredge_sdk import find_service, get_service, session
+from riveredge_sdk import find_service, session
 from riveredge_sdk.features.directory import DIRECTORY
-from riveredge_sdk.features.people import GROUPS, PEOPLE
 from riveredge_sdk.problems import Conflict, NotFound, invalid_field
-
-_PAGE = 500
 
 
 async def published(process: str) -> ProcessVersion:
     """The version of a process on which new requests run.
 
     Args:
-        process: its key or id.
+        process: its key or id; a key counts more than an id that reads the same.
 
     Raises:
         NotFound: there is no such process.
@@ -30,9 +27,10 @@ async def published(process: str) -> ProcessVersion:
         Conflict: it was never published.
     """
     query = select(Process).where(or_(col(Process.key) == process, *_by_id(process)))
-    found = (await session().exec(query)).one_or_none()
-    if found is None:
+    named = sorted((await session().exec(query)).all(), key=lambda row: row.key != process)
+    if not named:
         raise NotFound(f"There is no process {process!r} here.")
+    found = named[0]
     if found.archived_at is not None:
         raise VersionArchived(f"The process {found.key!r} is archived.")
     if found.published is None:
@@ -53,38 +51,7 @@ async def may_start(flow: CompiledFlow, user: UUID) -> bool:
 
 async def is_one_of(who: Who, user: UUID) -> bool:
     """Whether somebody is, or belongs to, whom the settings name."""
-    if who.type == "everyone":
-        return True
-    value = who.value or ""
-    if who.type == "user":
-        return value == str(user)
-    try:
-        return user in await _members(who.type, value)
-    except LookupError:
-        return False
-
-
-async def _members(kind: str, value: str) -> set[UUID]:
-    found: set[UUID] = set()
-    after: UUID | None = None
-    while True:
-        page = await _page(kind, value, after)
-        found.update(page)
-        if len(page) < _PAGE:
-            return found
-        after = page[-1]
-
-
-async def _page(kind: str, value: str, after: UUID | None) -> Sequence[UUID]:
-    if kind == "role":
-        return await get_service(PEOPLE).members(role=value, after=after, limit=_PAGE)
-    if kind == "group":
-        groups = find_service(GROUPS)
-        return await groups.members(value, after=after, limit=_PAGE) if groups is not None else []
-    directory = find_service(DIRECTORY)
-    if directory is None:
-        return []
-    return await directory.members(value, include_children=True, after=after, limit=_PAGE)
+    return who.type == "everyone" or user in await TenantStaff().members(who)
 
 
 async def department_of(user: UUID, wanted: UUID | None) -> UUID | None:

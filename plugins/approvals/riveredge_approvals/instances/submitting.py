@@ -8,12 +8,14 @@ from riveredge_approvals.effects import subjects
 from riveredge_approvals.engine import history
 from riveredge_approvals.engine.case import request_of
 from riveredge_approvals.engine.inputs import put
+from riveredge_approvals.engine.publishing import instance_changed
+from riveredge_approvals.engine.store import flow_of_version
 from riveredge_approvals.instances.forms import check_choices, checked_form
 from riveredge_approvals.instances.serials import next_serial
 from riveredge_approvals.instances.titles import make_summary, make_title
-from riveredge_approvals.ir.document import CompiledFlow
 from riveredge_approvals.models import FormRevision, HistoryEntry, Instance, InstanceStatus, ProcessVersion
-from riveredge_sdk import Subject, current_tenant, session, utcnow, uuid7
+from riveredge_sdk import Subject, current_tenant, publish, session, utcnow, uuid7
+from riveredge_sdk.features.approvals import INSTANCE_STARTED
 
 
 async def create(
@@ -34,12 +36,12 @@ async def create(
         Invalid: the form does not fit, somebody was not chosen, or no plugin knows the subject.
         NotFound, Conflict: the subject is not there for the submitter, or cannot be submitted as it stands.
     """
-    flow = CompiledFlow.model_validate(version.compiled)
+    flow = flow_of_version(version)
     known = version.form_schema.get("properties", {})
     facts = await subjects.facts(subject, known) if subject is not None else {}
     given = {name: value for name, value in form.items() if name not in facts}
     values = checked_form(version.form_schema, flow, given, before=facts)
-    chosen = check_choices(flow, choices or {})
+    chosen = await check_choices(flow, choices or {})
     now = utcnow()
     number = await next_serial(flow.settings.serial, flow.process, now)
     instance = Instance(
@@ -87,6 +89,7 @@ async def create(
     )
     history.chain(instance, [entry])
     session().add(entry)
+    publish(INSTANCE_STARTED, instance_changed(instance, flow))
     put(instance, "instance.submitted", {"by": str(actor) if actor is not None else None})
     await session().flush()
     await subjects.submitted(request_of(instance, flow))

@@ -7,6 +7,7 @@ from sqlmodel import col
 
 from riveredge_approvals.drawing.compiling import CompileError, compile_flow
 from riveredge_approvals.drawing.documents import SCHEMA, BadSchemaError, Diagram, read_diagram
+from riveredge_approvals.instances.repository import Instances
 from riveredge_approvals.instances.serials import check_pattern
 from riveredge_approvals.ir.document import CompiledFlow
 from riveredge_approvals.models import Instance, Process, ProcessVersion
@@ -129,8 +130,6 @@ async def delete(process: Process) -> None:
     Raises:
         Conflict: there are requests of it.
     """
-    from riveredge_approvals.instances.repository import Instances
-
     used = await Instances().count(col(Instance.process_id) == process.id)
     if used:
         raise Conflict(f"There are {used} requests of it. Archive it instead.")
@@ -160,7 +159,7 @@ async def _add(
 
 def _compile(process: Process, diagram: Diagram) -> CompiledFlow:
     compiled = compile_flow(diagram, process.form_schema, process=process.key, version=process.last_version + 1)
-    check_pattern(compiled.settings.serial)
+    check_pattern(compiled.settings.serial, process.key)
     return compiled
 
 

@@ -1,5 +1,6 @@
 """Decide: the request arbitrates under the instance's lock, and says at once who was first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -55,6 +56,13 @@ async def open_case(task_id: UUID) -> tuple[Case, Task, Visit]:
     if task is None or visit is None:
         raise NotFound(f"There is no task with the id {task_id} here.")
     return case, task, visit
+
+
+async def in_order(task_ids: Sequence[UUID]) -> list[UUID]:
+    """Tasks, each once, by their instances: whoever decides on many locks these in one order, as all others do."""
+    query = select(Task.id, Task.instance_id).where(col(Task.id).in_(task_ids))
+    instances = dict((await session().exec(query)).all())
+    return sorted(dict.fromkeys(task_ids), key=lambda task_id: str(instances.get(task_id, "")))
 
 
 def must_be_mine(task: Task) -> None:

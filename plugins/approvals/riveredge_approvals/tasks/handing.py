@@ -7,6 +7,7 @@ from uuid import UUID
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.settling import group_key, settle
 from riveredge_approvals.models import OPEN_TASKS, Task, TaskState, Visit
+from riveredge_approvals.people.pipeline import MAX_PEOPLE
 from riveredge_approvals.problems import AlreadyOnRoster, NotAllowedHere, SelfApprovalForbidden
 from riveredge_approvals.tasks.deciding import must_be_mine, must_be_open, open_case, take, write
 from riveredge_sdk import get_service, uuid7
@@ -87,6 +88,8 @@ async def add_signers(task_id: UUID, users: Sequence[UUID], where: Where, mode: 
     case, task, visit = await _mine(task_id, "add_sign")
     if task.depth >= MAX_DEPTH:
         raise NotAllowedHere(f"Signers are added at most {MAX_DEPTH} deep.")
+    if len(case.tasks_of(visit)) + len(users) > MAX_PEOPLE:
+        raise NotAllowedHere(f"At most {MAX_PEOPLE} people are asked on one node.")
     await _can_be_asked(case, visit, users, "users")
     in_turn = mode == "sequential" if where != "parallel" else case.human(visit).tally.mode == "sequential"
     part = "seat" if where == "parallel" else where

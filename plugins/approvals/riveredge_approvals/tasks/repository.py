@@ -5,7 +5,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement
 from sqlmodel import col
 
-from riveredge_approvals.models import OPEN_TASKS, CarbonCopy, Decision, Task, TaskState
+from riveredge_approvals.models import OPEN_TASKS, Task, TaskState
 from riveredge_sdk import FilterField, Repository, current_principal
 
 Box = Literal["todo", "done", "all"]
@@ -27,13 +27,6 @@ class Tasks(Repository[Task]):
     )
 
 
-class Decisions(Repository[Decision]):
-    """What people decided."""
-
-    model = Decision
-    default_sort = "created_at"
-
-
 def in_box(box: Box) -> list[ColumnElement[bool]]:
     """The conditions of one of the current user's boxes."""
     mine = col(Task.assignee_id) == current_principal().id
@@ -42,6 +35,3 @@ def in_box(box: Box) -> list[ColumnElement[bool]]:
     if box == "done":
         return [mine, col(Task.state).not_in(OPEN_TASKS), col(Task.state) != TaskState.CLOSED]
     return [mine]
-
-
-__all__ = ["Box", "CarbonCopy", "Decisions", "Tasks", "in_box"]

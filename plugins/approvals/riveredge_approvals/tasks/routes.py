@@ -39,7 +39,8 @@ async def list_tasks(query: Annotated[TaskQuery, Query()]) -> Page[TaskLine]:
 @router.post("/bulk", require=REQUEST_USE, status=200, summary="Decide on many, each by itself")
 async def decide_many(body: BulkIn) -> BulkOut:
     """One that cannot be decided does not keep the others from it."""
-    return BulkOut(items=[await _one_of_many(task_id, body) for task_id in dict.fromkeys(body.task_ids)])
+    lines = {task_id: await _one_of_many(task_id, body) for task_id in await deciding.in_order(body.task_ids)}
+    return BulkOut(items=[lines[task_id] for task_id in dict.fromkeys(body.task_ids)])
 
 
 async def _one_of_many(task_id: UUID, body: BulkIn) -> BulkLine:
