@@ -38,7 +38,13 @@ class _Person:
 
 _PEOPLE = (
     _Person("ada@demo.example", "Ada Admin", "Administrator", (ADMINISTRATOR,), "en"),
-    _Person("wei@demo.example", "王伟", "Member, in Chinese", ("kernel.viewer", "messaging.sender"), "zh-CN"),
+    _Person(
+        "wei@demo.example",
+        "王伟",
+        "Member, in Chinese",
+        ("kernel.viewer", "messaging.sender", "approvals.user"),
+        "zh-CN",
+    ),
 )
 
 
