@@ -6,22 +6,18 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from riveredge_approvals.engine import returning
+from riveredge_approvals.engine import acts, returning
 from riveredge_approvals.engine.advance import advance
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.ending import end
-from riveredge_approvals.engine.settling import settle
-from riveredge_approvals.engine.voting import vote
 from riveredge_approvals.ir.document import CompiledFlow, HumanNode, Selector
 from riveredge_approvals.models import (
-    OPEN_TASKS,
     Input,
     Instance,
     InstanceStatus,
     Task,
     TaskState,
     Visit,
-    VisitStatus,
 )
 from riveredge_approvals.people.roster import Candidate, Roster
 
@@ -71,8 +67,7 @@ class Play:
         visit = self.case.visit(task.visit_id)
         assert visit is not None
         self.case.actor = task.assignee_id
-        vote(self.case, task, TaskState(outcome), via="api")
-        settle(self.case, visit)
+        acts.decide(self.case, task, visit, TaskState(outcome), via="api")
         await self._after(visit, hop=hop)
 
     async def send_back(self, user: object, to: str, *, hop: bool = True) -> None:
@@ -82,12 +77,7 @@ class Play:
         visit = self.case.visit(task.visit_id)
         assert visit is not None
         assert to in returning.targets(self.case, visit)
-        vote(self.case, task, TaskState.RETURNED, via="api")
-        for sibling in self.case.tasks_of(visit):
-            if sibling.state in OPEN_TASKS:
-                self.case.close_task(sibling, TaskState.CLOSED, "returned")
-        self.case.keep(visit, return_to=to, decided=True)
-        self.case.close_visit(visit, VisitStatus.CANCELLED, "returned")
+        acts.send_back(self.case, task, visit, to, via="api")
         await self._after(visit, hop=hop)
 
     async def resubmit(self, **form: Any) -> None:

@@ -7,14 +7,12 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from riveredge_approvals.engine import returning
+from riveredge_approvals.engine import acts, returning
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.inputs import put
-from riveredge_approvals.engine.settling import settle
 from riveredge_approvals.engine.store import load, save
-from riveredge_approvals.engine.voting import vote
 from riveredge_approvals.instances.forms import edit_form
-from riveredge_approvals.models import OPEN_TASKS, Decision, InstanceStatus, Task, TaskState, Visit, VisitStatus
+from riveredge_approvals.models import OPEN_TASKS, Decision, InstanceStatus, Task, TaskState, Visit
 from riveredge_approvals.problems import (
     NotAllowedHere,
     NotAssignee,
@@ -111,12 +109,7 @@ async def decide(task_id: UUID, outcome: TaskState, said: Said) -> Task:
     _check_said(node.comment, node.signature, outcome, said)
     if said.form:
         await edit_form(case, visit, said.form)
-    if task.part == "delegate":
-        _give_back(case, task, outcome, said)
-    else:
-        take(case, task)
-        vote(case, task, outcome, via=said.via, comment=said.comment, signature=said.signature)
-        settle(case, visit)
+    acts.decide(case, task, visit, outcome, via=said.via, comment=said.comment, signature=said.signature)
     await write(case, visit)
     return task
 
@@ -138,25 +131,9 @@ async def send_back(task_id: UUID, target: str | None, said: Said) -> Task:
     if to not in allowed:
         raise ReturnTargetInvalid(to, allowed)
     _check_said(node.comment, "none", TaskState.RETURNED, said)
-    vote(case, task, TaskState.RETURNED, via=said.via, comment=said.comment)
-    for sibling in case.tasks_of(visit):
-        if sibling.state in OPEN_TASKS:
-            case.close_task(sibling, TaskState.CLOSED, "returned")
-    case.keep(visit, return_to=to, decided=True)
-    case.close_visit(visit, VisitStatus.CANCELLED, "returned")
+    acts.send_back(case, task, visit, to, via=said.via, comment=said.comment)
     await write(case, visit)
     return task
-
-
-def take(case: Case, task: Task) -> None:
-    """Out of a pool, the first one takes the task; the others are not asked any more."""
-    if task.origin != "pool":
-        return
-    for other in case.tasks:
-        is_other = other.visit_id == task.visit_id and other.id != task.id and other.origin == "pool"
-        if is_other and other.state in OPEN_TASKS:
-            case.close_task(other, TaskState.CLOSED, "claimed")
-    task.origin = "rule"
 
 
 def _check_said(comment: str, signature: str, outcome: TaskState, said: Said) -> None:
@@ -167,14 +144,6 @@ def _check_said(comment: str, signature: str, outcome: TaskState, said: Said) ->
         raise NotAllowedHere("On this node nothing is to be said.")
     if signature != "none" and said.signature is None:
         raise SignatureRequired(signature)
-
-
-def _give_back(case: Case, task: Task, outcome: TaskState, said: Said) -> None:
-    """A delegate has an opinion; the task goes back to its owner, who decides."""
-    vote(case, task, outcome, via=said.via, comment=said.comment, signature=said.signature)
-    owner = case.task(task.parent_id) if task.parent_id is not None else None
-    if owner is not None and owner.state == TaskState.DELEGATED:
-        case.offer(owner)
 
 
 async def write(case: Case, visit: Visit) -> None:

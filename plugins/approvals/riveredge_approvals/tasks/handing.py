@@ -1,23 +1,21 @@
 """Hand a task on, or ask others: transfer, delegate, add signers before, after and beside, take them off, claim."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
 from uuid import UUID
 
+from riveredge_approvals.engine import acts
+from riveredge_approvals.engine.acts import Where
 from riveredge_approvals.engine.case import Case
-from riveredge_approvals.engine.settling import group_key, settle
 from riveredge_approvals.models import OPEN_TASKS, Task, TaskState, Visit
 from riveredge_approvals.people.pipeline import MAX_PEOPLE
 from riveredge_approvals.problems import AlreadyOnRoster, NotAllowedHere, SelfApprovalForbidden
-from riveredge_approvals.tasks.deciding import must_be_mine, must_be_open, open_case, take, write
-from riveredge_sdk import get_service, uuid7
+from riveredge_approvals.tasks.deciding import must_be_mine, must_be_open, open_case, write
+from riveredge_sdk import get_service
 from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.problems import FieldError, Invalid
 
 MAX_HOPS = 10
 MAX_DEPTH = 3
-
-Where = Literal["before", "after", "parallel"]
 
 
 async def claim(task_id: UUID) -> Task:
@@ -29,7 +27,7 @@ async def claim(task_id: UUID) -> Task:
     case, task, visit = await _mine(task_id, "claim")
     if task.origin != "pool":
         raise NotAllowedHere("This task is yours alone already.")
-    take(case, task)
+    acts.take(case, task)
     case.note("task.claimed", task=task)
     await write(case, visit)
     return task
@@ -50,11 +48,7 @@ async def transfer(task_id: UUID, to: UUID, comment: str) -> Task:
     if any(other.parent_id == task.id and other.part in {"before", "after"} for other in case.tasks_of(visit)):
         raise NotAllowedHere("Others were added around this task; it stays with you.")
     await _can_be_asked(case, visit, [to], "to")
-    new = _beside(task, to, origin="transfer", part=task.part, hops=task.hops + 1, seq=task.seq, weight=task.weight)
-    new.parent_id = task.parent_id
-    case.close_task(task, TaskState.TRANSFERRED)
-    case.note("task.transferred", task=task, to=str(to), comment=comment or None)
-    case.open_task(new)
+    new = acts.transfer(case, task, to, comment)
     await write(case, visit)
     return new
 
@@ -69,9 +63,7 @@ async def delegate(task_id: UUID, to: UUID, comment: str) -> Task:
     if task.part == "delegate":
         raise NotAllowedHere("What was delegated is not delegated further.")
     await _can_be_asked(case, visit, [to], "to")
-    case.note("task.delegated", task=task, to=str(to), comment=comment or None)
-    task.state = TaskState.DELEGATED
-    new = case.open_task(_beside(task, to, origin="delegate", part="delegate"))
+    new = acts.delegate(case, task, to, comment)
     await write(case, visit)
     return new
 
@@ -91,30 +83,7 @@ async def add_signers(task_id: UUID, users: Sequence[UUID], where: Where, mode: 
     if len(case.tasks_of(visit)) + len(users) > MAX_PEOPLE:
         raise NotAllowedHere(f"At most {MAX_PEOPLE} people are asked on one node.")
     await _can_be_asked(case, visit, users, "users")
-    in_turn = mode == "sequential" if where != "parallel" else case.human(visit).tally.mode == "sequential"
-    part = "seat" if where == "parallel" else where
-    if where != "parallel":
-        case.keep(visit, added={**visit.data.get("added", {}), group_key(task, where): mode})
-    case.note(
-        "task.signers_added", task=task, users=[str(user) for user in users], where=where, comment=comment or None
-    )
-    if where == "parallel":
-        # In a sequence they come next.
-        for other in case.tasks_of(visit):
-            if other.seq > task.seq:
-                other.seq += len(users)
-    added = []
-    for number, user in enumerate(users):
-        place = task.seq + 1 + number if where == "parallel" else number
-        new = _beside(task, user, origin="added", part=part, seq=place)
-        new.depth = task.depth + 1
-        waits = (in_turn and (number > 0 or where == "parallel")) or where == "after"
-        new.state = TaskState.WAITING if waits else TaskState.PENDING
-        new.reason = "turn" if waits else None
-        added.append(case.open_task(new))
-    if where == "before":
-        task.state, task.reason = TaskState.WAITING, "before"
-    settle(case, visit)
+    added = acts.add_signers(case, task, visit, users, where=where, mode=mode, comment=comment)
     await write(case, visit)
     return added
 
@@ -131,12 +100,7 @@ async def remove_signer(task_id: UUID, added_id: UUID, comment: str) -> Task:
         raise NotAllowedHere("Only those whom you have added can be taken off.")
     if added.state not in OPEN_TASKS:
         raise NotAllowedHere(f"Her task is {added.state} already.")
-    case.close_task(added, TaskState.CLOSED, "removed")
-    case.note("task.signer_removed", task=added, comment=comment or None)
-    others = [each for each in case.tasks_of(visit) if each.parent_id == task.id and each.part == added.part]
-    if added.part == "before" and all(each.reason == "removed" for each in others):
-        case.offer(task)
-    settle(case, visit)
+    acts.remove_signer(case, task, visit, added, comment)
     await write(case, visit)
     return added
 
@@ -166,22 +130,3 @@ async def _can_be_asked(case: Case, visit: Visit, users: Sequence[UUID], field: 
     submitter = case.instance.submitter_id
     if submitter in users and case.human(visit).policies.self_approval != "self":
         raise SelfApprovalForbidden("It is her own request.")
-
-
-def _beside(task: Task, user: UUID, **values: Any) -> Task:
-    fields: dict[str, Any] = {
-        "parent_id": task.id,
-        "depth": task.depth,
-        "hops": task.hops,
-        "state": TaskState.PENDING,
-        "trace": [{"step": "handed", "by": str(task.assignee_id), "how": values.get("origin")}],
-        **values,
-    }
-    return Task(
-        id=uuid7(),
-        instance_id=task.instance_id,
-        visit_id=task.visit_id,
-        node=task.node,
-        assignee_id=user,
-        **fields,
-    )
