@@ -35,7 +35,7 @@ from riveredge_kernel.timers.models import Heartbeat, Timer
 from riveredge_sdk.contributions import Health, HealthCheck, Permission, Role
 from riveredge_sdk.events import EventType
 from riveredge_sdk.features.messaging import MessageTemplateSpec
-from riveredge_sdk.features.tenants import PLUGIN_SWITCHED
+from riveredge_sdk.features.tenants import MEMBER_LEFT, PLUGIN_SWITCHED
 from riveredge_sdk.functions import FunctionSpec
 from riveredge_sdk.models import PlatformModel, TenantModel
 from riveredge_sdk.plugin import Plugin
@@ -119,6 +119,7 @@ class KernelPlugin(Plugin):
             ERASURE_DUE,
             SIGN_IN_FAILED,
             PLUGIN_SWITCHED,
+            MEMBER_LEFT,
         )
 
     def timer_sources(self) -> Iterable[DueRows]:

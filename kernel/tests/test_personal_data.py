@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
@@ -12,9 +12,12 @@ from uuid import UUID
 import pytest
 
 from riveredge_kernel.archives.personal_routes import content_hash, purpose_of
+from riveredge_kernel.auth.leaving import switch_account
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.testing import ThreadedPlatform, start
-from riveredge_sdk import Plugin
+from riveredge_sdk import FunctionContext, FunctionSpec, Plugin
+from riveredge_sdk.context import current_tenant
+from riveredge_sdk.features.tenants import MEMBER_LEFT, MemberLeft
 from riveredge_sdk.testing.platform import ApiClient, DatabaseKind, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
@@ -25,13 +28,20 @@ MINE, REQUESTS, NOTES = "/api/v1/personal-data/mine", "/api/v1/personal-data/req
 
 
 class Flaky(Plugin):
-    """A plugin whose hooks fail until they are mended."""
+    """A plugin whose hooks fail until they are mended. It keeps who has left which organisation, and why."""
 
     id = "flaky"
     title = "Flaky"
 
     def __init__(self) -> None:
         self.broken = 0
+        self.left: list[tuple[UUID, UUID, str]] = []
+
+    def functions(self) -> Iterable[FunctionSpec[Any]]:
+        return [FunctionSpec(id="flaky.leavers", title="Leavers", trigger=MEMBER_LEFT, handler=self._note)]
+
+    async def _note(self, _ctx: FunctionContext, event: MemberLeft) -> None:
+        self.left.append((current_tenant(), event.user_id, event.why))
 
     def _fail(self) -> None:
         if self.broken:
@@ -171,8 +181,50 @@ def test_an_administrator_asks_about_a_member(
     platform.settle()
     assert ada.get(f"{REQUESTS}/{again.json()['id']}").json()["state"] == "completed"
     assert client.get("/api/v1/auth/me").status_code == 401
+    assert [told for told in FLAKY.left if told[1] == ben] == [(tenant.id, ben, "erased")]
     actions = [entry["action"] for entry in ada.get("/api/v1/audit", params={"limit": 200}).json()["items"]]
     assert {"archives.request_personal_data", "kernel.archive.download"} <= set(actions)
+
+
+def test_plugins_are_told_of_everybody_who_leaves(
+    platform: ThreadedPlatform, client: ApiClient, tenant: TestTenant, other_tenant: TestTenant, as_user: AsUser
+) -> None:
+    def place(user: UUID) -> tuple[str, dict[str, str]]:
+        listed = client.get("/api/v1/members", params={"limit": 200}).json()["items"]
+        (found,) = [member for member in listed if member["user_id"] == str(user)]
+        return f"/api/v1/members/{found['id']}", {"If-Match": f'"{found["version"]}"'}
+
+    def told() -> list[tuple[UUID, UUID, str]]:
+        platform.settle()
+        mine = [one for one in FLAKY.left if one[0] in {tenant.id, other_tenant.id}]
+        FLAKY.left.clear()
+        return mine
+
+    leaving, removed, off, locked = (as_user({"example.note.read"}) for _ in range(4))
+    users = [one.user.id for one in (leaving, removed, off, locked) if one.user is not None]
+    assert leaving.post("/api/v1/members/me/leave").status_code == 204
+    assert told() == [(tenant.id, users[0], "left")]
+
+    for change, why in (({"roles": []}, None), ({"active": False}, "switched_off"), ({"active": False}, None)):
+        address, seen = place(users[2])
+        assert client.patch(address, json=change, headers=seen).status_code == 200
+        assert told() == ([(tenant.id, users[2], why)] if why else []), change
+    for user, why in ((users[1], "removed"), (users[2], None)):
+        address, seen = place(user)
+        assert client.delete(address, headers=seen).status_code == 204
+        assert told() == ([(tenant.id, user, why)] if why else []), "once only"
+
+    assert locked.user is not None
+    platform.run(platform.platform.provisioning.add_member(other_tenant.id, locked.user.email))
+    for active in (False, False, True):
+        platform.run(switch_account(platform.platform.runtime, users[3], active=active))
+    assert sorted(told()) == sorted((one, users[3], "account_off") for one in (tenant.id, other_tenant.id))
+
+    keeper = as_user(())
+    assert keeper.user is not None
+    platform.run(platform.platform.provisioning.add_member(tenant.id, keeper.user.email, roles=[ADMINISTRATOR]))
+    refused = keeper.post("/api/v1/members/me/leave")
+    assert (refused.status_code, told()) == (409, []), "what did not happen is not told"
 
 
 def _hour() -> timedelta:

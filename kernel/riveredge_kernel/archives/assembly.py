@@ -50,7 +50,7 @@ class ArchiveParts:
         def tenant_export(_archive: Archive) -> AsyncGenerator[Chunk, None]:
             return collect(settings, plugins)
 
-        personal = PersonalData(database, runtime, plugins, grants, hook_seconds=settings.plugins.hook_timeout)
+        personal = PersonalData(runtime, plugins, grants, hook_seconds=settings.plugins.hook_timeout)
         makers: dict[str, Maker] = {
             ArchiveKind.TENANT_EXPORT: tenant_export,
             ArchiveKind.PERSONAL_EXPORT: personal.export,

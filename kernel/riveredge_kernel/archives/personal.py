@@ -18,10 +18,10 @@ from riveredge_kernel.audit.models import AuditEntry
 from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.auth.invitations import Invitation
 from riveredge_kernel.auth.key_models import ApiKey
+from riveredge_kernel.auth.leaving import tell_left, telling
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.auth.oidc.models import Identity
 from riveredge_kernel.auth.session_models import UserSession
-from riveredge_kernel.db.database import Database
 from riveredge_kernel.http.models import IdempotencyRecord
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.tenancy.erasure import forget_accounts
@@ -41,10 +41,7 @@ class PersonalData:
         hook_seconds: how long one plugin may take.
     """
 
-    def __init__(
-        self, database: Database, runtime: Runtime, plugins: PluginHost, grants: Grants, *, hook_seconds: float
-    ) -> None:
-        self._database = database
+    def __init__(self, runtime: Runtime, plugins: PluginHost, grants: Grants, *, hook_seconds: float) -> None:
         self._runtime = runtime
         self._plugins = plugins
         self._grants = grants
@@ -95,11 +92,13 @@ class PersonalData:
     async def _erase_kernel(self, archive: Archive, user_id: UUID) -> dict[str, int]:
         tenant_id = archive.tenant_id
         count = 0
-        async with self._database.system("erase person", self._runtime) as db:
+        async with telling(self._runtime, "erase person") as db:
             member = select(Membership).where(
                 col(Membership.tenant_id) == tenant_id, col(Membership.user_id) == user_id
             )
             row = (await db.exec(member)).one_or_none()
+            if row is not None and row.active:
+                tell_left(user_id, "erased", tenant_id=tenant_id)
             names = [str(user_id), *([str(row.id)] if row else [])]
             email = (await db.exec(select(User.email).where(col(User.id) == user_id))).one_or_none() or ""
             exports = select(Archive.id).where(

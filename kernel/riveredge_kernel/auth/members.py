@@ -13,6 +13,7 @@ from riveredge_kernel.auth.delegation import Delegation, check_domain, keep_an_a
 from riveredge_kernel.auth.explain import Explainer, Holder
 from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.auth.key_models import ApiKey
+from riveredge_kernel.auth.leaving import tell_left
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.auth.roles import TAG
@@ -27,6 +28,7 @@ from riveredge_kernel.auth.schemas import (
 )
 from riveredge_kernel.tenancy.provisioning import checked_email
 from riveredge_sdk.auth import current_principal
+from riveredge_sdk.features.tenants import WhyLeft
 from riveredge_sdk.filter_fields import FilterField
 from riveredge_sdk.http import ExpectedVersion, ListQuery, Page, Router
 from riveredge_sdk.models import utcnow
@@ -161,14 +163,16 @@ class MemberService:
         held = await roles_of_membership(member.id)
         wanted = held if body.roles is None else await roles_by_key(body.roles)
         self._rules.roles_moved(held, wanted, switched=body.active is not None and body.active != member.active)
-        administered = member.active and _administers(held)
+        was_active = member.active
         if body.roles is not None:
             # The roles belong to what a client sees as the member, so its version counts them.
             member.updated_at = utcnow()
             await _give(member, held, wanted)
         if body.active is not None:
             await self.members.change(member, {"active": body.active})
-        if administered and not (member.active and _administers(wanted)):
+        if was_active and not member.active:
+            tell_left(member.user_id, "switched_off")
+        if was_active and _administers(held) and not (member.active and _administers(wanted)):
             await keep_an_administrator()
         self._grants.invalidate()
         return await _out(member)
@@ -182,7 +186,7 @@ class MemberService:
         """
         member = await self.members.get(member_id, version=version, lock=True)
         self._rules.roles_held(await roles_of_membership(member.id))
-        await self._end(member)
+        await self._end(member, "removed")
 
     async def leave(self) -> None:
         """End one's own membership, and with it one's API keys in this tenant.
@@ -196,13 +200,15 @@ class MemberService:
         found = await self.members.find(mine) if principal.tenant_id is not None else None
         if found is None:
             raise NotFound("Choose the organisation that you want to leave: POST /api/v1/auth/token with its name.")
-        await self._end(await self.members.get(found.id, lock=True))
+        await self._end(await self.members.get(found.id, lock=True), "left")
 
-    async def _end(self, member: Membership) -> None:
+    async def _end(self, member: Membership, why: WhyLeft) -> None:
         held = await roles_of_membership(member.id)
         await session().exec(delete(MembershipRole).where(col(MembershipRole.membership_id) == member.id))
         await session().exec(delete(ApiKey).where(col(ApiKey.user_id) == member.user_id))
         await self.members.delete(member)
+        if member.active:
+            tell_left(member.user_id, why)
         if member.active and _administers(held):
             await keep_an_administrator()
         self._grants.invalidate()

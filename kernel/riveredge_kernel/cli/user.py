@@ -9,6 +9,7 @@ from rich.table import Table
 from sqlmodel import col, select
 
 from riveredge_kernel.auth.explain import Explainer
+from riveredge_kernel.auth.leaving import switch_account
 from riveredge_kernel.auth.members import Members, MemberService
 from riveredge_kernel.auth.models import Membership, User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
@@ -191,8 +192,7 @@ def unlock(email: Email) -> None:
 def _set_active(email: str, active: bool) -> None:
     async def do(platform: Platform) -> None:
         found = await platform.auth.service.find(email)
-        async with platform.database.system("set user state", platform.runtime) as session:
-            (await session.exec(select(User).where(col(User.id) == found.id))).one().active = active
+        await switch_account(platform.runtime, found.id, active=active)
 
     with_platform(do)
     out.print(f"{email} is {'active' if active else 'locked out'} now.")
