@@ -88,7 +88,8 @@ class Repository(Generic[ModelT]):
 
         Args:
             version: the version the client has seen (`ExpectedVersion`).
-            lock: keep others from changing it until the unit of work ends (PostgreSQL: SELECT … FOR UPDATE).
+            lock: as it is now, also if it was read before, and kept from being changed by others until the unit of work
+                ends. Rows that refer to it may be added (PostgreSQL: SELECT … FOR NO KEY UPDATE).
 
         Raises:
             NotFound: there is none in this tenant.
@@ -96,7 +97,9 @@ class Repository(Generic[ModelT]):
         """
         model: Any = self.model
         query = select(self.model).where(model.id == row_id)
-        row = (await self.session.exec(query.with_for_update() if lock else query)).one_or_none()
+        if lock:
+            query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+        row = (await self.session.exec(query)).one_or_none()
         if row is None:
             raise NotFound(f"There is no {self.model.__name__.lower()} with the id {row_id} here.")
         if version is not None and version != row.version:

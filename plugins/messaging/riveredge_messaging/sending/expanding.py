@@ -70,7 +70,8 @@ async def plan(message: Message, page: Sequence[tuple[UUID, str]], *, writes: bo
     now = utcnow()
     found: list[Planned] = []
     for user_id, via in page:
-        admitted = {channel: rules.admit(user_id, channel, now) for channel in message.channels}
+        # In one order by all: they take the person's places in throttles.
+        admitted = {channel: rules.admit(user_id, channel, now) for channel in sorted(message.channels)}
         gathered = await _gather(rules, user_id, admitted, now, writes=writes)
         for channel, ruling in admitted.items():
             planned = ruling

@@ -43,7 +43,7 @@ async def _page(message_id: UUID) -> int:
 
 @unit_of_work()
 async def _next_page(message_id: UUID) -> int:
-    query = select(Message).where(col(Message.id) == message_id).with_for_update()
+    query = select(Message).where(col(Message.id) == message_id).with_for_update(key_share=True)
     message = (await session().exec(query)).first()
     if message is None or message.cancelled_at is not None or message.stage == Stage.READY:
         return 0

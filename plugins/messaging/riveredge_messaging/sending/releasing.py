@@ -54,7 +54,8 @@ async def _release_of(message: Message, rows: Sequence[Delivery]) -> int:
     mine = {row.channel: there[row.channel] for row in rows if row.channel in there}
     rules = await Rules.load(message, await category_of(message), mine, list({row.recipient_id for row in rows}))
     now = utcnow()
-    for row in rows:
+    # In the order in which messages are expanded: places in throttles are taken here.
+    for row in sorted(rows, key=lambda row: (row.recipient_id, row.channel)):
         waited_for = row.held_by
         ruling = await _again(rules, row, now)
         if ruling.status == DeliveryStatus.QUEUED:

@@ -1,5 +1,10 @@
-"""Cancelling, pausing and taking up again what has been accepted."""
+"""Cancelling, pausing and taking up again what has been accepted.
 
+Messages are locked before their deliveries, and each of both in the order of their ids: so nobody waits in a circle.
+What notes decisions refers to messages whose deliveries it holds; therefore messages are locked without their keys.
+"""
+
+from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -41,8 +46,9 @@ async def cancel(message: Message) -> int:
     Raises:
         Conflict: nothing is left to cancel.
     """
-    count = await _cancel(message)
-    if count == 0 and message.stage == Stage.READY:
+    ready = message.stage == Stage.READY
+    count = await _cancel([message])
+    if count == 0 and ready:
         raise Conflict("Everything of the message is under way, or has ended.")
     return count
 
@@ -53,15 +59,14 @@ async def cancel_about(correlation: str) -> int:
         select(Message)
         .where(col(Message.correlation) == correlation, col(Message.cancelled_at).is_(None))
         .order_by(col(Message.id))
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
-    return sum([await _cancel(message) for message in (await session().exec(query)).all()])
+    return await _cancel((await session().exec(query)).all())
 
 
-async def _cancel(message: Message) -> int:
-    waiting = message.stage != Stage.READY
-    count = await _move(
-        col(Delivery.message_id) == message.id,
+async def _cancel(messages: Sequence[Message]) -> int:
+    counts = await _move(
+        col(Delivery.message_id).in_([message.id for message in messages]),
         STOPPABLE,
         status=DeliveryStatus.CANCELLED,
         reason="cancelled",
@@ -69,14 +74,16 @@ async def _cancel(message: Message) -> int:
         due_at=None,
         ended_at=utcnow(),
     )
-    if count == 0 and not waiting:
-        return 0
-    message.cancelled_at, message.stage = utcnow(), Stage.READY
-    await timers.cancel(timers.Owner("messaging.message", message.id))
-    note(message.id, rule="cancel", verdict=Verdict.STOPPED, reason="cancelled", detail={"deliveries": count})
-    publish(MESSAGE_CANCELLED, MessageRef(message_id=message.id))
-    await push_progress(message)
-    return count
+    for message in messages:
+        if message.stage == Stage.READY and not counts[message.id]:
+            continue
+        message.cancelled_at, message.stage = utcnow(), Stage.READY
+        await timers.cancel(timers.Owner("messaging.message", message.id))
+        detail = {"deliveries": counts[message.id]}
+        note(message.id, rule="cancel", verdict=Verdict.STOPPED, reason="cancelled", detail=detail)
+        publish(MESSAGE_CANCELLED, MessageRef(message_id=message.id))
+        await push_progress(message)
+    return counts.total()
 
 
 async def cancel_delivery(delivery_id: UUID) -> Delivery:
@@ -104,10 +111,11 @@ async def retry_delivery(delivery_id: UUID) -> Delivery:
     Raises:
         Conflict: it is under way, or has succeeded.
     """
+    seen = await Deliveries().get(delivery_id)
+    message = await Messages().get(seen.message_id, lock=True)
     delivery = await Deliveries().get(delivery_id, lock=True)
     if delivery.status not in RETRIABLE:
         raise Conflict(f"The delivery is {delivery.status}; only those that ended without success can be retried.")
-    message = await Messages().get(delivery.message_id, lock=True)
     message.cancelled_at = None
     _take_up(delivery)
     await release_rows([delivery])
@@ -134,13 +142,14 @@ async def pause(message: Message) -> int:
     if message.paused_at is not None or message.cancelled_at is not None:
         raise Conflict("The message is paused already." if message.paused_at else "The message is cancelled.")
     message.paused_at = utcnow()
-    count = await _move(
+    counts = await _move(
         col(Delivery.message_id) == message.id,
         (DeliveryStatus.QUEUED,),
         status=DeliveryStatus.DEFERRED,
         reason="paused",
         held_by=PAUSE,
     )
+    count = counts.total()
     note(message.id, rule="pause", verdict=Verdict.HELD, reason="paused", detail={"deliveries": count})
     await push_progress(message)
     await session().flush()
@@ -171,7 +180,7 @@ async def retry_failed(message: Message, condition: ColumnElement[bool] | None =
     The message's row is locked.
     """
     mine = col(Delivery.message_id) == message.id
-    count = await _move(
+    counts = await _move(
         mine if condition is None else and_(mine, condition),
         FAILED,
         status=DeliveryStatus.DEFERRED,
@@ -180,7 +189,7 @@ async def retry_failed(message: Message, condition: ColumnElement[bool] | None =
         error=None,
         ended_at=None,
     )
-    if count:
+    if count := counts.total():
         note(message.id, rule="retry", verdict=Verdict.INFO, reason="retried_many", detail={"deliveries": count})
         await session().flush()
         publish(MESSAGE_RESUMED, MessageRef(message_id=message.id, round=message.version + 1))
@@ -219,6 +228,8 @@ async def go_on(message_id: UUID) -> int:
     return len(rows)
 
 
-async def _move(where: ColumnElement[bool], states: Sequence[DeliveryStatus], **values: object) -> int:
-    statement = update(Delivery).where(where, col(Delivery.status).in_(states)).values(**values)
-    return (await session().exec(statement)).rowcount
+async def _move(where: ColumnElement[bool], states: Sequence[DeliveryStatus], **values: object) -> Counter[UUID]:
+    """Change deliveries that are in one of the states; of each message, how many those were."""
+    mine = select(Delivery.id).where(where, col(Delivery.status).in_(states)).order_by(col(Delivery.id))
+    statement = update(Delivery).where(col(Delivery.id).in_(mine.with_for_update(key_share=True))).values(**values)
+    return Counter((await session().exec(statement.returning(col(Delivery.message_id)))).scalars())
