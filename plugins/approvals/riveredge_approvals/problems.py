@@ -1,9 +1,21 @@
 """What cannot be done with requests and tasks, for clients to tell apart."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from riveredge_approvals.engine.undoing import Since
 from riveredge_sdk.problems import Conflict, FieldError, Forbidden, Invalid
+
+_SINCE = {
+    "decided": "somebody has decided on {node!r}",
+    "acted": "somebody has acted on {node!r}",
+    "effect": "what {node!r} does has begun",
+    "request": "a request was started on {node!r}",
+    "moved": "it has gone on from {node!r} another way",
+    "ended": "the request is not running any more",
+}
+_SAID = 5
 
 
 class TaskClosed(Conflict):
@@ -49,6 +61,29 @@ class AlreadyOnRoster(Conflict):
 
 class WithdrawTooLate(Conflict):
     code, title = "withdraw-too-late", "It is too late to withdraw this"
+
+
+class RecallTooLate(Conflict):
+    """Somebody, or something, has acted on the decision. The document says in `since` what has happened."""
+
+    code, title = "recall-too-late", "It is too late to take this back"
+
+    def __init__(self, since: Sequence[Since]) -> None:
+        said = "; ".join(_SINCE[each.what].format(node=each.node) for each in since[:_SAID])
+        super().__init__(
+            f"The decision stays: {said}.",
+            extensions={
+                "since": [
+                    {
+                        "what": each.what,
+                        "node": each.node,
+                        "by": str(each.by) if each.by is not None else None,
+                        "at": each.at.isoformat() if each.at is not None else None,
+                    }
+                    for each in since
+                ]
+            },
+        )
 
 
 class ReasonRequired(Invalid):

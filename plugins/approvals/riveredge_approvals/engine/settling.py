@@ -21,10 +21,11 @@ def settle(case: Case, visit: Visit) -> None:
         if node.tally.mode == "sequential":
             _call_next(case, seats)
         return
-    for task in case.tasks_of(visit):
-        if task.state in OPEN_TASKS:
-            case.close_task(task, TaskState.CLOSED, "decided")
-    case.keep(visit, decided=True)
+    # What the others were asked is remembered, for whoever takes the decision back.
+    others = [task for task in case.tasks_of(visit) if task.state in OPEN_TASKS]
+    case.keep(visit, decided=True, undecided={str(task.id): [task.state, task.reason] for task in others})
+    for task in others:
+        case.close_task(task, TaskState.CLOSED, "decided")
     if result == "passed":
         case.close_visit(visit, VisitStatus.PASSED, "approved")
     else:

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.undoing import RECALLED
 from riveredge_approvals.ir.document import HumanNode, Selector
 from riveredge_approvals.models import Decision, FormRevision, TaskState, Visit, VisitStatus
 from riveredge_approvals.people.roster import Asking, Earlier, Roster, find_people, find_roster
@@ -42,7 +43,9 @@ class Organisation:
         query = select(Decision).where(col(Decision.instance_id) == case.instance.id).order_by(col(Decision.at))
         known = (await session().exec(query)).all()
         ids = {decision.id for decision in known}
-        return [*known, *(decision for decision in case.decisions if decision.id not in ids)]
+        recalled = {task.id for task in case.tasks if task.reason == RECALLED}
+        every = [*known, *(decision for decision in case.decisions if decision.id not in ids)]
+        return [decision for decision in every if decision.task_id not in recalled]
 
 
 async def _earlier(case: Case, visit: Visit, decided: Sequence[Decision]) -> list[Earlier]:

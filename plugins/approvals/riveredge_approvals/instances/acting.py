@@ -14,9 +14,10 @@ from riveredge_approvals.engine.ending import end
 from riveredge_approvals.engine.inputs import put
 from riveredge_approvals.engine.orders import Closed
 from riveredge_approvals.engine.store import load, save
+from riveredge_approvals.engine.undoing import RECALLED
 from riveredge_approvals.instances.access import must_see
 from riveredge_approvals.instances.forms import checked_form
-from riveredge_approvals.models import ENDED, Decision, InstanceStatus, ProcessVersion, VisitStatus
+from riveredge_approvals.models import ENDED, Decision, InstanceStatus, ProcessVersion, Task, VisitStatus
 from riveredge_approvals.problems import NotAllowedHere, WithdrawTooLate
 from riveredge_sdk import current_principal, session
 from riveredge_sdk.problems import Forbidden, invalid_field
@@ -174,8 +175,14 @@ async def _any(instance_id: UUID) -> Case:
 
 
 async def _is_decided_on(case: Case) -> bool:
-    query = select(Decision.id).where(
-        col(Decision.instance_id) == case.instance.id, col(Decision.decided_by).is_not(None)
+    query = (
+        select(Decision.id)
+        .join(Task, col(Task.id) == col(Decision.task_id))
+        .where(
+            col(Decision.instance_id) == case.instance.id,
+            col(Decision.decided_by).is_not(None),
+            col(Task.reason).is_distinct_from(RECALLED),
+        )
     )
     return (await session().exec(query.limit(1))).first() is not None
 

@@ -7,7 +7,7 @@ from fastapi import Query
 
 from riveredge_approvals.models import TaskState
 from riveredge_approvals.permissions import REQUEST_USE
-from riveredge_approvals.tasks import deciding, handing, viewing
+from riveredge_approvals.tasks import deciding, handing, recalling, viewing
 from riveredge_approvals.tasks.deciding import Said
 from riveredge_approvals.tasks.schemas import (
     AddedOut,
@@ -17,6 +17,7 @@ from riveredge_approvals.tasks.schemas import (
     BulkOut,
     DecideIn,
     HandOnIn,
+    RecallIn,
     RemoveSignerIn,
     ReturnIn,
     TaskDetail,
@@ -80,6 +81,18 @@ async def send_back(task_id: UUID, body: ReturnIn) -> TaskOut:
 @router.post("/{task_id}/claim", require=REQUEST_USE, status=200, summary="Take it out of a pool")
 async def claim(task_id: UUID) -> TaskOut:
     return TaskOut.model_validate(await handing.claim(task_id))
+
+
+@router.post(
+    "/{task_id}/recall",
+    require=REQUEST_USE,
+    status=200,
+    summary="Take one's decision back",
+    responses={409: {"description": "Somebody, or something, has acted on it: `since` says what."}},
+)
+async def recall(task_id: UUID, body: RecallIn) -> TaskOut:
+    """Until somebody acts on it. The answer is the task that asks for the decision anew."""
+    return TaskOut.model_validate(await recalling.recall(task_id, body.reason))
 
 
 @router.post("/{task_id}/transfer", require=REQUEST_USE, status=200, summary="Have somebody else asked instead")

@@ -102,6 +102,12 @@ class HandOnIn(Body):
     comment: Comment = ""
 
 
+class RecallIn(Body):
+    """Why a decision is taken back."""
+
+    reason: Annotated[str, Field(max_length=500, description="For the history.")] = ""
+
+
 class AddSignersIn(Body):
     """Whom else to ask."""
 

@@ -12,6 +12,7 @@ from riveredge_approvals.instances.forms import right_of
 from riveredge_approvals.instances.viewing import form_for_me
 from riveredge_approvals.ir.document import HumanNode
 from riveredge_approvals.models import Decision, Instance, InstanceStatus, Task, TaskState
+from riveredge_approvals.tasks import recalling
 from riveredge_approvals.tasks.repository import Tasks, in_box
 from riveredge_approvals.tasks.schemas import DecisionOut, TaskDetail, TaskLine, TaskOut, TaskQuery
 from riveredge_sdk import Page, current_principal, session
@@ -78,7 +79,7 @@ def allowed(case: Case, task: Task, node: HumanNode) -> list[str]:
     if task.assignee_id != current_principal().id or case.instance.status != InstanceStatus.RUNNING:
         return []
     if task.state != TaskState.PENDING:
-        return []
+        return ["recall"] if recalling.can_be_recalled(case, task) else []
     acts = ["approve"]
     if node.kind == "approver":
         acts.append("reject")
