@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import os
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from riveredge_sdk.context import find_context, use_context
 from riveredge_sdk.limits import Limit, count_hit
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.problems import Problem, TooManyRequests, Unauthorized, Unavailable
+from riveredge_sdk.testing.commands import start_command
 from riveredge_sdk.testing.platform import ApiClient, DatabaseKind, TestTenant
 from riveredge_sdk.uow import unit_of_work
 
@@ -147,26 +146,18 @@ def test_guesses_are_counted_across_processes(platform: ThreadedPlatform, email:
         },
     }
     with contextlib.ExitStack() as stack:
-        others = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-W", "ignore", "-c", GUESS, email],
-                    env=environment,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for _ in range(2)
-        ]
-        for other in others:
-            assert other.stdout is not None
-            assert other.stdout.readline() == "ready\n"
-        for other in others:
-            assert other.stdin is not None
-            other.stdin.write("go\n")
-            other.stdin.flush()
-        told = [other.communicate(timeout=120)[0].splitlines()[-1] for other in others]
+        others, commands = [], []
+        for _ in range(2):
+            (its_in, word), (said, its_out) = os.pipe(), os.pipe()
+            with os.fdopen(its_in, "rb") as stdin, os.fdopen(its_out, "wb") as stdout:
+                commands.append(start_command("-c", GUESS, email, env=environment, stdin=stdin, stdout=stdout))
+            others.append((stack.enter_context(os.fdopen(word, "w")), stack.enter_context(os.fdopen(said))))
+        for _, said in others:
+            assert said.readline() == "ready\n"
+        for word, _ in others:
+            print("go", file=word, flush=True)
+        told = [said.read().splitlines()[-1] for _, said in others]
+    assert [command.wait(60) for command in commands] == [0, 0]
     statuses = sorted(int(status) for line in told for status in line.split())
     assert statuses == [401] * 10 + [429] * 6
 

@@ -3,8 +3,6 @@
 import io
 import json
 import os
-import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from riveredge_kernel.testing import start
+from riveredge_sdk.testing.commands import run_command
 from riveredge_sdk.testing.platform import ApiClient, DatabaseKind
 from riveredge_sdk.testing.postgres import find_postgres
 
-RIVEREDGE = Path(sys.executable).parent / "riveredge"
 NOTES = "/api/v1/example/notes"
 
 
 def run(environment: dict[str, str], *arguments: str, code: int = 0) -> str:
     """What the command printed, on both streams; it must end with `code`."""
-    done = subprocess.run([RIVEREDGE, *arguments], env=environment, capture_output=True, text=True, check=False)
+    done = run_command("riveredge", *arguments, env=environment)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return " ".join((done.stdout + done.stderr).split())

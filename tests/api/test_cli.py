@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from riveredge_sdk.testing.commands import run_command, start_command
+
 RIVEREDGE = Path(sys.executable).parent / "riveredge"
 
 
@@ -29,11 +31,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def run(environment: dict[str, str], *arguments: str, code: int = 0) -> str:
-    """What the command printed, on both streams; it must end with `code`."""
-    done = subprocess.run(
-        [RIVEREDGE, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
+def run(environment: dict[str, str], *arguments: str, code: int = 0, whole: bool = False) -> str:
+    """What the command printed, on both streams; it must end with `code`. `whole`: with an interpreter's own start."""
+    if whole:
+        command = [RIVEREDGE, *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    else:
+        done = run_command("riveredge", *arguments, env=environment)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -97,9 +101,9 @@ def test_an_installation_is_set_up_by_commands(environment: dict[str, str]) -> N
 
 
 def test_settings_that_are_wrong_are_named(environment: dict[str, str]) -> None:
-    said = run({**environment, "RIVEREDGE_PORT": "many"}, "tenant", "list", code=2)
+    said = run({**environment, "RIVEREDGE_PORT": "many"}, "tenant", "list", code=2, whole=True)
     assert "RIVEREDGE_PORT" in said
-    said = run({**environment, "RIVEREDGE_MULTI_TENANT": "true"}, "tenant", "list", code=2)
+    said = run({**environment, "RIVEREDGE_MULTI_TENANT": "true"}, "tenant", "list", code=2, whole=True)
     assert "PostgreSQL" in said
 
 
@@ -112,8 +116,8 @@ def test_plugins_are_listed(environment: dict[str, str]) -> None:
 
 
 def test_commands_of_plugins_are_there(environment: dict[str, str]) -> None:
-    assert run(environment, "example", "hello", "--name", "Ada").strip() == "Hello, Ada"
-    run(environment, "nonsense", code=2)
+    assert run(environment, "example", "hello", "--name", "Ada", whole=True).strip() == "Hello, Ada"
+    run(environment, "nonsense", code=2, whole=True)
 
 
 @contextlib.contextmanager
@@ -122,7 +126,7 @@ def running(environment: dict[str, str], log: Path) -> Iterator[str]:
     free = {"RIVEREDGE_PORT": "0", "RIVEREDGE_INNGEST__ENGINE_PORT": "0", "PYTHONUNBUFFERED": "1"}
     own = {name: value for name, value in environment.items() if name != "RIVEREDGE_INNGEST__BASE_URL"}
     with log.open("wb") as file:
-        process = subprocess.Popen([RIVEREDGE, "run"], env={**own, **free}, stdout=file, stderr=subprocess.STDOUT)
+        process = start_command("riveredge", "run", env={**own, **free}, stdout=file, stderr=file)
     try:
         deadline = time.monotonic() + 60
         while "Ctrl-C stops" not in log.read_text():

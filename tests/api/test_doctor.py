@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from riveredge_kernel.testing import migrate
+from riveredge_sdk.testing.commands import run_command
 from riveredge_sdk.testing.postgres import find_postgres
 
 BIN = Path(sys.executable).parent
@@ -25,9 +26,7 @@ BIN = Path(sys.executable).parent
 def doctor(environment: dict[str, str]) -> str:
     """What it prints."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RIVEREDGE_")}
-    done = subprocess.run(
-        [BIN / "riveredge", "doctor"], env={**inherited, **environment}, capture_output=True, text=True, check=False
-    )
+    done = run_command("riveredge", "doctor", env={**inherited, **environment})
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from riveredge_sdk.testing.commands import run_command
+
 # What the platform does with its plugins when it starts, and what it then knows of them.
 PROBE = """
 import asyncio, json
@@ -60,13 +62,15 @@ def install_plugin(site: Path, name: str, body: str = "", *, source: str | None 
     (info / "RECORD").write_text(f"{name}.py,,\n{name}-1.0.dist-info/METADATA,,\n{name}-1.0.dist-info/RECORD,,\n")
 
 
-def run(site: Path, *command: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command with the distributions of `site` installed."""
+def run(site: Path, *command: str, whole: bool = False, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command with the distributions of `site` installed. `whole`: with an interpreter's own start."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RIVEREDGE_")}
     # The platform's own plugins take time to load and add nothing here.
     settings = {"deny": '["example", "messaging"]'} | settings
     environment |= {f"RIVEREDGE_PLUGINS__{key.upper()}": value for key, value in settings.items()}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
+    if not whole:
+        return run_command(*command, env=environment, timeout=60, cwd=site)
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False, cwd=site)
 
 
@@ -85,7 +89,7 @@ def load(tmp_path: Path) -> Load:
     """Load this test's plugins as the platform does; what became of them."""
 
     def do(**settings: str) -> dict[str, Any]:
-        done = run(tmp_path, sys.executable, "-c", PROBE, **settings)
+        done = run(tmp_path, "-c", PROBE, **settings)
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
@@ -98,7 +102,7 @@ def fail_to_load(tmp_path: Path) -> Callable[..., str]:
     """Load this test's plugins where that must fail; the error."""
 
     def do(**settings: str) -> str:
-        done = run(tmp_path, sys.executable, "-c", PROBE, **settings)
+        done = run(tmp_path, "-c", PROBE, **settings)
         assert done.returncode == 1, done.stdout
         return done.stderr
 
@@ -110,7 +114,8 @@ def list_plugins(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """What `riveredge plugin list --json` tells, by id."""
 
     def do(**settings: str) -> dict[str, Any]:
-        done = run(tmp_path, str(Path(sys.executable).parent / "riveredge"), "plugin", "list", "--json", **settings)
+        command = str(Path(sys.executable).parent / "riveredge")
+        done = run(tmp_path, command, "plugin", "list", "--json", whole=True, **settings)
         assert done.returncode == 0, done.stderr
         return {line["id"]: line for line in json.loads(done.stdout[done.stdout.index("[\n") :])}
 

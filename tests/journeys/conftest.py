@@ -7,8 +7,6 @@ server: so it shows where the embedded one differs. What would kill it, or give 
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,12 +18,12 @@ import httpx2
 import pytest
 
 from riveredge_kernel.testing import migrate
+from riveredge_sdk.testing.commands import Command, run_command, start_command
 from riveredge_sdk.testing.platform import DatabaseKind
 from riveredge_sdk.testing.postgres import find_postgres
 
 from .rows import Rows
 
-BIN = Path(sys.executable).parent
 SERVER = os.environ.get("RIVEREDGE_TEST_INNGEST_URL")
 SERVER_KEYS = {
     f"RIVEREDGE_INNGEST__{name}": os.environ[f"RIVEREDGE_TEST_INNGEST_{name}"]
@@ -68,8 +66,8 @@ class World:
     engine_port: int = field(default_factory=free_port)
     environment: dict[str, str] = field(default_factory=dict)
     database: dict[str, str] | None = None
-    platform: subprocess.Popen[bytes] | None = None
-    engine: subprocess.Popen[bytes] | None = None
+    platform: Command | None = None
+    engine: Command | None = None
     http: httpx2.Client = field(init=False)
     given: bool = bool(SERVER)
 
@@ -91,15 +89,13 @@ class World:
 
     def run(self, *arguments: str) -> str:
         """Run a `riveredge` command; its output."""
-        done = subprocess.run(
-            [BIN / "riveredge", *arguments], env=self.environment, capture_output=True, text=True, check=False
-        )
+        done = run_command("riveredge", *arguments, env=self.environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def start_platform(self) -> None:
         """Start it, and wait until it answers."""
-        self.platform = subprocess.Popen([BIN / "riveredge", "serve"], env=self.environment)
+        self.platform = start_command("riveredge", "serve", env=self.environment)
         wait_until(lambda: self.http.get("/health/live").status_code == 200, what="the platform's start")
 
     def start_engine(self, *options: str) -> None:
@@ -109,8 +105,8 @@ class World:
                 pytest.skip("the given Inngest server has its own keys")
             return
         store = str(self.directory / "engine.db")
-        command = [BIN / "riveredge-engine", "serve", "--port", str(self.engine_port), "--store", store]
-        self.engine = subprocess.Popen([*command, "--retry-interval", "0.2", *options], env=self.environment)
+        command = ["riveredge-engine", "serve", "--port", str(self.engine_port), "--store", store]
+        self.engine = start_command(*command, "--retry-interval", "0.2", *options, env=self.environment)
         wait_until(self._answers, what="the engine's start")
 
     def _answers(self) -> bool:
@@ -141,7 +137,7 @@ class World:
             pytest.skip("the given Inngest server is not stopped for tests")
 
     @staticmethod
-    def kill(process: subprocess.Popen[bytes] | None) -> None:
+    def kill(process: Command | None) -> None:
         """As a power cut would."""
         assert process is not None
         process.send_signal(signal.SIGKILL)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import socket
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -15,9 +14,10 @@ import pytest
 
 from riveredge_kernel.server import listen
 from riveredge_kernel.testing import migrate
+from riveredge_sdk.testing.commands import run_command, start_command
 from riveredge_sdk.testing.postgres import find_postgres
 
-from .instances import BIN, Instance
+from .instances import Instance
 
 MEMBER = "ada@acme.example"
 PASSWORD = "correct horse battery staple"
@@ -37,10 +37,10 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         probe.bind(("127.0.0.1", 0))
         engine_port = probe.getsockname()[1]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RIVEREDGE_")}
-    command = [BIN / "riveredge-engine", "serve", "--port", str(engine_port), "--store", str(tmp_path / "engine.db")]
+    command = ["riveredge-engine", "serve", "--port", str(engine_port), "--store", str(tmp_path / "engine.db")]
     with (tmp_path / "engine.log").open("wb") as log:
         keys = ["--signing-key", SIGNING_KEY, "--event-key", "event-key"]
-        engine = subprocess.Popen([*command, *keys], env=inherited, stdout=log, stderr=subprocess.STDOUT)
+        engine = start_command(*command, *keys, env=inherited, stdout=log, stderr=log)
     yield {
         **inherited,
         "RIVEREDGE_ENVIRONMENT": "production",
@@ -64,9 +64,7 @@ def token(environment: dict[str, str]) -> Callable[[str], str]:
 
     def run(*arguments: str) -> None:
         said = f"{PASSWORD}\n{PASSWORD}\n"
-        done = subprocess.run(
-            [BIN / "riveredge", *arguments], env=environment, input=said, capture_output=True, text=True, check=False
-        )
+        done = run_command("riveredge", *arguments, env=environment, input=said)
         assert done.returncode == 0, done.stdout + done.stderr
 
     run("tenant", "create", "acme")

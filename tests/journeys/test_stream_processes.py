@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,10 +16,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from riveredge_kernel.testing import migrate
+from riveredge_sdk.testing.commands import run_command, start_command
 from riveredge_sdk.testing.platform import DatabaseKind
 from riveredge_sdk.testing.postgres import find_postgres, in_thread
 
-BIN = Path(sys.executable).parent
 MEMBER = "ada@acme.example"
 PASSWORD = "correct horse battery staple"
 NOTES = "/api/v1/example/notes"
@@ -36,11 +34,8 @@ class Node:
             self.port = probe.getsockname()[1]
         self.http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
         with log.open("wb") as file:
-            self.process = subprocess.Popen(
-                [BIN / "riveredge", "serve"],
-                env={**environment, "RIVEREDGE_PORT": str(self.port)},
-                stdout=file,
-                stderr=subprocess.STDOUT,
+            self.process = start_command(
+                "riveredge", "serve", env={**environment, "RIVEREDGE_PORT": str(self.port)}, stdout=file, stderr=file
             )
         self._log = log
 
@@ -137,9 +132,7 @@ def run(environment: dict[str, str]) -> Run:
 
     def command(*arguments: str) -> None:
         said = f"{PASSWORD}\n{PASSWORD}\n"
-        done = subprocess.run(
-            [BIN / "riveredge", *arguments], env=environment, input=said, capture_output=True, text=True, check=False
-        )
+        done = run_command("riveredge", *arguments, env=environment, input=said)
         assert done.returncode == 0, done.stdout + done.stderr
 
     return command

@@ -1,8 +1,6 @@
 """Migrations: each plugin's by itself, all of them or none."""
 
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from riveredge_kernel.settings import PluginHostSettings, Settings
 from riveredge_migrations.directories import find_directories
 from riveredge_migrations.runner import MigrationError, MigrationRunner
 from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.testing.commands import run_command
 
 pytestmark = pytest.mark.database
 
@@ -257,7 +256,6 @@ def test_every_tenant_table_is_secured_and_granted(url: str, query: Any, tables:
 def test_a_plugin_that_does_not_run_gets_no_revision(url: str) -> None:
     # Its models are not known, so all of its tables would be dropped.
     environment = os.environ | {"RIVEREDGE_PLUGINS__DENY": '["example"]', "RIVEREDGE_DATABASE__URL": url}
-    command = [str(Path(sys.executable).parent / "riveredge"), "db", "revision", "example", "-m", "wrong"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = run_command("riveredge", "db", "revision", "example", "-m", "wrong", env=environment)
     assert done.returncode == 1
     assert "The plugin 'example' does not run, so its models are not known: disabled denied by" in done.stderr

@@ -2,20 +2,20 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from riveredge_sdk.testing.commands import run_command
 
 
 def test_the_drill_reports_what_was_armed_again(tmp_path: Path) -> None:
-    command = [Path(sys.executable).parent / "riveredge", "scheduling", "drill", "--schedules", "3", "--minutes", "3"]
     # What would lead a careless drill to somebody's database and engine.
     real = {
         "RIVEREDGE_DATABASE__SYSTEM_URL": "postgresql+asyncpg://nobody@127.0.0.1:1/none",
         "RIVEREDGE_INNGEST__BASE_URL": "http://127.0.0.1:1",
     }
     environment = {**os.environ, **real, "TMPDIR": str(tmp_path)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    command = ["riveredge", "scheduling", "drill", "--schedules", "3", "--minutes", "3"]
+    done = run_command(*command, env=environment, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the engine has lost its memory" in done.stdout
     # How many are about to start depends on the second of the minute.
