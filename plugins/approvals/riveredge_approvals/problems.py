@@ -98,9 +98,16 @@ class ReasonRequired(Invalid):
 class SignatureRequired(Invalid):
     code, title = "signature-required", "A signature is needed"
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, purpose: str | None = None, content_hash: str | None = None) -> None:
         message = f"This decision needs a signature ({kind})."
-        super().__init__(message, errors=[FieldError("signature", message, "required")])
+        if purpose is not None:
+            message += " POST /api/v1/auth/tickets with this purpose and content_hash, and come again with the ticket."
+        said = {"signature": kind, "purpose": purpose, "content_hash": content_hash}
+        super().__init__(
+            message,
+            errors=[FieldError("signature", message, "required")],
+            extensions={name: value for name, value in said.items() if value is not None},
+        )
 
 
 class VersionArchived(Conflict):

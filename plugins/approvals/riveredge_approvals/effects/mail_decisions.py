@@ -27,6 +27,7 @@ class Asked:
 
     task: Task
     instance: Instance
+    flow: CompiledFlow
     node: HumanNode
     person: Person
     principal: Principal
@@ -69,7 +70,8 @@ async def read(token: str) -> Asked | None:
     if principal is None or person is None or not principal.may(REQUEST_USE):
         return None
     instance = (await session().exec(select(Instance).where(col(Instance.id) == task.instance_id))).one()
-    node = (await flow_of(instance)).nodes[task.node]
+    flow = await flow_of(instance)
+    node = flow.nodes[task.node]
     if not isinstance(node, HumanNode):
         return None
-    return Asked(task, instance, node, person, principal)
+    return Asked(task, instance, flow, node, person, principal)

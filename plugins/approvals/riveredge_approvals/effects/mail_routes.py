@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse
 from riveredge_approvals.effects import links, mail_decisions
 from riveredge_approvals.effects.mail_decisions import Asked
 from riveredge_approvals.effects.mail_texts import Words, words_for
-from riveredge_approvals.effects.telling import name_of
+from riveredge_approvals.effects.telling import common_data, name_of
 from riveredge_approvals.models import TaskState
 from riveredge_approvals.problems import NotAllowedHere, ReasonRequired, SignatureRequired, TaskClosed
 from riveredge_approvals.tasks.deciding import Said, decide
@@ -50,6 +50,8 @@ async def show_decision(token: str) -> HTMLResponse:
     words = words_for(asked.person.locale)
     if asked.task.state != TaskState.PENDING:
         return _said(words, words.closed.format(outcome=words.states.get(asked.task.state, asked.task.state)), 200)
+    if asked.node.signature != "none":
+        return await _sign_in(asked, words, 200)
     return await _form(asked, words)
 
 
@@ -76,7 +78,7 @@ async def decide_by_mail(token: str, request: Request) -> HTMLResponse:
     except ReasonRequired:
         return await _form(asked, words, error=words.reason, status=422)
     except SignatureRequired:
-        return _said(words, words.signature, 403)
+        return await _sign_in(asked, words, 403)
     except NotAllowedHere:
         return _said(words, words.suspended, 409)
     return _said(words, words.thanks.format(outcome=words.states[outcome]), 200)
@@ -133,6 +135,13 @@ async def _form(asked: Asked, words: Words, *, error: str = "", status: int = 20
         # Without an address the form is sent to this very page.
         + f'<form method="post">{box}<div>{buttons}</div></form>'
     )
+    return plain_page(words.title, body, language=words.tag, status=status)
+
+
+async def _sign_in(asked: Asked, words: Words, status: int) -> HTMLResponse:
+    """Whoever has the mail has not proven who she is: a signature is given where she has."""
+    address = (await common_data(asked.instance, asked.flow, asked.task.node))["url"]
+    body = f'<p>{escape(words.signature)}</p><p><a href="{escape(address)}">{escape(asked.instance.title)}</a></p>'
     return plain_page(words.title, body, language=words.tag, status=status)
 
 

@@ -18,9 +18,9 @@ from riveredge_approvals.problems import (
     NotAssignee,
     ReasonRequired,
     ReturnTargetInvalid,
-    SignatureRequired,
     TaskClosed,
 )
+from riveredge_approvals.tasks.signing import DrawnIn, ElectronicIn, sign
 from riveredge_sdk import current_principal, session
 from riveredge_sdk.problems import NotFound
 
@@ -31,7 +31,7 @@ class Said:
 
     comment: str = ""
     form: dict[str, Any] | None = None
-    signature: dict[str, Any] | None = None
+    signature: DrawnIn | ElectronicIn | None = None
     via: str = "api"
 
 
@@ -96,7 +96,8 @@ async def decide(task_id: UUID, outcome: TaskState, said: Said) -> Task:
     """Approve, reject or abstain.
 
     Raises:
-        NotFound, TaskClosed, NotAssignee, NotAllowedHere, ReasonRequired, SignatureRequired, Invalid
+        NotFound, TaskClosed, NotAssignee, NotAllowedHere, ReasonRequired, Invalid
+        SignatureRequired, ReauthenticationRequired: see `signing`.
     """
     case, task, visit = await open_case(task_id)
     must_be_mine(task)
@@ -106,10 +107,11 @@ async def decide(task_id: UUID, outcome: TaskState, said: Said) -> Task:
         raise NotAllowedHere("Nobody can abstain on this node.")
     if outcome == TaskState.REJECTED and node.kind == "handler":
         raise NotAllowedHere("This is work to be done; it cannot be rejected.")
-    _check_said(node.comment, node.signature, outcome, said)
+    _check_said(node.comment, outcome, said)
     if said.form:
         await edit_form(case, visit, said.form)
-    acts.decide(case, task, visit, outcome, via=said.via, comment=said.comment, signature=said.signature)
+    signature = await sign(case, task, outcome, said.comment, said.signature)
+    acts.decide(case, task, visit, outcome, via=said.via, comment=said.comment, signature=signature)
     await write(case, visit)
     return task
 
@@ -130,20 +132,18 @@ async def send_back(task_id: UUID, target: str | None, said: Said) -> Task:
     to = target if target is not None else case.flow.entry
     if to not in allowed:
         raise ReturnTargetInvalid(to, allowed)
-    _check_said(node.comment, "none", TaskState.RETURNED, said)
+    _check_said(node.comment, TaskState.RETURNED, said)
     acts.send_back(case, task, visit, to, via=said.via, comment=said.comment)
     await write(case, visit)
     return task
 
 
-def _check_said(comment: str, signature: str, outcome: TaskState, said: Said) -> None:
+def _check_said(comment: str, outcome: TaskState, said: Said) -> None:
     against = outcome in {TaskState.REJECTED, TaskState.RETURNED}
     if not said.comment and (comment == "always" or (comment == "on_reject" and against)):
         raise ReasonRequired
     if said.comment and comment == "never":
         raise NotAllowedHere("On this node nothing is to be said.")
-    if signature != "none" and said.signature is None:
-        raise SignatureRequired(signature)
 
 
 async def write(case: Case, visit: Visit) -> None:

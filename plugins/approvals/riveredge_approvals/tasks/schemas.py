@@ -8,6 +8,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from riveredge_approvals.instances.schemas import SummaryLine
+from riveredge_approvals.tasks.signing import SignatureIn
 from riveredge_sdk import Body, ListQuery, Resource
 
 Comment = Annotated[str, Field(max_length=4000, description="What is said with it; some nodes demand it.")]
@@ -60,6 +61,7 @@ class DecisionOut(BaseModel):
     comment: str
     via: str
     form_rev: int
+    signature: dict[str, Any] | None = Field(description="As it was given, with the hash of what it is under.")
     at: datetime
 
 
@@ -72,7 +74,7 @@ class TaskDetail(TaskLine):
     allow: list[str] = Field(description="What the reader can do now: approve, reject, return, transfer, …")
     return_targets: list[str]
     comment: str = Field(description="Whether a comment is demanded: never, optional, on_reject or always.")
-    signature: str
+    signature: str = Field(description="Whether a decision is signed: none, drawn or electronic.")
     decision: DecisionOut | None
 
 
@@ -83,7 +85,9 @@ class DecideIn(Body):
     form: Annotated[
         dict[str, Any] | None, Field(description="Fields that the node lets its people change, with new values.")
     ] = None
-    signature: Annotated[dict[str, Any] | None, Field(description="Where the node demands one.")] = None
+    signature: Annotated[
+        SignatureIn | None, Field(description="Where the node demands one: drawn, or electronic by a ticket.")
+    ] = None
 
 
 class ReturnIn(Body):
