@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
+from riveredge_messaging.delivery.file_checks import MAX_FILES
+from riveredge_messaging.delivery.file_schemas import AttachmentIn
 from riveredge_messaging.permissions import MESSAGE_SEND, check_reach
 from riveredge_messaging.service import Messaging
 from riveredge_sdk import Body
@@ -29,10 +31,21 @@ class SendParams(Body):
         list[str], Field(default_factory=list, title="Channels", description="None: the category's.", max_length=20)
     ]
     category: Annotated[str | None, Field(title="Category", description="None: the template's.", max_length=100)] = None
+    attachments: Annotated[
+        list[AttachmentIn],
+        Field(
+            default_factory=list,
+            title="Attachments",
+            description="For the channels that carry files: e-mail. Content is kept with the schedule; a file_id is "
+            "read anew by each run.",
+            max_length=MAX_FILES,
+        ),
+    ]
 
     def notification(self) -> Notification:
         """As the port takes it."""
-        return Notification(**{name: getattr(self, name) for name in type(self).model_fields})
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return Notification(**{**given, "attachments": [file.attachment() for file in self.attachments]})
 
 
 class SendMessage(TaskAction[SendParams]):
