@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from riveredge_messaging.channels.in_app import InAppEntry, deliver_many
-from riveredge_messaging.inbox.schemas import InboxOptions
+from riveredge_messaging.inbox.options import InboxOptions
 from riveredge_messaging.models import Delivery, Message
 from riveredge_sdk import session, unit_of_work
 from riveredge_sdk.context import use_context

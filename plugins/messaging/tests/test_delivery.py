@@ -144,6 +144,18 @@ def test_what_cannot_be_rendered_is_not_sent_and_harms_no_other_channel(
         words = [line["words"] for line in client.get(f"{place}/timeline").json()["decisions"]]
         assert [line for line in words if line.startswith("The template does not fit the data") and "total" in line]
     assert [mail.text().strip() for mail in mail_settings.mails] == ["It is there."]
+    # What the data makes of a button has to fit on it.
+    button = {"id": "open", "label": "Open {{ order.name }}"}
+    body |= {"key": "acme.button", "variants": {}}
+    body["texts"] = {"en": {"subject": "Order", "text": "It is there.", "actions": [button]}}
+    assert client.post("/api/v1/messaging/templates", json=body).status_code == 201
+    sent |= {"template": "acme.button", "data": {"order": {"name": "x" * 90}}, "channels": ["messaging.in_app"]}
+    (delivery,) = client.post("/api/v1/messaging/messages", json=sent).json()["deliveries"]
+    assert (delivery["status"], delivery["reason"]) == ("failed_render", "failed_render")
+    assert delivery["error"] == (
+        "The template cannot be rendered: actions.0.label of the message is not right: String should have at most 80 "
+        "characters. Mend it in the template, or in the data that it is made of."
+    )
 
 
 def test_without_a_mail_server_the_delivery_says_so(send: Send, ended: Ended) -> None:

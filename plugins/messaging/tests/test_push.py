@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from riveredge_messaging.channels.web_push.encryption import CURVE, MAX_CONTENT, decode, encode, encrypt, public_bytes
 from riveredge_messaging.channels.web_push.sending import content_of
-from riveredge_messaging.inbox.schemas import InboxOptions
+from riveredge_messaging.inbox.options import InboxOptions
 from riveredge_sdk.features.messaging import PermanentFailure, RenderedMessage
 from riveredge_sdk.testing.http import HttpPeer, ReceivedCall, Reply
 from riveredge_sdk.testing.platform import ApiClient, TestTenant

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from pydantic import ValidationError
 from sqlalchemy import insert
 from sqlmodel import col, select
 
 from riveredge_messaging.inbox.models import InboxItem
-from riveredge_messaging.inbox.schemas import InboxOptions
+from riveredge_messaging.inbox.options import InboxOptions, read_options
 from riveredge_messaging.inbox.stream import push_inbox
 from riveredge_sdk import session, unit_of_work, utcnow
-from riveredge_sdk.features.messaging import DeliveringChannel, DeliveryResult, PermanentFailure, RenderedMessage
+from riveredge_sdk.features.messaging import DeliveringChannel, DeliveryResult, RenderedMessage
 from riveredge_sdk.models import uuid7
 
 
@@ -34,11 +33,7 @@ def entry_of(message: RenderedMessage) -> InAppEntry:
     Raises:
         PermanentFailure: a link, a tag or a button of it is not right.
     """
-    try:
-        options = InboxOptions.model_validate(message.options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise PermanentFailure(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    options = read_options(message)
     return InAppEntry(
         delivery_id=message.delivery_id,
         recipient_id=message.recipient_id,

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from pydantic import ValidationError
 from sqlalchemy import delete, update
 from sqlmodel import col
 
 from riveredge_messaging.channels.web_push.keys import installation_key
 from riveredge_messaging.channels.web_push.sending import GoneError, Sender, content_of, push_to
-from riveredge_messaging.inbox.schemas import InboxOptions
+from riveredge_messaging.inbox.options import read_options
 from riveredge_messaging.reach.models import Device
 from riveredge_messaging.reach.repository import Devices
 from riveredge_messaging.settings import MessagingSettings
@@ -62,11 +61,7 @@ class PushChannel(DeliveringChannel):
         return {user_id: str(user_id) for user_id in await Devices().with_devices(user_ids)}
 
     async def deliver(self, message: RenderedMessage) -> DeliveryResult:
-        try:
-            content = content_of(message, InboxOptions.model_validate(message.options))
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise PermanentFailure(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        content = content_of(message, read_options(message))
         async with unit_of_work(read_only=True):
             devices = await Devices().all(col(Device.user_id) == message.recipient_id)
             sealed = {device.id: device.subscription for device in devices}

@@ -8,44 +8,16 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, model_validator
 
-from riveredge_messaging.inbox.links import check_link
+from riveredge_messaging.inbox.options import InboxAction, Label
 from riveredge_messaging.templates.schemas import Locale
 from riveredge_sdk import Body, ListQuery, Resource
 from riveredge_sdk.problems import FieldError, Invalid
 
-MAX_ACTIONS = 4
 MAX_RESULT_BYTES = 4000
 
-Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=50)]
 Category = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=100)]
-Link = Annotated[str, AfterValidator(check_link)]
 View = Literal["active", "archived", "snoozed", "deleted", "all"]
 Operation = Literal["seen", "read", "unread", "archive", "unarchive", "snooze", "unsnooze", "delete", "undelete"]
-
-
-class InboxAction(Body):
-    """A button below a message. With a link it leads there, too."""
-
-    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-    label: Annotated[str, Field(min_length=1, max_length=80)]
-    style: Literal["primary", "secondary"] = "secondary"
-    link: Link | None = None
-
-
-class InboxOptions(Body):
-    """What a template says for the inbox besides its texts."""
-
-    link: Link | None = None
-    tags: list[Label] = Field(default_factory=list, max_length=10)
-    actions: list[InboxAction] = Field(default_factory=list, max_length=MAX_ACTIONS)
-
-    @model_validator(mode="after")
-    def _tell_apart(self) -> "InboxOptions":
-        if len({action.id for action in self.actions}) < len(self.actions):
-            raise ValueError("two actions have the same id")
-        if sum(action.style == "primary" for action in self.actions) > 1:
-            raise ValueError("at most one action is primary")
-        return self
 
 
 class InboxAnswer(BaseModel):

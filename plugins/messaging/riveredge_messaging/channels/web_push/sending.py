@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from riveredge_messaging.channels.web_push.encryption import MAX_CONTENT, decode, encrypt
 from riveredge_messaging.channels.web_push.vapid import authorization
-from riveredge_messaging.inbox.schemas import InboxOptions
+from riveredge_messaging.inbox.options import InboxOptions
 from riveredge_messaging.providers.calls import call
 from riveredge_sdk import utcnow
 from riveredge_sdk.features.messaging import PermanentFailure, RenderedMessage
