@@ -1,10 +1,18 @@
 """Quiet hours follow the wall clock of the reader: over midnight, and when clocks are put forward or back."""
 
-from datetime import UTC, datetime, time
+from collections import Counter
+from datetime import UTC, datetime, time, timedelta
+from uuid import UUID
 
 import pytest
 
+from riveredge_messaging.models import Message
+from riveredge_messaging.rules.categories import GENERAL
+from riveredge_messaging.rules.deciding import GRID_SECONDS, Rules
+from riveredge_messaging.rules.preferences import Choices
 from riveredge_messaging.rules.quiet import Window, quiet_until
+from riveredge_sdk.features.people import Person
+from riveredge_sdk.models import uuid7
 
 NIGHT = Window(time(22), time(7, 30))
 
@@ -54,3 +62,43 @@ def test_days_and_windows_that_follow_each_other() -> None:
     assert quiet_until([lunch], "UTC", at("2026-11-24T12:30")) is None
     assert quiet_until([lunch], "UTC", at("2026-11-23T12:30")) == at("2026-11-23T13:00")
     assert quiet_until([], "UTC", at("2026-11-23T12:30")) is None
+
+
+def rules(message: Message, people: list[UUID], spread_s: int) -> Rules:
+    """Of people in Berlin, where the nights are quiet."""
+    person = Person(id=people[0], name="Ada", email="ada@acme.example", timezone="Europe/Berlin", locale="en")
+    return Rules(
+        message=message,
+        category=GENERAL,
+        channels={},
+        people=dict.fromkeys(people, person),
+        addresses={},
+        choices=Choices({}, {}),
+        quiet={},
+        quiet_of_tenant=[NIGHT],
+        spread_s=spread_s,
+        suppressed=frozenset(),
+    )
+
+
+def test_what_was_held_does_not_go_out_all_at_once() -> None:
+    people = [uuid7() for _ in range(2000)]
+    night, morning = at("2026-11-24T23:00"), at("2026-11-25T06:30")
+    message, other = (Message(id=uuid7(), template="a.b", data={}) for _ in range(2))
+
+    def due(message: Message, spread_s: int = 300) -> list[datetime]:
+        asked = rules(message, people, spread_s)
+        found = [asked.wait(person, "messaging.email", night) for person in people]
+        return [ruling.due_at for ruling in found if ruling is not None and ruling.due_at is not None]
+
+    instants = Counter(due(message))
+    # On a grid, so that many share an instant, and about as many at each: 2,000 over 61 of them.
+    assert set(instants) == {morning + timedelta(seconds=GRID_SECONDS * step) for step in range(61)}
+    assert max(instants.values()) < 2 * len(people) / len(instants)
+    assert instants.total() == len(people)
+    # Asked again it is the same for each, and with another message nobody is always the last.
+    assert due(message) == due(message)
+    assert due(message) != due(other)
+    assert set(due(message, spread_s=0)) == {morning}
+    # Only what waits is spread.
+    assert rules(message, people, 300).wait(people[0], "messaging.email", morning) is None

@@ -1,7 +1,7 @@
 """The rules decide in their order, say why, and are asked again after a delivery has waited."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -204,6 +204,33 @@ def test_quiet_hours_hold_what_can_wait(client: ApiClient, engine: EngineControl
     assert client.post(f"{API}/preferences/quiet-hours/reset").json()["own"] is False
     wrong = client.put(f"{API}/preferences/quiet-hours", json={"windows": [], "zone": "Mars/Base"})
     assert [error["field"] for error in wrong.json()["errors"]] == ["zone"]
+
+
+def test_what_was_held_over_night_goes_out_one_after_the_other(
+    client: ApiClient, as_user: AsUser, engine: EngineControl, mail_settings: Mailbox
+) -> None:
+    now = engine.now().replace(second=0, microsecond=0)
+    begins, ends = now - timedelta(hours=1), now + timedelta(hours=2)
+    settings = client.get("/api/v1/settings/messaging").json()["values"]
+    settings |= {"quiet_from": f"{begins:%H:%M}", "quiet_until": f"{ends:%H:%M}", "quiet_spread_s": 3600}
+    kept = client.put("/api/v1/settings/messaging", json=settings)
+    assert kept.status_code == 200, kept.text
+    people = [user_id(as_user(())) for _ in range(5)]
+    body = {"template": "messaging.welcome", "to": people, "data": {"product": "x"}, "channels": [EMAIL]}
+    message = client.post(f"{API}/messages", json=body).json()
+    due = {each["id"]: datetime.fromisoformat(each["due_at"]) for each in message["deliveries"]}
+    assert all(ends <= moment <= ends + timedelta(hours=1) for moment in due.values()), due
+    assert len(set(due.values())) > 1, due
+
+    def sent() -> set[str]:
+        found = client.get(f"{API}/messages/{message['id']}").json()["deliveries"]
+        return {each["id"] for each in found if each["status"] == "sent"}
+
+    # The first has its turn, and then all have had it.
+    for moment in (min(due.values()), max(due.values())):
+        engine.advance(seconds=(moment - engine.now()).total_seconds() + 1)
+        engine.platform.settle()
+        assert sent() == {delivery for delivery, at in due.items() if at <= moment}
 
 
 @pytest.mark.database
