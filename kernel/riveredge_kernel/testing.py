@@ -28,6 +28,7 @@ from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.schema import runner_for
 from riveredge_kernel.server import find_engine, running
 from riveredge_kernel.settings import PluginHostSettings, Settings
+from riveredge_kernel.tenancy.erasure import is_leaf
 from riveredge_kernel.tenancy.models import Tenant, TenantStatus
 from riveredge_kernel.timers.clock import Pace
 from riveredge_migrations.runner import MigrationRunner, Result
@@ -146,7 +147,9 @@ class ThreadedPlatform:
             for table in reversed(METADATA.sorted_tables):
                 # Nobody deletes from the audit log.
                 if "tenant_id" in table.c and table.name in there and table.name != AuditEntry.__tablename__:
-                    await connection.execute(delete(table).where(table.c.tenant_id.in_(self._ended)))
+                    old = delete(table).where(table.c.tenant_id.in_(self._ended), is_leaf(table))
+                    while (await connection.execute(old)).rowcount:
+                        pass
         self._ended.clear()
 
     async def _tick(self) -> None:

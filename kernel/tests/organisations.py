@@ -28,7 +28,12 @@ def seed(client: ApiClient) -> None:
         client.post("/api/v1/example/notes", json={"title": "Milk", "tags": ["a", "b"]}),
         client.post("/api/v1/example/notes", json={"title": "牛奶", "text": "x" * 5000}),
     ]
-    assert [answer.status_code for answer in answers] == [201] * 5, [answer.text for answer in answers]
+    parent = None
+    for key in ("acme", "sales", "north"):
+        department = {"key": key, "name": key.title(), "parent_id": parent}
+        answers.append(client.post("/api/v1/directory/departments", json=department))
+        parent = answers[-1].json()["id"]
+    assert [answer.status_code for answer in answers] == [201] * 8, [answer.text for answer in answers]
     settings = {"smtp_host": "mail.example", "smtp_password": SECRET}
     assert client.put("/api/v1/settings/messaging", json=settings).status_code == 200
 
