@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.auth.grants import Grants
 from riveredge_kernel.auth.models import Membership, MembershipRole, RoleRow, User
+from riveredge_kernel.auth.service import normalized
 from riveredge_kernel.tenancy.models import Tenant
 from riveredge_sdk.auth import Principal, PrincipalKind
 from riveredge_sdk.context import current_tenant
@@ -65,11 +67,20 @@ class KernelPeople:
             return (await reading.exec(query)).all()
 
     async def find(self, user_ids: Sequence[UUID]) -> Mapping[UUID, Person]:
+        return await self._find(col(User.id).in_(user_ids))
+
+    async def find_by_email(self, emails: Sequence[str]) -> Mapping[str, Person]:
+        kept = {email: normalized(email) for email in emails}
+        found = await self._find(col(User.email).in_({*kept.values()}))
+        people = {person.email: person for person in found.values()}
+        return {email: people[own] for email, own in kept.items() if own in people}
+
+    async def _find(self, which: ColumnElement[bool]) -> Mapping[UUID, Person]:
         query = (
             select(*_PERSON)  # type: ignore[call-overload]
             .join(Membership, col(Membership.user_id) == col(User.id))
             .join(Tenant, col(Tenant.id) == col(Membership.tenant_id))
-            .where(col(User.id).in_(user_ids), col(Tenant.id) == current_tenant())
+            .where(which, col(Tenant.id) == current_tenant())
         )
         async with _reading() as reading:
             rows = (await reading.exec(query)).all()

@@ -12,6 +12,7 @@ from riveredge_directory import (
     people_routes,
     personal,
     quotas,
+    table_routes,
 )
 from riveredge_directory.models import MODELS
 from riveredge_directory.permissions import PERMISSIONS, READ, ROLES
@@ -52,6 +53,8 @@ class DirectoryPlugin(Plugin):
             absence_routes.own_router,
             people_routes.router,
             people_routes.own_router,
+            table_routes.router,
+            table_routes.export_router,
         )
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:

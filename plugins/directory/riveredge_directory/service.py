@@ -1,5 +1,6 @@
 """Who belongs where, who leads and who reports to whom: the rules. They are called in turn (`turns.take_turn`)."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlmodel import col
 
+from riveredge_directory.circles import comes_back
 from riveredge_directory.models import Department, DepartmentHead, Membership, Position, ReportingLine
 from riveredge_directory.repository import Departments, Heads, Lines, Memberships, Positions, within
 from riveredge_directory.schemas import TransferIn
@@ -125,21 +127,41 @@ async def settle_membership(row: Membership, *, main: bool) -> Membership:
 
 
 async def _others_give_way(row: Membership) -> None:
-    """Main memberships become ordinary ones for the row's days; what they are before and after stays."""
     mine = (col(Membership.user_id) == row.user_id, col(Membership.main), col(Membership.id) != row.id)
-    for other in await Memberships().all(*mine, within(Membership, row.valid_from, row.valid_until)):
+    others = await Memberships().all(*mine, within(Membership, row.valid_from, row.valid_until))
+    for left in give_way(row, others):
+        await Memberships().add(left)
+    await session().flush()
+
+
+def give_way(row: Membership, others: Sequence[Membership]) -> list[Membership]:
+    """Main memberships become ordinary ones for the row's days; what they are before and after stays, in new rows.
+
+    Args:
+        others: the person's; the row may be among them.
+
+    Returns:
+        The new rows, to be added.
+    """
+    left: list[Membership] = []
+    for other in others:
+        ended = other.valid_until is not None and other.valid_until < row.valid_from
+        early = row.valid_until is not None and row.valid_until < other.valid_from
+        if other is row or not other.main or ended or early:
+            continue
         if other.valid_from < row.valid_from:
-            await _split_off(other, valid_until=row.valid_from - _ONE_DAY)
+            left.append(_part(other, valid_until=row.valid_from - _ONE_DAY))
             other.valid_from = row.valid_from
         if row.valid_until is not None and (other.valid_until is None or other.valid_until > row.valid_until):
-            await _split_off(other, valid_from=row.valid_until + _ONE_DAY)
+            left.append(_part(other, valid_from=row.valid_until + _ONE_DAY))
             other.valid_until = row.valid_until
-        await Memberships().change(other, {"main": False})
+        other.main = False
+    return left
 
 
-async def _split_off(row: Membership, **span: date) -> None:
+def _part(row: Membership, **span: date) -> Membership:
     kept = {"user_id", "department_id", "position_id", "main", "valid_from", "valid_until"}
-    await Memberships().add(Membership(**(row.model_dump(include=kept) | span)))
+    return Membership(**(row.model_dump(include=kept) | span))
 
 
 async def transfer(user_id: UUID, body: TransferIn) -> Membership:
@@ -208,32 +230,11 @@ async def settle_line(row: ReportingLine) -> ReportingLine:
     if row.department_id is None:
         where = (where[0], col(ReportingLine.department_id).is_(None))
     await check_free(Lines(), row, "They report to somebody", *where)
-    await _check_acyclic(row)
+    if await comes_back(row, _lines_of):
+        error = FieldError("manager_id", "Choose somebody who does not report to them.", "cycle")
+        raise Conflict("The manager reports to the person, directly or over others.", errors=[error])
     return row
 
 
-async def _check_acyclic(row: ReportingLine) -> None:
-    """Go up from the manager, over lines that hold together on some day and in one department.
-
-    That Ada reports to Wei in one department and Wei to Ada in another one is no circle; a general line counts in all.
-    """
-    start = (row.manager_id, row.valid_from, row.valid_until, row.department_id)
-    todo, seen = [start], {start}
-    while todo:
-        person, first, last, department_id = todo.pop()
-        if person == row.user_id:
-            error = FieldError("manager_id", "Choose somebody who does not report to them.", "cycle")
-            raise Conflict("The manager reports to the person, directly or over others.", errors=[error])
-        for line in await Lines().all(col(ReportingLine.user_id) == person, within(ReportingLine, first, last)):
-            if department_id is not None and line.department_id not in {None, department_id}:
-                continue
-            ends = [day for day in (last, line.valid_until) if day is not None]
-            state = (
-                line.manager_id,
-                max(first, line.valid_from),
-                min(ends) if ends else None,
-                department_id or line.department_id,
-            )
-            if state not in seen:
-                seen.add(state)
-                todo.append(state)
+async def _lines_of(user_id: UUID) -> Sequence[ReportingLine]:
+    return await Lines().all(col(ReportingLine.user_id) == user_id)

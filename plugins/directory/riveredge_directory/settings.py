@@ -12,3 +12,4 @@ class DirectorySettings(PluginSettings):
 
     max_departments: int = Field(default=5000, ge=0, description="Departments of one tenant.")
     max_groups: int = Field(default=1000, ge=0, description="Groups of one tenant.")
+    max_import_lines: int = Field(default=5000, ge=1, le=50_000, description="Lines of a table that is imported.")

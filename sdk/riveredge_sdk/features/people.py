@@ -31,6 +31,13 @@ class People(Protocol):
         """Those of the users who are members of the current tenant, by id."""
         ...
 
+    async def find_by_email(self, emails: Sequence[str]) -> Mapping[str, Person]:
+        """Those whose addresses these are and who are members of the current tenant, by the address as it was given.
+
+        Case and blanks around an address make no difference. Ask for some hundreds at a time.
+        """
+        ...
+
     async def principal(self, principal_id: UUID) -> Principal | None:
         """Somebody with what they may do in the current tenant now: for work done later on their behalf.
 
