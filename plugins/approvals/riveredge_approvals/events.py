@@ -77,6 +77,12 @@ class NoticesDue(BaseModel):
     closed: list[UUID]
 
 
+class HandoverRef(BaseModel):
+    """A handover that was begun."""
+
+    handover_id: UUID
+
+
 INPUT_GIVEN = EventType("approvals/input.given", InstanceRef, "An instance has something to take in")
 WATCH_CONTINUED = EventType("approvals/watch.continued", InstanceChanged, "Another run watches over an instance")
 INSTANCE_MOVED = EventType("approvals/instance.moved", InstanceRef, "An instance has got on")
@@ -86,6 +92,7 @@ EFFECT_DUE = EventType("approvals/effect.due", EffectDue, "An effect is to be tr
 CHILD_DUE = EventType("approvals/child.due", VisitRef, "A request within a request is to be started")
 CHILD_CLOSED = EventType("approvals/child.closed", ChildClosed, "A request within a request has ended")
 CHILD_ABANDONED = EventType("approvals/child.abandoned", InstanceRef, "Nobody waits for a request any more")
+HANDOVER_BEGUN = EventType("approvals/handover.begun", HandoverRef, "Somebody's tasks are to be handed over")
 
 EVENTS = (
     INPUT_GIVEN,
@@ -97,6 +104,7 @@ EVENTS = (
     CHILD_DUE,
     CHILD_CLOSED,
     CHILD_ABANDONED,
+    HANDOVER_BEGUN,
     INSTANCE_STARTED,
     INSTANCE_CLOSED,
     TASK_OPENED,

@@ -9,6 +9,7 @@ REQUEST_USE = "approvals.request.use"
 INSTANCE_READ = "approvals.instance.read"
 INSTANCE_ADMIN = "approvals.instance.admin"
 CONNECTION_WRITE = "approvals.connection.write"
+PEOPLE_ADMIN = "approvals.people.admin"
 
 PERMISSIONS = (
     Permission(PROCESS_READ, "See processes and their drawings"),
@@ -18,6 +19,7 @@ PERMISSIONS = (
     Permission(INSTANCE_READ, "See all requests of the organisation"),
     Permission(INSTANCE_ADMIN, "Terminate, move, suspend and mend requests"),
     Permission(CONNECTION_WRITE, "Set up and try connections to other systems"),
+    Permission(PEOPLE_ADMIN, "Arrange substitutes for others, and hand their tasks over"),
 )
 
 ROLES = (
@@ -27,7 +29,16 @@ ROLES = (
         "approvals.administrator",
         "Administrator of approvals",
         frozenset(
-            {PROCESS_READ, PROCESS_WRITE, PROCESS_PUBLISH, REQUEST_USE, INSTANCE_READ, INSTANCE_ADMIN, CONNECTION_WRITE}
+            {
+                PROCESS_READ,
+                PROCESS_WRITE,
+                PROCESS_PUBLISH,
+                REQUEST_USE,
+                INSTANCE_READ,
+                INSTANCE_ADMIN,
+                CONNECTION_WRITE,
+                PEOPLE_ADMIN,
+            }
         ),
     ),
 )

@@ -17,6 +17,7 @@ from riveredge_approvals.models import (
     Decision,
     Delegation,
     FormRevision,
+    Handover,
     Instance,
     Link,
     ProcessVersion,
@@ -26,7 +27,7 @@ from riveredge_sdk import session
 
 
 async def export(user_id: UUID) -> dict[str, Any] | None:
-    """Requests, tasks, decisions, comments, copies and substitutes of a person, as JSON."""
+    """Requests, tasks, decisions, comments, copies, substitutes and handovers of a person, as JSON."""
     instances = await _rows(Instance, col(Instance.submitter_id) == user_id)
     tasks = await _rows(Task, col(Task.assignee_id) == user_id)
     decisions = await _rows(Decision, col(Decision.decided_by) == user_id)
@@ -35,6 +36,7 @@ async def export(user_id: UUID) -> dict[str, Any] | None:
     delegations = await _rows(
         Delegation, or_(col(Delegation.user_id) == user_id, col(Delegation.substitute_id) == user_id)
     )
+    handovers = await _rows(Handover, or_(col(Handover.user_id) == user_id, col(Handover.to_id) == user_id))
     found: dict[str, Any] = {
         "requests": [
             _some(row, "number", "title", "status", "form", "submitted_at", "finished_at") for row in instances
@@ -46,6 +48,7 @@ async def export(user_id: UUID) -> dict[str, Any] | None:
         "delegations": [
             _some(row, "user_id", "substitute_id", "starts_at", "ends_at", "reason") for row in delegations
         ],
+        "handovers": [_some(row, "user_id", "to_id", "reason", "created_at") for row in handovers],
     }
     return found if any(found.values()) else None
 
@@ -60,6 +63,9 @@ async def erase(user_id: UUID) -> int:
         update(Comment).where(col(Comment.author_id) == user_id).values(author_id=None),
         update(CarbonCopy).where(col(CarbonCopy.sent_by) == user_id).values(sent_by=None),
         update(FormRevision).where(col(FormRevision.changed_by) == user_id).values(changed_by=None),
+        # What was said of the person's leaving.
+        update(Handover).where(col(Handover.user_id) == user_id).values(reason=""),
+        update(Handover).where(col(Handover.created_by) == user_id).values(created_by=None),
         update(ProcessVersion).where(col(ProcessVersion.published_by) == user_id).values(published_by=None),
         # Signatures are pictures or names of the person.
         update(Decision).where(col(Decision.decided_by) == user_id).values(signature=None),

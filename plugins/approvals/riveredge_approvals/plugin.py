@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from riveredge_approvals import personal, stream
+from riveredge_approvals import personal, quotas, stream
 from riveredge_approvals.actions import StartRequest
 from riveredge_approvals.effects import callback_routes, connection_routes, mail_routes
 from riveredge_approvals.effects.functions import EFFECT_FUNCTIONS
@@ -15,6 +15,9 @@ from riveredge_approvals.functions import FUNCTIONS
 from riveredge_approvals.instances import routes as instance_routes
 from riveredge_approvals.instances import talk_routes
 from riveredge_approvals.models import MODELS
+from riveredge_approvals.people import delegation_routes, handover_routes
+from riveredge_approvals.people.handing_over import HANDOVER_FUNCTIONS
+from riveredge_approvals.people.leaving import LEAVING_FUNCTIONS
 from riveredge_approvals.people.resolvers.registry import OWN
 from riveredge_approvals.permissions import PERMISSIONS, REQUEST_USE, ROLES
 from riveredge_approvals.processes import routes as process_routes
@@ -38,6 +41,7 @@ from riveredge_sdk.features.approvals import ApproverResolver
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MessageTemplateSpec
 from riveredge_sdk.features.scheduling import TaskAction
+from riveredge_sdk.quotas import Quota
 
 
 class ApprovalsPlugin(Plugin):
@@ -57,6 +61,8 @@ class ApprovalsPlugin(Plugin):
             instance_routes.router,
             talk_routes.router,
             task_routes.router,
+            delegation_routes.router,
+            handover_routes.router,
             connection_routes.router,
             callback_routes.router,
             mail_routes.router,
@@ -66,7 +72,7 @@ class ApprovalsPlugin(Plugin):
         return MODELS
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
-        return (*FUNCTIONS, *EFFECT_FUNCTIONS)
+        return (*FUNCTIONS, *EFFECT_FUNCTIONS, *LEAVING_FUNCTIONS, *HANDOVER_FUNCTIONS)
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS
@@ -97,6 +103,9 @@ class ApprovalsPlugin(Plugin):
 
     def task_actions(self) -> Iterable[TaskAction[Any]]:
         return (StartRequest(),)
+
+    def quotas(self) -> Iterable[Quota]:
+        return quotas.quotas()
 
     def health(self) -> Iterable[HealthCheck]:
         return (HealthCheck("approvals.surroundings", "Plugins that approvals use", self._surroundings.check),)

@@ -61,6 +61,23 @@ def transfer(case: Case, task: Task, to: UUID, comment: str = "") -> Task:
     return case.open_task(new)
 
 
+def hand_over(case: Case, task: Task, to: UUID) -> Task:
+    """Somebody else comes in the task's place as it is: whoever was added around it, or waits for it, still does."""
+    place = {"origin": "handover", "part": task.part, "seq": task.seq, "weight": task.weight, "depth": task.depth}
+    new = _beside(task, to, **place, state=task.state, reason=task.reason)
+    new.parent_id = task.parent_id
+    visit = case.visit(task.visit_id)
+    for around in case.tasks:
+        if around.parent_id == task.id and around.part != "seat":
+            around.parent_id = new.id
+    if visit is not None and (rules := visit.data.get("added")):
+        keys = {group_key(task, part): group_key(new, part) for part in ("before", "after")}
+        case.keep(visit, added={keys.get(key, key): mode for key, mode in rules.items()})
+    case.close_task(task, TaskState.TRANSFERRED, "handed_over")
+    case.note("task.handed_over", task=task, to=str(to))
+    return case.open_task(new)
+
+
 def delegate(case: Case, task: Task, to: UUID, comment: str = "") -> Task:
     """Somebody else gives an opinion; then the task comes back to its owner, who decides."""
     take(case, task)
@@ -109,7 +126,7 @@ def remove_signer(case: Case, task: Task, visit: Visit, added: Task, comment: st
     case.close_task(added, TaskState.CLOSED, "removed")
     case.note("task.signer_removed", task=added, comment=comment or None)
     others = [each for each in case.tasks_of(visit) if each.parent_id == task.id and each.part == added.part]
-    if added.part == "before" and all(each.reason == "removed" for each in others):
+    if added.part == "before" and all(each.state == TaskState.CLOSED for each in others):
         case.offer(task)
     settle(case, visit)
 

@@ -6,8 +6,9 @@ been taken in is marked so), and finds what is out of date: an input about a vis
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias
+from uuid import UUID
 
-from riveredge_approvals.engine import deadlines, leaving, opening, returning
+from riveredge_approvals.engine import deadlines, leaving, opening, reseating, returning
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.orders import Started
 from riveredge_approvals.ir.document import EffectNode, Exit, SubflowNode
@@ -127,6 +128,11 @@ async def _jumped(case: Case, data: Mapping[str, Any]) -> None:
     case.agenda.append((Exit(edge="", to=target), scope))
 
 
+async def _left(case: Case, data: Mapping[str, Any]) -> None:
+    """Somebody who may be asked something here is no active member any more."""
+    await reseating.leave(case, UUID(data["user"]))
+
+
 async def _nudged(case: Case, data: Mapping[str, Any]) -> None:
     """Nothing has happened but that somebody looks."""
 
@@ -144,6 +150,7 @@ _APPLY: dict[str, Apply] = {
     "child.finished": _child,
     "incident.mended": _mended,
     "instance.jumped": _jumped,
+    "member.left": _left,
     "nudge": _nudged,
 }
 KINDS = frozenset(_APPLY)

@@ -1,5 +1,6 @@
 """What happens when a token comes to a node."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -113,15 +114,18 @@ async def _ask(case: Case, visit: Visit, node: HumanNode) -> None:
     elif roster.verdict != "people":
         leaving.conclude(case, visit, "passed" if roster.verdict == "approve" else "rejected")
     else:
-        _seat(case, visit, node, roster.candidates)
+        seat(case, visit, roster.candidates)
         settle(case, visit)
         if visit.status != VisitStatus.ACTIVE:
             leaving.follow(case, visit)
 
 
-def _seat(case: Case, visit: Visit, node: HumanNode, candidates: list[Candidate]) -> None:
+def seat(case: Case, visit: Visit, candidates: Sequence[Candidate], *, at: int | None = None) -> None:
+    """Ask people by the rule of the visit's node, one place after the other; all in the place `at` if it is given."""
+    node = case.human(visit)
     in_turn = node.tally.mode == "sequential" and not node.claim
-    for place, candidate in enumerate(candidates):
+    for number, candidate in enumerate(candidates):
+        place = number if at is None else at
         task = _new_task(
             case,
             visit,
@@ -207,4 +211,4 @@ def _holds(case: Case, visit: Visit, condition: Condition, edge: str = "") -> bo
     return verdict.holds
 
 
-__all__ = ["enter", "fail", "move"]
+__all__ = ["enter", "fail", "move", "seat"]

@@ -5,6 +5,9 @@ from riveredge_approvals.engine.tally import Result, count, judge
 from riveredge_approvals.ir.document import Tally
 from riveredge_approvals.models import OPEN_TASKS, Task, TaskState, Visit, VisitStatus
 
+# Who was added and is there no more, of her own or by others, is nobody to wait for.
+_GONE = frozenset({"removed", "left", "handed_over"})
+
 
 def settle(case: Case, visit: Visit) -> None:
     """See whether the visit is decided. If so it is closed with its open tasks; its token waits for `follow`."""
@@ -38,7 +41,8 @@ def _groups(case: Case, visit: Visit) -> list[tuple[Task, str, list[Task]]]:
     by_id = {task.id: task for task in tasks}
     found: dict[tuple[str, str], list[Task]] = {}
     for task in tasks:
-        if task.part in {"before", "after"} and task.parent_id in by_id:
+        gone = task.state == TaskState.CLOSED and task.reason in _GONE
+        if task.part in {"before", "after"} and task.parent_id in by_id and not gone:
             found.setdefault((str(task.parent_id), task.part), []).append(task)
     groups = [(by_id[members[0].parent_id], part, members) for (_, part), members in found.items()]  # type: ignore[index]
     return sorted(groups, key=lambda group: -group[0].depth)

@@ -47,7 +47,7 @@ async def transfer(task_id: UUID, to: UUID, comment: str) -> Task:
         raise NotAllowedHere(f"It was handed on {MAX_HOPS} times; somebody has to decide.")
     if any(other.parent_id == task.id and other.part in {"before", "after"} for other in case.tasks_of(visit)):
         raise NotAllowedHere("Others were added around this task; it stays with you.")
-    await _can_be_asked(case, visit, [to], "to")
+    await can_be_asked(case, visit, [to], "to")
     new = acts.transfer(case, task, to, comment)
     await write(case, visit)
     return new
@@ -62,7 +62,7 @@ async def delegate(task_id: UUID, to: UUID, comment: str) -> Task:
     case, task, visit = await _mine(task_id, "delegate")
     if task.part == "delegate":
         raise NotAllowedHere("What was delegated is not delegated further.")
-    await _can_be_asked(case, visit, [to], "to")
+    await can_be_asked(case, visit, [to], "to")
     new = acts.delegate(case, task, to, comment)
     await write(case, visit)
     return new
@@ -82,7 +82,7 @@ async def add_signers(task_id: UUID, users: Sequence[UUID], where: Where, mode: 
         raise NotAllowedHere(f"Signers are added at most {MAX_DEPTH} deep.")
     if len(case.tasks_of(visit)) + len(users) > MAX_PEOPLE:
         raise NotAllowedHere(f"At most {MAX_PEOPLE} people are asked on one node.")
-    await _can_be_asked(case, visit, users, "users")
+    await can_be_asked(case, visit, users, "users")
     added = acts.add_signers(case, task, visit, users, where=where, mode=mode, comment=comment)
     await write(case, visit)
     return added
@@ -115,7 +115,12 @@ async def _mine(task_id: UUID, act: str, *, waiting: bool = False) -> tuple[Case
     return case, task, visit
 
 
-async def _can_be_asked(case: Case, visit: Visit, users: Sequence[UUID], field: str) -> None:
+async def can_be_asked(case: Case, visit: Visit, users: Sequence[UUID], field: str) -> None:
+    """See that users can be asked on a visit.
+
+    Raises:
+        Invalid: somebody is no active member, or is named twice. AlreadyOnRoster, SelfApprovalForbidden
+    """
     found = await get_service(PEOPLE).find(users)
     errors = [
         FieldError(field, f"{user} is no active member of this organisation.", "unknown")

@@ -1,0 +1,57 @@
+"""`/api/v1/approvals/handovers`: administrators hand somebody's open tasks over."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+
+from riveredge_approvals.people import handovers
+from riveredge_approvals.people.handover_schemas import (
+    HandoverIn,
+    HandoverLine,
+    HandoverOut,
+    HandoverPreview,
+    ItemsQuery,
+)
+from riveredge_approvals.permissions import PEOPLE_ADMIN
+from riveredge_sdk import ListQuery, Page, Router
+
+router = Router(prefix="/handovers", tag="Approvals: handovers", audit="approvals.handover")
+rows = handovers.Handovers()
+
+
+@router.get(require=PEOPLE_ADMIN, summary="List handovers")
+async def list_handovers(query: Annotated[ListQuery, Query()]) -> Page[HandoverOut]:
+    """The latest first."""
+    page = await rows.page(query, into=HandoverOut)
+    await handovers.counted(page.items)
+    return page
+
+
+@router.get("/{handover_id}", require=PEOPLE_ADMIN, summary="One handover, and how far it has come")
+async def get_handover(handover_id: UUID) -> HandoverOut:
+    shown = HandoverOut.model_validate(await rows.get(handover_id))
+    await handovers.counted([shown])
+    return shown
+
+
+@router.get("/{handover_id}/items", require=PEOPLE_ADMIN, summary="What came of each task")
+async def list_handover_items(handover_id: UUID, query: Annotated[ItemsQuery, Query()]) -> Page[HandoverLine]:
+    await rows.get(handover_id)
+    return await handovers.items_of(handover_id, query)
+
+
+@router.post("/preview", require=PEOPLE_ADMIN, status=200, audit=False, summary="What a handover would do")
+async def preview_handover(body: HandoverIn) -> HandoverPreview:
+    """Who would be asked instead on each open task, or why it would be refused; of the first 200. Nothing changes."""
+    await handovers.check(body)
+    return HandoverPreview(items=await handovers.preview(body))
+
+
+@router.post(require=PEOPLE_ADMIN, status=202, summary="Hand somebody's tasks over")
+async def create_handover(body: HandoverIn) -> HandoverOut:
+    """All tasks that are open now, each by itself: one that cannot be handed over does not keep the others from it."""
+    await handovers.check(body)
+    shown = HandoverOut.model_validate(await handovers.begin(body))
+    await handovers.counted([shown])
+    return shown
