@@ -21,6 +21,7 @@ from riveredge_approvals.people.leaving import LEAVING_FUNCTIONS
 from riveredge_approvals.people.resolvers.registry import OWN
 from riveredge_approvals.permissions import PERMISSIONS, REQUEST_USE, ROLES
 from riveredge_approvals.processes import routes as process_routes
+from riveredge_approvals.processes import validation_routes
 from riveredge_approvals.settings import ApprovalsTenantSettings
 from riveredge_approvals.tasks import routes as task_routes
 from riveredge_sdk import (
@@ -58,6 +59,7 @@ class ApprovalsPlugin(Plugin):
     def routers(self) -> Iterable[Router]:
         return (
             process_routes.router,
+            validation_routes.router,
             instance_routes.router,
             talk_routes.router,
             task_routes.router,

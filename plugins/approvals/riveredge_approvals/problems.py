@@ -1,7 +1,8 @@
 """What cannot be done with requests and tasks, for clients to tell apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from riveredge_approvals.engine.undoing import Since
@@ -41,6 +42,53 @@ class NotAssignee(Forbidden):
 
 class SelfApprovalForbidden(Forbidden):
     code, title = "self-approval-forbidden", "Nobody decides on her own request here"
+
+
+class DrawingInvalid(Invalid):
+    """A drawing has errors; `issues` are all that validation has found."""
+
+    code, title = "drawing-invalid", "The drawing has errors"
+
+    def __init__(self, issues: Sequence[Mapping[str, Any]], errors: int) -> None:
+        super().__init__(
+            f"It cannot be published: {_shortly(issues, errors)}", errors=_at(issues), extensions={"issues": issues}
+        )
+
+
+class WarningsNotAcknowledged(Invalid):
+    """A drawing has warnings; `issues` are those, `codes` what to send as `acknowledge`."""
+
+    code, title = "warnings-not-acknowledged", "The drawing has warnings"
+
+    def __init__(self, issues: Sequence[Mapping[str, Any]]) -> None:
+        codes = sorted({each["code"] for each in issues})
+        super().__init__(
+            f"{_shortly(issues, len(issues))} Publish it with acknowledge: {', '.join(codes)}, or all.",
+            errors=[FieldError("acknowledge", f"Look at {code}, then name it here.", "required") for code in codes],
+            extensions={"issues": issues, "codes": codes},
+        )
+
+
+def _shortly(issues: Sequence[Mapping[str, Any]], count: int) -> str:
+    first = issues[0]
+    where = first["node"] or first["edge"]
+    return f"{f'{where}: ' if where else ''}{first['message']}{f' And {count - 1} more.' if count > 1 else ''}"
+
+
+def _at(issues: Sequence[Mapping[str, Any]]) -> list[FieldError]:
+    return [
+        FieldError(
+            f"diagram.nodes.{each['node']}"
+            if each["node"]
+            else f"diagram.edges.{each['edge']}"
+            if each["edge"]
+            else "diagram",
+            each["message"],
+            each["code"],
+        )
+        for each in issues
+        if each["severity"] == "error"
+    ]
 
 
 class ReturnTargetInvalid(Invalid):

@@ -11,6 +11,7 @@
 A start and an end are put around the steps; joins are made for forks: `<fork>_join`.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -200,3 +201,13 @@ EXAMPLE: dict[str, Any] = {
     "viewport": {"x": 0, "y": 0, "zoom": 1},
 }
 EXAMPLE_FORM = schema_of({"amount": {"type": "number"}, "note": {"type": "string"}}, "amount")
+
+
+def example(user: Any) -> dict[str, Any]:
+    """The example, for organisations without its roles and departments: somebody stands for them."""
+    drawn = copy.deepcopy(EXAMPLE)
+    for each in drawn["nodes"]:
+        for name in ("assignees", "recipients"):
+            if name in each["data"]:
+                each["data"][name] = people(user)
+    return drawn

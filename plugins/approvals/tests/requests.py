@@ -10,7 +10,14 @@ from riveredge_sdk.testing.platform import ApiClient
 from .drawings import flow
 
 API = "/api/v1/approvals"
-FORM = {"type": "object", "properties": {"amount": {"type": "number"}, "note": {"type": "string"}}}
+FORM = {
+    "type": "object",
+    "properties": {
+        "amount": {"type": "number"},
+        "note": {"type": "string"},
+        "day": {"type": "string", "format": "date"},
+    },
+}
 Publish = Callable[..., str]
 
 
@@ -23,7 +30,7 @@ def publish(client: ApiClient, *steps: Any, **settings: Any) -> str:
     draft = {"revision": 1, "diagram": flow(*steps, settings=settings), "form_schema": FORM}
     kept = client.put(f"{url}/draft", json=draft)
     assert kept.status_code == 200, kept.text
-    done = client.post(f"{url}/publish", json={"revision": kept.json()["revision"]})
+    done = client.post(f"{url}/publish", json={"revision": kept.json()["revision"], "acknowledge": "all"})
     assert done.status_code == 201, done.text
     return key
 

@@ -91,12 +91,12 @@ def test_delays_wait_and_end_with_their_request(as_user: AsUser, published: Publ
     li, wang = as_user(INBOX), as_user(INBOX)
     process = published(
         node("pause", "delay", **{"for": "PT30M"}),
-        node("until", "delay", until="form.note"),
+        node("until", "delay", until="form.day"),
         approver("mgr", user=user_of(wang)),
     )
     tomorrow = engine.now().date().isoformat()
-    past = submit(li, process, form={"note": tomorrow})
-    gone, bad = submit(li, process, form={"note": tomorrow}), submit(li, process, form={"note": "soon"})
+    past = submit(li, process, form={"day": tomorrow})
+    gone, bad = submit(li, process, form={"day": tomorrow}), submit(li, process)
     engine.platform.settle()
     assert li.post(f"/api/v1/approvals/instances/{gone['id']}/withdraw", json={}).status_code == 200
     assert wang.get("/api/v1/approvals/tasks").json()["items"] == []

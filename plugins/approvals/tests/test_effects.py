@@ -215,7 +215,11 @@ def test_a_node_tells_people_in_the_organisations_words(
     tells = published(node("tell", "notify", template="acme.bought", recipients=recipients))
     request = submit(li, tells, form={"amount": 7})
     ended(li, request, "approved")
-    broken = submit(li, published(node("tell", "notify", template="acme.gone", recipients=recipients)))
+    # What is gone since it was published is an incident.
+    kept = client.get(f"/api/v1/messaging/templates/{made.json()['id']}")
+    gone = client.post(f"{kept.url.path}/archive", headers={"If-Match": kept.headers["ETag"]})
+    assert gone.status_code == 200, gone.text
+    broken = submit(li, tells)
     engine.platform.settle()
     (item,) = wang.get("/api/v1/messaging/inbox").json()["items"]
     assert item["subject"] == f"{request['number']} costs 7"
@@ -249,6 +253,9 @@ def test_a_subflow_is_a_request_of_its_own(
     lost = client.get(f"{API}/instances/{of[third['id']]['instance_id']}").json()
     assert lost["status"] == "terminated"
     # One that cannot be started is an incident of the parent.
-    broken = submit(li, published(node("sub", "subflow", process="nothing-there")))
+    processes = client.get(f"{API}/processes", params={"limit": 200}).json()["items"]
+    (its_id,) = (each["id"] for each in processes if each["key"] == child)
+    assert client.post(f"{API}/processes/{its_id}/archive").status_code == 200
+    broken = submit(li, parent)
     engine.platform.settle()
     assert marks(li, broken)["sub"] == "incident"

@@ -15,7 +15,7 @@ from riveredge_sdk.context import use_context
 from riveredge_sdk.testing.platform import ApiClient, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
-from .drawings import EXAMPLE, approver, choice, flow, parallel, when
+from .drawings import approver, choice, example, flow, parallel, when
 from .requests import API, Publish, decide, ended, submit, todo, user_of, wait
 
 pytestmark = pytest.mark.database
@@ -155,18 +155,19 @@ def test_processes_are_drawn_published_and_rolled_back(client: ApiClient, as_use
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "diagram")
     odd = client.put(f"{url}/draft", json={"revision": 1, "diagram": {"schema": "flow/2"}})
     assert odd.json()["errors"][0]["field"] == "diagram.schema"
-    drawing = {**EXAMPLE, "selected": True}
+    drawing = {**example(user_of(client)), "selected": True}
     form = {"type": "object", "properties": {"amount": {"type": "number"}}, "required": ["amount"]}
     kept = client.put(f"{url}/draft", json={"revision": 1, "diagram": drawing, "form_schema": form}).json()
     assert (kept["compiles"], kept["dropped"], kept["revision"]) == (True, ["selected"], 2)
-    stale = client.put(f"{url}/draft", json={"revision": 1, "diagram": EXAMPLE, "form_schema": form})
+    stale = client.put(f"{url}/draft", json={"revision": 1, "diagram": drawing, "form_schema": form})
     assert (stale.status_code, stale.json()["revision"]) == (412, 2)
     assert as_user({REQUEST_USE}).post(f"{url}/publish", json={"revision": 2}).status_code == 403
     first = client.post(f"{url}/publish", json={"revision": 2, "note": "First"}).json()
     # A node that was only moved is no new version.
-    moved = {**EXAMPLE, "nodes": [{**node, "position": {"x": 9, "y": 9}} for node in EXAMPLE["nodes"]]}
+    moved = {**drawing, "nodes": [{**node, "position": {"x": 9, "y": 9}} for node in drawing["nodes"]]}
     client.put(f"{url}/draft", json={"revision": 2, "diagram": moved, "form_schema": form})
-    assert client.post(f"{url}/publish", json={"revision": 3}).status_code == 409
+    unchanged = client.post(f"{url}/publish", json={"revision": 3})
+    assert unchanged.status_code == 409, unchanged.text
     optional = {**form, "required": []}
     client.put(f"{url}/draft", json={"revision": 3, "diagram": moved, "form_schema": optional})
     assert client.post(f"{url}/publish", json={"revision": 4}).json()["number"] == 2

@@ -47,6 +47,10 @@ class Messaging:
         """Cancel what has not been sent yet of the messages about something."""
         return await cancel_about(correlation)
 
+    async def has_template(self, key: str) -> bool:
+        """As the port says."""
+        return await find_template(key) is not None
+
     async def follow(self, topic: str, user_ids: Sequence[UUID], *, title: str = "") -> None:
         """Make people followers of a topic."""
         await following.follow(topic, user_ids, title=title)

@@ -134,6 +134,9 @@ class Notifier(Protocol):
         """
         ...
 
+    async def has_template(self, key: str) -> bool:
+        """Whether there is such a template: the organisation's own, published, or a plugin's."""
+
     async def follow(self, topic: str, user_ids: Sequence[UUID], *, title: str = "") -> None:
         """Make people followers of a topic, such as `invoices.invoice:0199…`; it is made if it is not there.
 
@@ -144,7 +147,6 @@ class Notifier(Protocol):
 
     async def unfollow(self, topic: str, user_ids: Sequence[UUID]) -> None:
         """End that. Who does not follow is not minded."""
-        ...
 
 
 NOTIFIER: Port[Notifier] = Port("messaging.notifier", version=1)

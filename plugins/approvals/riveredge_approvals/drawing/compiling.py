@@ -17,6 +17,7 @@ from riveredge_approvals.drawing.durations import read_duration
 from riveredge_approvals.drawing.expressions import Group, compile_expression
 from riveredge_approvals.drawing.fields import field_types
 from riveredge_approvals.drawing.graph import (
+    MAX_NODES,
     Blocks,
     Graph,
     find_blocks,
@@ -47,11 +48,13 @@ def compile_flow(
         CompileError: it has errors that validation would name.
     """
     graph = Graph(diagram)
+    if len(graph.nodes) > MAX_NODES:
+        raise CompileError(f"A flow has at most {MAX_NODES} nodes.")
     if len(graph.starts) != 1 or len(graph.order) != len(graph.reached):
         raise CompileError("A flow has one start, and no way back.")
     blocks = find_blocks(graph)
-    if blocks.flaws:
-        raise CompileError(f"{blocks.flaws[0].node}: {blocks.flaws[0].code}")
+    for flaw in (*graph.flaws, *blocks.flaws):
+        raise CompileError(f"{flaw.node or flaw.edge}: {flaw.code}")
     schema = dict(form_schema or {})
     try:
         compiled = _Compiler(graph, blocks, _read(DrawnSettings, diagram.settings), field_types(schema)).run()

@@ -5,7 +5,7 @@ itself is not kept. Unknown keys are kept in `data`, and dropped and reported el
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +16,7 @@ SCHEMA: Final = "flow/1"
 MAX_BYTES: Final = 512 * 1024
 # More than the validation lets pass, so that a drawing that is too large can still be kept and mended.
 MAX_PARTS: Final = 5000
+MAX_DEPTH: Final = 32
 ID = r"^[A-Za-z0-9_-]{1,64}$"
 
 Id = Annotated[str, Field(pattern=ID)]
@@ -24,7 +25,7 @@ Id = Annotated[str, Field(pattern=ID)]
 class Part(BaseModel):
     """Base of the drawing's parts."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", populate_by_name=True, allow_inf_nan=False)
 
 
 class Position(Part):
@@ -91,6 +92,8 @@ def read_diagram(raw: Mapping[str, Any], *, where: str = "diagram") -> tuple[Dia
     Raises:
         BadSchemaError: it is none, or larger than 512 KB.
     """
+    if _nests_deeper(raw, MAX_DEPTH):
+        raise BadSchemaError(f"It is no drawing: it nests more than {MAX_DEPTH} levels deep.")
     if len(json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_BYTES:
         raise BadSchemaError(f"A drawing has at most {MAX_BYTES // 1024} KB.", "tooLarge")
     if raw.get("schema", SCHEMA) != SCHEMA:
@@ -102,6 +105,17 @@ def read_diagram(raw: Mapping[str, Any], *, where: str = "diagram") -> tuple[Dia
         errors = field_errors(error.errors(), raw, under=[where])
         raise BadSchemaError(f"It is no drawing: {len(errors)} part(s) to mend.", errors=errors) from None
     return diagram, list(_dropped(raw))
+
+
+def _nests_deeper(raw: Any, most: int) -> bool:
+    level: list[Any] = [raw]
+    for _ in range(most):
+        level = [inner for part in level if isinstance(part, Mapping | list) for inner in _within(part)]
+    return any(isinstance(part, Mapping | list) for part in level)
+
+
+def _within(part: Mapping[str, Any] | list[Any]) -> Iterable[Any]:
+    return part.values() if isinstance(part, Mapping) else part
 
 
 def _dropped(raw: Mapping[str, Any]) -> list[str]:

@@ -108,5 +108,7 @@ def _literal(value: Any, kind: str | None) -> Any:
 
 def plain_number(number: Decimal) -> str:
     """`5000` for 5000.00 and for 5E+3."""
+    if not number:
+        return "0"
     text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

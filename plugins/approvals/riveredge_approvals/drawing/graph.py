@@ -1,21 +1,34 @@
 """A drawing as a graph: order, regions of forks and joins, dominators. Each is one pass over nodes and edges."""
 
+import json
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from riveredge_approvals.drawing.documents import Diagram, DrawnEdge, DrawnNode
-from riveredge_approvals.drawing.nodes import TOKENS
+from riveredge_approvals.drawing.nodes import FORKS, TOKENS
 
 Region = tuple[tuple[str, int], ...]
 _LAST: Final = float("inf")
+MAX_NODES: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What keeps a graph from being one, or from being made of blocks: a code of the validation, and where."""
+
+    code: str
+    node: str | None = None
+    edge: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Graph:
-    """Nodes by id, with the edges that leave and enter them. Edges without both ends are left out.
+    """Nodes by id, with the edges that leave and enter them.
 
     Attributes:
+        flaws: of edges that cannot be, such as those without both ends, and have been left out.
         reached: the nodes that can be reached from a start.
         order: those of them, each after all that lead to it; what lies in or behind a cycle is missing.
     """
@@ -26,30 +39,56 @@ class Graph:
             self.nodes.setdefault(node.id, node)
         self.out: dict[str, list[DrawnEdge]] = {name: [] for name in self.nodes}
         self.into: dict[str, list[DrawnEdge]] = {name: [] for name in self.nodes}
-        for edge in diagram.edges:
-            if edge.source in self.nodes and edge.target in self.nodes:
-                self.out[edge.source].append(edge)
-                self.into[edge.target].append(edge)
+        self.flaws: list[Flaw] = []
+        self._add(diagram.edges)
         for edges in self.out.values():
             edges.sort(key=_place)
         self.starts = [node.id for node in self.nodes.values() if node.type == "start"]
-        self.reached = self._walk(self.starts, forward=True)
+        self.reached = self._walk(self.starts)
         self.order = self._sorted()
 
-    def ending(self) -> set[str]:
-        """The nodes from which an end can be reached."""
-        return self._walk((node.id for node in self.nodes.values() if node.type == "end"), forward=False)
+    def _add(self, edges: Iterable[DrawnEdge]) -> None:
+        known: dict[str, str] = {}
+        for edge in edges:
+            flaw = self._flaw(edge)
+            if flaw is None:
+                key = self._says(edge)
+                if key in known:
+                    flaw = Flaw("duplicateEdge", edge=edge.id, details={"other": known[key]})
+                known.setdefault(key, edge.id)
+            if flaw is not None:
+                self.flaws.append(flaw)
+                continue
+            self.out[edge.source].append(edge)
+            self.into[edge.target].append(edge)
 
-    def _walk(self, origins: Iterable[str], *, forward: bool) -> set[str]:
+    def _flaw(self, edge: DrawnEdge) -> Flaw | None:
+        """Why it cannot be."""
+        for name in (edge.source, edge.target):
+            if name not in self.nodes:
+                return Flaw("danglingEdge", edge=edge.id, details={"id": name})
+        if edge.source == edge.target:
+            return Flaw("selfLoop", edge=edge.id)
+        if self.nodes[edge.source].type == "end":
+            return Flaw("edgeFromEnd", edge=edge.id)
+        if self.nodes[edge.target].type == "start":
+            return Flaw("edgeIntoStart", edge=edge.id)
+        return None
+
+    def _says(self, edge: DrawnEdge) -> str:
+        """The same for edges that say the same. Several branches of conditions may lead to one node."""
+        conditional = self.nodes[edge.source].type in FORKS - {"parallel"}
+        says = [edge.data.get("when"), edge.data.get("default")] if conditional else None
+        return json.dumps([edge.source, edge.target, edge.source_handle, says], sort_keys=True)
+
+    def _walk(self, origins: Iterable[str]) -> set[str]:
         pending = list(origins)
         seen = set(pending)
         while pending:
-            name = pending.pop()
-            edges = self.out[name] if forward else self.into[name]
-            for other in (edge.target if forward else edge.source for edge in edges):
-                if other not in seen:
-                    seen.add(other)
-                    pending.append(other)
+            for edge in self.out[pending.pop()]:
+                if edge.target not in seen:
+                    seen.add(edge.target)
+                    pending.append(edge.target)
         return seen
 
     def _sorted(self) -> list[str]:
@@ -106,15 +145,6 @@ def _place(edge: DrawnEdge) -> tuple[bool, float, str]:
     return edge.data.get("default") is True, order if known else _LAST, edge.id
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """What keeps a graph from being made of blocks: a code of the validation, and where."""
-
-    code: str
-    node: str
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
 @dataclass(slots=True)
 class Blocks:
     """The regions of a graph.
@@ -133,54 +163,55 @@ class Blocks:
 def find_blocks(graph: Graph) -> Blocks:
     """Match forks with joins."""
     blocks = Blocks()
+    branches = {id(edge): place for name in graph.order for place, edge in enumerate(graph.out[name])}
+    crossings: list[tuple[str, set[str]]] = []
     for name in graph.order:
-        coming = {_region_behind(graph, blocks, edge) for edge in graph.into[name] if edge.source in blocks.regions}
+        entering = [edge for edge in graph.into[name] if edge.source in blocks.regions]
+        coming = {_region_behind(graph, blocks, edge, branches[id(edge)]) for edge in entering}
         if graph.nodes[name].type == "join":
-            _close(blocks, name, coming)
+            crossed = _close(blocks, name, coming)
         else:
-            if len(coming) > 1:
-                blocks.flaws.append(Flaw("crossesRegion", name))
-            blocks.regions[name] = _common(coming)
-            if graph.nodes[name].type == "end" and blocks.regions[name]:
-                blocks.flaws.append(Flaw("endInsideParallel", name, {"fork": blocks.regions[name][-1][0]}))
+            crossed = len(coming) > 1
+            blocks.regions[name] = _innermost(coming)
+        if crossed:
+            crossings.append((name, {fork for region in coming for fork, _ in region}))
+    open_forks = [name for name in graph.order if graph.nodes[name].type in TOKENS and name not in blocks.joins]
+    blocks.flaws += [Flaw("noJoin", name) for name in open_forks]
+    # Where a join is missing, it is all that is wrong there.
+    blocks.flaws += [Flaw("crossesRegion", name) for name, forks in crossings if not forks & set(open_forks)]
     for name in graph.order:
-        if graph.nodes[name].type in TOKENS and name not in blocks.joins:
-            blocks.flaws.append(Flaw("noJoin", name))
+        around = blocks.regions[name]
+        if graph.nodes[name].type == "end" and around and around[-1][0] in blocks.joins:
+            blocks.flaws.append(Flaw("endInsideParallel", name, details={"fork": around[-1][0]}))
     return blocks
 
 
-def _region_behind(graph: Graph, blocks: Blocks, edge: DrawnEdge) -> Region:
+def _region_behind(graph: Graph, blocks: Blocks, edge: DrawnEdge, branch: int) -> Region:
     around = blocks.regions[edge.source]
-    if graph.nodes[edge.source].type not in TOKENS:
-        return around
-    return (*around, (edge.source, graph.out[edge.source].index(edge)))
+    return (*around, (edge.source, branch)) if graph.nodes[edge.source].type in TOKENS else around
 
 
-def _close(blocks: Blocks, name: str, coming: set[Region]) -> None:
+def _close(blocks: Blocks, name: str, coming: set[Region]) -> bool:
+    """Match a join with its fork; whether branches of others come here, too."""
     inside = {region for region in coming if region}
-    forks = {(region[:-1], region[-1][0]) for region in inside}
     if not inside:
         blocks.flaws.append(Flaw("joinWithoutFork", name))
-    elif len(forks) > 1 or len(inside) < len(coming):
-        blocks.flaws.append(Flaw("crossesRegion", name))
-    if not inside:
         blocks.regions[name] = ()
-        return
-    around, fork = min(forks)
+        return False
+    inner = _innermost(inside)
+    around, fork = inner[:-1], inner[-1][0]
     blocks.regions[name] = around
     if fork in blocks.joins:
-        blocks.flaws.append(Flaw("manyJoins", fork, {"joins": sorted({blocks.joins[fork], name})}))
+        joins = sorted({blocks.joins[fork], name})
+        blocks.flaws.append(Flaw("manyJoins", fork, details={"joins": joins}))
     else:
         blocks.joins[fork], blocks.forks[name] = name, fork
+    return any(not region or (region[:-1], region[-1][0]) != (around, fork) for region in coming)
 
 
-def _common(regions: set[Region]) -> Region:
-    """What all of them begin with."""
-    shortest: Region = min(regions, key=len, default=())
-    for length in range(len(shortest), 0, -1):
-        if all(region[:length] == shortest[:length] for region in regions):
-            return shortest[:length]
-    return ()
+def _innermost(regions: set[Region]) -> Region:
+    """The deepest of them; the first, if several are."""
+    return min(regions, key=lambda region: (-len(region), region), default=())
 
 
 def find_dominators(graph: Graph) -> dict[str, tuple[str, ...]]:

@@ -22,7 +22,6 @@ from riveredge_approvals.ir.document import (
 
 # Where selectors and settings name one of these.
 _NAMED = {"user": "users", "role": "roles", "department": "departments", "group": "groups"}
-_EFFECT_PEOPLE = "recipients"
 
 
 def find_needs(nodes: Mapping[str, Node], settings: Settings) -> Needs:

@@ -6,11 +6,27 @@ number stays a number in JSON. What is filled into a path is escaped, and nothin
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from riveredge_sdk.features.approvals import EffectError, Request
 
+# What every request has, besides its form's fields.
+NAMES: Final = frozenset(
+    {
+        "form",
+        "instance.id",
+        "instance.number",
+        "instance.title",
+        "instance.process",
+        "initiator.id",
+        "initiator.department",
+        "subject.type",
+        "subject.id",
+        "visit",
+        "callback_url",
+    }
+)
 _NAME = re.compile(r"\{\{\s*([^{}\s]{1,200})\s*\}\}")
 
 

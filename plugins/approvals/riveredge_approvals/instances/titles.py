@@ -6,13 +6,14 @@ left empty.
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from riveredge_approvals.ir.document import CompiledFlow
 from riveredge_sdk import get_service
 from riveredge_sdk.features.people import PEOPLE
 
+TITLE_NAMES: Final = frozenset({"submitter", "process", "number"})
 _NAMED = re.compile(r"\{(form\.[\w.-]{1,100}|submitter|process|number)\}")
 MAX_TITLE = 300
 MAX_SHOWN = 200

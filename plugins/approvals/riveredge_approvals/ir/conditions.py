@@ -34,6 +34,8 @@ ALL_OPS: Final = (
     "is_empty",
     "not_empty",
 )
+# Of a number, before and behind its point.
+MAX_DIGITS: Final = 300
 _EQUAL = frozenset({"eq", "ne"})
 _EMPTY = frozenset({"is_empty", "not_empty"})
 _ORDER = frozenset({"gt", "ge", "lt", "le", "between"})
@@ -221,6 +223,9 @@ def read_number(value: Any) -> Decimal:
         raise ValueError("no number") from None
     if not number.is_finite():
         raise ValueError("not finite")
+    # Written out, 1E+999999999 would fill the memory.
+    if number and not -MAX_DIGITS <= number.adjusted() <= MAX_DIGITS:
+        raise ValueError("too large, or too small")
     return number
 
 

@@ -67,7 +67,7 @@ async def put_draft(process_id: UUID, body: DraftIn) -> DraftOut:
 @router.post("/{process_id}/publish", require=PROCESS_PUBLISH, summary="Publish the draft as a new version")
 async def publish_process(process_id: UUID, body: PublishIn) -> VersionOut:
     process = await processes.get(process_id, lock=True)
-    return _version(await service.publish(process, body.revision, body.note))
+    return _version(await service.publish(process, body))
 
 
 @router.post("/{process_id}/roll-back", require=PROCESS_PUBLISH, summary="Publish an earlier version anew")

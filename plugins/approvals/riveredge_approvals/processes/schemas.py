@@ -1,7 +1,7 @@
 """Bodies and answers of the routes of processes."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -81,6 +81,10 @@ class PublishIn(Body):
 
     revision: Annotated[int, Field(ge=1, le=2**31 - 1, description="The `revision` of the draft you have looked at.")]
     note: Annotated[str, Field(max_length=2000, description="What has changed; kept with the version.")] = ""
+    acknowledge: Annotated[
+        Literal["all"] | list[Annotated[str, Field(max_length=64)]],
+        Field(default_factory=list, description="Codes of warnings that somebody has looked at, or `all`."),
+    ]
 
 
 class RollBackIn(Body):

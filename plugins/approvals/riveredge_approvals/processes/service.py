@@ -11,8 +11,9 @@ from riveredge_approvals.instances.repository import Instances
 from riveredge_approvals.instances.serials import check_pattern
 from riveredge_approvals.ir.document import CompiledFlow
 from riveredge_approvals.models import Instance, Process, ProcessVersion
+from riveredge_approvals.processes.checking import must_be_publishable
 from riveredge_approvals.processes.repository import Processes, Versions
-from riveredge_approvals.processes.schemas import DraftIn, DraftOut, ProcessIn
+from riveredge_approvals.processes.schemas import DraftIn, DraftOut, ProcessIn, PublishIn
 from riveredge_sdk import current_principal, session, utcnow
 from riveredge_sdk.json_schema import flaw
 from riveredge_sdk.problems import Conflict, Invalid, PreconditionFailed, invalid_field, taken_field
@@ -69,25 +70,24 @@ async def write_draft(process: Process, body: DraftIn) -> DraftOut:
     return show_draft(process, dropped)
 
 
-async def publish(process: Process, revision: int, note: str) -> ProcessVersion:
+async def publish(process: Process, body: PublishIn) -> ProcessVersion:
     """Compile the draft into a version, on which new requests run; those under way stay on theirs.
 
     Raises:
         PreconditionFailed: the draft is another one by now.
         Conflict: the process is archived, or nothing has changed since the last version.
-        Invalid: it cannot be compiled.
+        DrawingInvalid: it has errors.
+        WarningsNotAcknowledged: it has warnings that nobody has looked at.
     """
-    _must_be_current(process, revision)
+    _must_be_current(process, body.revision)
     _must_not_be_archived(process)
+    await must_be_publishable(process, body.acknowledge)
     diagram, _ = read_diagram(process.draft)
-    try:
-        compiled = _compile(process, diagram)
-    except (CompileError, ValueError) as error:
-        raise invalid_field("diagram", f"It cannot be published: {error}", "compile") from None
+    compiled = _compile(process, diagram)
     current = await find_version(process, process.published) if process.published is not None else None
     if current is not None and current.checksum == compiled.checksum:
         raise Conflict(f"Nothing has changed that matters since version {current.number}.")
-    return await _add(process, compiled, process.draft, process.form_schema, note)
+    return await _add(process, compiled, process.draft, process.form_schema, body.note)
 
 
 async def roll_back(process: Process, number: int, note: str) -> ProcessVersion:
