@@ -146,14 +146,16 @@ def test_an_organisation_comes_in_from_tables_and_goes_out_again(client: ApiClie
         ("2024-05-01", "2024-05-31", True),
         ("2024-06-01", None, True),
     ]
+    brought_in(client, "code,parent\nacme,hq\nhq,\n")
+    assert [each["key"] for each in org.get("departments/tree")] == ["hq"]
     swapped = brought_in(client, f"code,heads,from\nsales,{b} {h},2024-06-01\nteam,{d},\n")
     assert swapped["lines"][0]["changes"] == [{"column": "heads", "before": f"{h}; {b}", "after": f"{b}; {h}"}]
-    assert [each["id"] for each in org.get("departments", sort="key")["items"][1]["heads"]] == [
+    assert [each["id"] for each in org.get("departments", sort="key")["items"][2]["heads"]] == [
         org.me(boss),
         org.me(lead),
     ]
     entries = client.get("/api/v1/audit", params={"limit": 200}).json()["items"]
-    assert len([each for each in entries if each["action"] == "directory.import_table"]) == 10
+    assert len([each for each in entries if each["action"] == "directory.import_table"]) == 11
 
 
 @pytest.mark.database
