@@ -5,7 +5,7 @@ network or the database. Lifecycle hooks are coroutines with a time limit. A hoo
 something else than it promises is reported, and costs only what that hook would have given.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -161,6 +161,13 @@ class Plugin:
 
     async def tenant_created(self) -> None:
         """The current tenant is new, and the plugin on for it; inside the unit of work that made it."""
+
+    async def demo_data(self, people: Mapping[str, UUID]) -> None:
+        """Give the demo organisation of `riveredge run` something to look at. It is new, and this its unit of work.
+
+        Args:
+            people: its members, by first name in lower case.
+        """
 
     async def tenant_enabled(self) -> None:
         """It was switched on for the current tenant, inside that unit of work."""

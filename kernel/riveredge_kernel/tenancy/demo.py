@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -11,8 +12,11 @@ from sqlmodel import col, select
 from riveredge_kernel.auth.models import Membership, User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.platform import Platform
+from riveredge_kernel.tenancy.lifecycle import tell_plugins
 from riveredge_kernel.tenancy.models import Tenant
+from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.plugin import Plugin
+from riveredge_sdk.uow import unit_of_work
 
 SLUG = "demo"
 
@@ -37,7 +41,12 @@ class _Person:
 
 
 _PEOPLE = (
+    # Plugins put them into their places, by the part before the @.
     _Person("ada@demo.example", "Ada Admin", "Administrator", (ADMINISTRATOR,), "en"),
+    _Person(
+        "lin@demo.example", "林静", "Head of engineering, in Chinese", ("kernel.viewer", "approvals.user"), "zh-CN"
+    ),
+    _Person("max@demo.example", "Max Weber", "Head of finance", ("kernel.viewer", "approvals.user"), "en"),
     _Person(
         "wei@demo.example",
         "王伟",
@@ -60,10 +69,13 @@ async def provision_demo(platform: Platform) -> list[DemoUser]:
     if tenant_id is None or passwords:
         passwords = {person.email: secrets.token_urlsafe(9) for person in _PEOPLE} | passwords
         _write(notes, passwords)
+        is_new = tenant_id is None
         tenant_id = tenant_id or await platform.provisioning.create_tenant(SLUG, "Demo")
         for person in _PEOPLE:
             if person.email not in ids:
                 ids[person.email] = await _add(platform, tenant_id, person, passwords[person.email])
+        if is_new:
+            await _fill(platform, tenant_id, ids)
     return [
         DemoUser(ids[person.email], person.email, passwords.get(person.email), person.title)
         for person in _PEOPLE
@@ -90,6 +102,18 @@ def _write(notes: Path, passwords: dict[str, str]) -> None:
     notes.touch(mode=0o600)
     lines = [{"email": email, "password": password} for email, password in passwords.items()]
     notes.write_text(json.dumps(lines, indent=1), encoding="utf-8")
+
+
+async def _fill(platform: Platform, tenant_id: UUID, ids: Mapping[str, UUID]) -> None:
+    """What the plugins have to show."""
+    tenant = await platform.tenants.get(tenant_id)
+    if tenant is None:
+        return
+    context = Context(runtime=platform.runtime, tenant_id=tenant.id, locale=tenant.locale, timezone=tenant.timezone)
+    people = {email.partition("@")[0]: user_id for email, user_id in ids.items()}
+    with use_context(context):
+        async with unit_of_work():
+            await tell_plugins(platform.plugins, tenant, Plugin.demo_data, people)
 
 
 async def _add(platform: Platform, tenant_id: UUID, person: _Person, password: str) -> UUID:

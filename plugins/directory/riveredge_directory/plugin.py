@@ -1,12 +1,13 @@
 """What the directory plugin contributes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from riveredge_directory import (
     absence_routes,
     dated_routes,
+    demo,
     department_routes,
     group_routes,
     people_routes,
@@ -77,6 +78,9 @@ class DirectoryPlugin(Plugin):
 
     def quotas(self) -> Iterable[Quota]:
         return quotas.quotas()
+
+    async def demo_data(self, people: Mapping[str, UUID]) -> None:
+        await demo.fill(people)
 
     async def export_personal_data(self, user_id: UUID) -> dict[str, Any]:
         return await personal.export(user_id)

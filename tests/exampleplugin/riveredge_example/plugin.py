@@ -1,6 +1,6 @@
 """What the plugin contributes: every hook there is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -152,6 +152,10 @@ class ExamplePlugin(Plugin):
     async def tenant_created(self) -> None:
         if ExampleSettings().welcome:
             await Notes().add(Note(title="Welcome to notes"))
+
+    async def demo_data(self, people: Mapping[str, UUID]) -> None:
+        for name in sorted(people):
+            await Notes().add(Note(title=f"A note for {name.title()}"))
 
     async def tenant_enabled(self) -> None:
         await Notes().add(Note(title="Welcome to notes"))
