@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Query
 from sqlmodel import col
 
-from riveredge_directory import groups, people, service
+from riveredge_directory import groups, merging, people, service
 from riveredge_directory.models import Department, Position
 from riveredge_directory.permissions import MANAGE, READ
 from riveredge_directory.repository import Departments, Positions
@@ -16,6 +16,8 @@ from riveredge_directory.schemas import (
     DepartmentChange,
     DepartmentIn,
     DepartmentOut,
+    Merged,
+    MergeIn,
     PersonRef,
     PositionChange,
     PositionIn,
@@ -111,6 +113,16 @@ async def delete_department(department_id: UUID, version: ExpectedVersion) -> No
     """With the history of who belonged to it. Not while departments, people or groups depend on it."""
     row = await owned(departments, department_id, version)
     await service.delete_department(row, await groups.with_department(row.id))
+
+
+@router.post("/{department_id}/merge", require=MANAGE, status=200, summary="Merge a department into another one")
+async def merge_department(department_id: UUID, body: MergeIn) -> Merged:
+    """Members, heads, reporting lines and places in groups go on in the other one from a day on, and the departments
+    below it move there at once. What was before stays as history, and the department with it: delete it if not."""
+    await take_turn()
+    source = await departments.get(department_id)
+    await departments.check(body.into_id, "into_id")
+    return await merging.merge(source, await departments.get(body.into_id), body.valid_from)
 
 
 async def _add_heads(items: Sequence[DepartmentOut], at: At) -> None:

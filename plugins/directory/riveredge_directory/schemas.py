@@ -230,3 +230,20 @@ class TransferIn(Body):
     department_id: UUID
     position_id: UUID | None = None
     valid_from: First
+
+
+class MergeIn(Body):
+    """What belongs to a department is to belong to another one."""
+
+    into_id: Annotated[UUID, Field(description="The other one.")]
+    valid_from: First
+
+
+class Merged(BaseModel):
+    """How much belongs to the other department now."""
+
+    departments: Annotated[int, Field(description="Departments that were directly below it.")]
+    memberships: int
+    heads: int
+    reporting_lines: int
+    group_members: Annotated[int, Field(description="Its places in groups.")]

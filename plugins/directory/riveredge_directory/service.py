@@ -175,14 +175,14 @@ async def transfer(user_id: UUID, body: TransferIn) -> Membership:
     for row in await Memberships().all(*mine, within(Membership, first, None)):
         lines = (col(ReportingLine.user_id) == user_id, col(ReportingLine.department_id) == row.department_id)
         for line in await Lines().all(*lines, within(ReportingLine, first, None)):
-            await _end_before(Lines(), line, first)
-        await _end_before(Memberships(), row, first)
+            await end_before(Lines(), line, first)
+        await end_before(Memberships(), row, first)
     made = Membership(user_id=user_id, department_id=body.department_id, position_id=body.position_id, valid_from=first)
     return await add_membership(made, main=True)
 
 
-async def _end_before(rows: Repository[Any], row: Any, day: date) -> None:
-    """What has not begun by then was never to be."""
+async def end_before(rows: Repository[Any], row: Any, day: date) -> None:
+    """Let it end the day before. What has not begun by then was never to be."""
     if row.valid_from >= day:
         await rows.delete(row)
     else:

@@ -378,3 +378,43 @@ def test_everybody_keeps_their_own_absences(
     assert mine.patch("me/absences", changed, valid_until=None).json()["valid_until"] is None
     assert ask(lambda: plugin.erase_personal_data(UUID(me)), read_only=False) == 1
     assert ada.get(f"{BASE}/me/absences", params={"history": True}).json()["items"] == []
+
+
+def test_two_departments_become_one_from_a_day_on(org: Org, people: Callable[[int], list[str]]) -> None:
+    boss, old, new, both, dev = people(5)
+    top = org.department("top", heads=(boss,))
+    a, b = org.department("a", top, heads=(old,)), org.department("b", top, heads=(new,))
+    below = org.department("below", a)
+    deeper = org.department("deeper", below)
+    today = date.fromisoformat(org.get(f"people/{dev}")["at"])
+    day = [str(today + timedelta(days=number)) for number in (0, 9, 10)]
+    org.join(dev, a)
+    org.join(both, a)
+    org.join(both, b)
+    org.post("reporting-lines", user_id=dev, manager_id=both, department_id=a)
+    group = org.post("groups", key="g", name="G")
+    org.post(f"groups/{group['id']}/members", department_id=a)
+
+    org.refused(f"departments/{a}/merge", "self", into_id=a)
+    org.refused(f"departments/{a}/merge", "unknown", into_id=str(UUID(int=7)))
+    merged = org.post(f"departments/{a}/merge", into_id=b, valid_from=day[2])
+    assert merged == {"departments": 1, "memberships": 2, "heads": 1, "reporting_lines": 1, "group_members": 1}
+    for at, place, chain, heads in (
+        (day[1], "a", [both, new, boss], {"a": [old], "b": [new]}),
+        (day[2], "b", [both, new, boss], {"a": [], "b": [new, old]}),
+    ):
+        assert org.get(f"people/{dev}", at=at)["departments"][0]["department"]["key"] == place
+        assert org.chain(dev, at=at)[:1] == chain[:1]
+        found = {
+            key: [each["id"] for each in org.get(f"departments/{row}", at=at)["heads"]]
+            for key, row in (("a", a), ("b", b))
+        }
+        assert found == heads
+        mine = org.get(f"people/{both}", at=at)["departments"]
+        assert (mine[0]["department"]["key"], mine[0]["main"]) == (place, True)
+        assert {each["id"] for each in org.get(f"groups/{group['id']}/people", at=at)["items"]} == {dev, both}
+    assert org.get(f"departments/{below}")["parent_id"] == b
+    # Into one that is below it: that comes out first, and takes the rest below it.
+    org.post(f"departments/{b}/merge", into_id=deeper)
+    parents = {row["key"]: row["parent_id"] for row in org.get("departments")["items"]}
+    assert (parents["deeper"], parents["below"], parents["b"]) == (top, deeper, top)
