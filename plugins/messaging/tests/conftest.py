@@ -1,5 +1,6 @@
 """What the tests of messaging share."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,10 @@ import pytest
 from riveredge_messaging.channels.in_app import InAppEntry, deliver_many
 from riveredge_messaging.inbox.options import InboxOptions
 from riveredge_messaging.models import Delivery, Message
+from riveredge_messaging.service import Messaging
 from riveredge_sdk import session, unit_of_work
 from riveredge_sdk.context import use_context
+from riveredge_sdk.features.messaging import Notification
 from riveredge_sdk.testing.platform import ApiClient, Mailbox, PlatformUnderTest, TestTenant
 
 Deliveries = list[dict[str, Any]]
@@ -57,6 +60,27 @@ def send(client: ApiClient) -> Callable[..., dict[str, Any]]:
         return made
 
     return make
+
+
+@pytest.fixture
+def trigger(platform: PlatformUnderTest, client: ApiClient) -> Callable[[Sequence[Notification]], list[UUID]]:
+    """`trigger(notifications)`: hands them to the port all at once, each in a transaction of its own."""
+    assert client.user is not None
+    me = client.user
+    # The platform knows which plugins are on for an organisation once it has asked for something.
+    assert client.get("/api/v1/messaging/messages").status_code == 200
+
+    async def all_at_once(notifications: Sequence[Notification]) -> list[UUID]:
+        async def one(notification: Notification) -> UUID:
+            # No more than the pool has connections for: what waits is patient for so long only.
+            async with places, unit_of_work():
+                return await Messaging().notify(notification)
+
+        places = asyncio.Semaphore(16)
+        with use_context(platform.context(me.tenant, me)):
+            return list(await asyncio.gather(*(one(each) for each in notifications)))
+
+    return lambda notifications: platform.run(all_at_once(notifications), 120)
 
 
 @pytest.fixture
