@@ -180,6 +180,34 @@ def test_rates_are_kept_without_asking_again_and_again(
     assert later - runs <= 3 * 2
 
 
+def test_the_installation_s_server_serves_who_has_none_within_its_rate(  # noqa: PLR0917
+    client: ApiClient,
+    servers: Any,
+    send: Send,
+    ended: Ended,
+    engine: EngineControl,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of_all, own = servers.start(), servers.start()
+    smtp = "RIVEREDGE_MESSAGING__SMTP__"
+    for name, value in {"HOST": "127.0.0.1", "PORT": str(of_all.port), "TLS": "none"}.items():
+        monkeypatch.setenv(f"{smtp}{name}", value)
+    monkeypatch.setenv("RIVEREDGE_MESSAGING__TENANT_PER_MINUTE", "2")
+    assert client.user is not None
+    # Who has no phone is not simply missing.
+    channels = ("messaging.email", "messaging.sms")
+    first = {each["channel"]: (each["status"], each["reason"]) for each in ended(send(channels=channels))}
+    assert first == {"messaging.email": ("sent", None), "messaging.sms": ("skipped", "no_address")}
+    servers.configure(own, "Own")
+    messages = [send() for _ in range(3)]
+    servers.settle()
+    # One a half minute, whichever way it goes.
+    assert (len(of_all.mails), len(own.mails)) == (1, 0)
+    engine.advance(minutes=2)
+    assert (len(of_all.mails), len(own.mails)) == (1, 3)
+    assert {ended(message)[0]["status"] for message in messages} == {"sent"}
+
+
 def test_a_drill_takes_a_provider_out_and_puts_it_back(
     client: ApiClient, servers: Any, send: Send, ended: Ended, engine: EngineControl
 ) -> None:

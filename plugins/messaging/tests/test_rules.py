@@ -175,14 +175,33 @@ def test_digests_of_other_kinds(client: ApiClient, engine: EngineControl, platfo
     waiting = send(client, category="acme.daily")
     (delivery,) = waiting["deliveries"]
     assert delivery["due_at"].endswith(f"T{at[0]}:00Z"), (delivery, at)
+    # The times of the day are the reader's: the same ones are half an hour off in Kolkata.
+    organisation = client.get("/api/v1/tenant")
+    moved = {"If-Match": organisation.headers["etag"]}
+    assert client.patch("/api/v1/tenant", json={"timezone": "Asia/Kolkata"}, headers=moved).status_code == 200
+    (there,) = send(client, category="acme.daily", digest_key="there")["deliveries"]
+    assert there["due_at"][14:16] == "30", there
+    # Each message begins the window anew, but the first one waits no longer than is said.
+    category(client, "acme.talk", digest={"window_s": 600, "extend": True, "max_wait_s": 900}, channels=[IN_APP])
+    first = send(client, category="acme.talk")
+    for minutes, waits in ((8, True), (6, True), (2, False)):
+        engine.advance(minutes=minutes)
+        platform.settle()
+        assert (states(client, first) == {IN_APP: ("deferred", "digest")}) is waits, minutes
+        send(client, category="acme.talk")
     wrong = client.post(f"{API}/categories", json={"key": "a.b", "title": "x", "digest": {"template": "no.such"}})
     assert [error["field"] for error in wrong.json()["errors"]] == ["digest.template"]
 
 
 @pytest.mark.database
-def test_quiet_hours_hold_what_can_wait(client: ApiClient, engine: EngineControl, mail_settings: Mailbox) -> None:
+def test_quiet_hours_hold_what_can_wait(
+    client: ApiClient, as_user: AsUser, engine: EngineControl, mail_settings: Mailbox
+) -> None:
     now = engine.now()
     window = {"from": f"{now - timedelta(hours=1):%H:%M}", "until": f"{now + timedelta(hours=2):%H:%M}"}
+    settings = client.get("/api/v1/settings/messaging").json()["values"]
+    settings |= {"quiet_from": window["from"], "quiet_until": window["until"]}
+    assert client.put("/api/v1/settings/messaging", json=settings).status_code == 200
     kept = client.put(f"{API}/preferences/quiet-hours", json={"windows": [window], "zone": "UTC"})
     assert (kept.status_code, kept.json()["own"]) == (200, True), kept.text
     category(client, "acme.alarm", kind="critical")
@@ -199,6 +218,12 @@ def test_quiet_hours_hold_what_can_wait(client: ApiClient, engine: EngineControl
     assert states(client, alarm) == {EMAIL: ("sent", None)}
     # The engine forgets, the timers do not; and what is not wanted any more does not come.
     engine.forget()
+    bounced = as_user(())
+    assert bounced.user is not None
+    dead = send(client, "dead", to=user_id(bounced), channels=[EMAIL], category=category(client, "acme.night"))
+    assert states(client, dead)[EMAIL] == ("deferred", "quiet")
+    suppressed = {"channel": EMAIL, "address": bounced.user.email}
+    assert client.post(f"{API}/suppressions", json=suppressed).status_code == 201
     unwanted = send(client, "unwanted", channels=[EMAIL], category=category(client, "acme.offers"))
     client.put(f"{API}/preferences", json={"choices": [{"category": "acme.offers", "on": False}]})
     # Until quiet is over, and what is held has gone out one after the other.
@@ -206,6 +231,7 @@ def test_quiet_hours_hold_what_can_wait(client: ApiClient, engine: EngineControl
     engine.platform.settle()
     assert states(client, plain)[EMAIL] == ("sent", None)
     assert states(client, unwanted) == {EMAIL: ("skipped", "refused_category")}
+    assert states(client, dead) == {EMAIL: ("suppressed", "suppressed")}
     assert {mail.message["Subject"] for mail in mail_settings.mails} == {"Welcome to alarm", "Welcome to plain"}
     assert any(each.startswith("Quiet hours until") for each in words(client, plain))
     assert client.post(f"{API}/preferences/quiet-hours/reset").json()["own"] is False
