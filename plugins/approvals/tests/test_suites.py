@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 
@@ -27,7 +28,9 @@ class TestTenancyOfApprovals(TenancySuite):
         request = submit(client, publish(client, approver("mgr", user=me, self_approval="self")), form={"amount": 1})
         todo(client)
         at = f"{API}/instances/{request['id']}"
+        leaver = {"user_id": str(uuid4()), "to_id": me}
         for place, body in (
+            (f"{API}/handovers", leaver),
             (f"{at}/comments", {"text": "Secret"}),
             (f"{at}/cc", {"users": [me]}),
             (f"{API}/connections", {"key": "erp", "title": "ERP", "base_url": "https://erp.example.com"}),

@@ -42,6 +42,7 @@ async def import_table(
     end_others: Annotated[
         bool, Query(description="People of the file leave the departments that it does not name for them.")
     ] = False,
+    new_positions: Annotated[bool, Query(description="Positions that are not there yet are created.")] = False,
 ) -> ImportReport:
     """The body is a CSV file of departments or of people, as exports write it: whole or not at all.
 
@@ -52,7 +53,7 @@ async def import_table(
     sheet = files.read(await request.body(), max_lines=DirectorySettings().max_import_lines)
     table = understand(sheet, kind)
     await take_turn()
-    report = await bring_in(sheet, table, dry_run=dry_run, end_others=end_others)
+    report = await bring_in(sheet, table, dry_run=dry_run, end_others=end_others, new_positions=new_positions)
     if not dry_run:
         counts = {"created": report.created, "changed": report.changed}
         record("directory.import_table", "directory.table", table.kind, details=counts)

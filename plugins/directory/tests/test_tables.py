@@ -146,6 +146,12 @@ def test_an_organisation_comes_in_from_tables_and_goes_out_again(client: ApiClie
         ("2024-05-01", "2024-05-31", True),
         ("2024-06-01", None, True),
     ]
+    titles = f"email,department,position\n{d},sales,Senior Engineer\n{h},sales,主任\n"
+    assert send(client, titles).status_code == 422
+    assert actions(brought_in(client, titles, new_positions=True)) == ["changed", "changed"]
+    assert actions(brought_in(client, titles, new_positions=True)) == ["unchanged", "unchanged"]
+    made = {row["title"]: row["key"] for row in org.get("positions")["items"]}
+    assert (made["Senior Engineer"], made["主任"][:9]) == ("senior-engineer", "position-")
     brought_in(client, "code,parent\nacme,hq\nhq,\n")
     assert [each["key"] for each in org.get("departments/tree")] == ["hq"]
     swapped = brought_in(client, f"code,heads,from\nsales,{b} {h},2024-06-01\nteam,{d},\n")
@@ -155,7 +161,7 @@ def test_an_organisation_comes_in_from_tables_and_goes_out_again(client: ApiClie
         org.me(lead),
     ]
     entries = client.get("/api/v1/audit", params={"limit": 200}).json()["items"]
-    assert len([each for each in entries if each["action"] == "directory.import_table"]) == 11
+    assert len([each for each in entries if each["action"] == "directory.import_table"]) == 13
 
 
 @pytest.mark.database

@@ -19,7 +19,7 @@ class _TakenBackError(Exception):
     """Ends a savepoint of which nothing is to stay."""
 
 
-async def bring_in(sheet: Sheet, table: Table, *, dry_run: bool, end_others: bool) -> ImportReport:
+async def bring_in(sheet: Sheet, table: Table, *, dry_run: bool, end_others: bool, new_positions: bool) -> ImportReport:
     """What the lines do. Call it in turn (`turns.take_turn`).
 
     Raises:
@@ -29,7 +29,7 @@ async def bring_in(sheet: Sheet, table: Table, *, dry_run: bool, end_others: boo
     try:
         # A dry run is the very same work.
         async with savepoint():
-            lines = await _run(table, end_others=end_others)
+            lines = await _run(table, end_others=end_others, new_positions=new_positions)
             if dry_run or any(line.errors for line in lines):
                 raise _TakenBackError
     except _TakenBackError:
@@ -57,8 +57,8 @@ async def bring_in(sheet: Sheet, table: Table, *, dry_run: bool, end_others: boo
     )
 
 
-async def _run(table: Table, *, end_others: bool) -> list[LineReport]:
+async def _run(table: Table, *, end_others: bool, new_positions: bool) -> list[LineReport]:
     today = day_of()
     if table.kind == "departments":
         return await DepartmentImport(table.lines, today).run()
-    return await PeopleImport(table.lines, today, end_others=end_others).run()
+    return await PeopleImport(table.lines, today, end_others=end_others, new_positions=new_positions).run()

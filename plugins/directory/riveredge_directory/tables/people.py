@@ -1,5 +1,7 @@
 """Who belongs where, from a table: what is there is changed to what the lines say, from the day of each on."""
 
+import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
@@ -25,15 +27,19 @@ class PeopleImport:
 
     Args:
         end_others: people of the file leave the departments that it does not name for them.
+        new_positions: positions that are not there yet are created, with what the file says as their title.
     """
 
-    def __init__(self, lines: Sequence[Cells], today: date, *, end_others: bool = False) -> None:
+    def __init__(
+        self, lines: Sequence[Cells], today: date, *, end_others: bool = False, new_positions: bool = False
+    ) -> None:
         self._lines = lines
         self._today = today
         self._end_others = end_others
+        self._new_positions = new_positions
         self._known = Known()
         self._departments: dict[str, Department] = {}
-        self._positions: Sequence[Position] = ()
+        self._positions: list[Position] = []
         self._memberships: dict[UUID, list[Membership]] = defaultdict(list)
         self._reporting: dict[UUID, list[ReportingLine]] = defaultdict(list)
         self._begun: list[tuple[Cells, ReportingLine]] = []
@@ -65,7 +71,9 @@ class PeopleImport:
         emails = [line.email(column) for line in self._lines for column in ("email", "manager")]
         self._known = await Known.people(emails)
         self._departments = {row.key: row for row in await Departments().all()}
-        self._positions = await Positions().all()
+        self._positions = [*await Positions().all()]
+        if self._new_positions:
+            await self._create_positions()
         users = [person.id for person in self._known.by_email.values()]
         for start in range(0, len(users), _CHUNK):
             mine = col(Membership.user_id).in_(users[start : start + _CHUNK])
@@ -75,6 +83,21 @@ class PeopleImport:
         for line in await Lines().all(within(ReportingLine, first, None)):
             self._reporting[line.user_id].append(line)
         await self._known.add(line.manager_id for lines in self._reporting.values() for line in lines)
+
+    async def _create_positions(self) -> None:
+        """What the file names and is not there. The key of one is made of its title, and the same each time."""
+        named = dict.fromkeys(line.text("position") for line in self._lines)
+        known = {word for row in self._positions for word in (row.key, row.title.strip())}
+        for title in named:
+            key = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+            if not title.isascii() or not key:
+                key = f"position-{hashlib.sha256(title.encode()).hexdigest()[:12]}"
+            if title and not {title, title.lower(), key[:100]} & known:
+                self._positions.append(Position(key=key[:100], title=title))
+                known |= {title, key[:100]}
+                session().add(self._positions[-1])
+        # Memberships refer to them.
+        await session().flush()
 
     async def _lines_of(self, user_id: UUID) -> Sequence[ReportingLine]:
         return self._reporting[user_id]
@@ -162,7 +185,7 @@ class PeopleImport:
         found = found or [row for row in self._positions if row.title.strip() == named]
         if len(found) != 1:
             why = "Several positions have this title. Write the key of one." if found else (
-                "There is no position with this key or title. Create it, or leave the cell empty."
+                "There is no such position. Create it (?new_positions=true does), or leave the cell empty."
             )  # fmt: skip
             line.wrong("position", why, "ambiguous" if found else "unknown")
             return None
