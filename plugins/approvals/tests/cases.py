@@ -68,7 +68,7 @@ class Play:
         assert visit is not None
         self.case.actor = task.assignee_id
         acts.decide(self.case, task, visit, TaskState(outcome), via="api")
-        await self._after(visit, hop=hop)
+        await self.after(visit, hop=hop)
 
     async def send_back(self, user: object, to: str, *, hop: bool = True) -> None:
         await self.send_back_task(self.task(user), to, hop=hop)
@@ -78,7 +78,7 @@ class Play:
         assert visit is not None
         assert to in returning.targets(self.case, visit)
         acts.send_back(self.case, task, visit, to, via="api")
-        await self._after(visit, hop=hop)
+        await self.after(visit, hop=hop)
 
     async def resubmit(self, **form: Any) -> None:
         assert self.case.instance.status == InstanceStatus.DRAFT
@@ -90,7 +90,8 @@ class Play:
     def withdraw(self) -> None:
         end(self.case, InstanceStatus.WITHDRAWN)
 
-    async def _after(self, visit: Visit, *, hop: bool) -> None:
+    async def after(self, visit: Visit, *, hop: bool) -> None:
+        """Ring for the visit if it is decided, as the services do, and let the hop follow."""
         if visit.data.get("decided"):
             self.give("task.decided", visit=str(visit.id))
         if hop:

@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from riveredge_approvals.engine import acts
+
 from .cases import Play, play
 from .flows import END, START, flow, human, user
 
@@ -309,3 +311,14 @@ async def test_nobody_is_an_incident_and_no_pass() -> None:
     game = await play(flow({"start": {**START, "next": {"passed": "mgr"}}, "mgr": human("end"), "end": END})).start()
     assert game.status == "running"
     assert game.case.open_visits[0].status == "incident"
+
+
+async def test_signers_who_were_taken_off_count_no_more() -> None:
+    game = await play(one(tally={"mode": "all", "reject": "collect"}, allow=["add_sign", "remove_sign"])).start()
+    mine = game.task(A)
+    visit = game.case.open_visits[0]
+    (added,) = acts.add_signers(game.case, mine, visit, [D], where="after", mode="all")
+    acts.remove_signer(game.case, mine, visit, added)
+    for who in (A, B, C):
+        await game.decide(who)
+    assert game.status == "approved"

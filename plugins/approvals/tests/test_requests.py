@@ -70,6 +70,16 @@ def test_a_request_goes_its_way(as_user: AsUser, published: Publish, other_tenan
     assert {marks[node] for node in ("start", "mgr", "size", "ceo", "both", "fin", "law")} == {"passed"}
     assert next(mark for mark in picture["nodes"] if mark["node"] == "mgr")["visit"] == 2
     history = li.get(f"{API}/instances/{request['id']}/history", params={"limit": 200}).json()["items"]
+    # The history alone draws the same picture, and every one before it.
+    then = li.get(f"{API}/instances/{request['id']}/diagram", params={"seq": len(history)}).json()
+    assert {mark["node"]: mark["status"] for mark in then["nodes"]} == marks
+    assert {edge["edge"]: edge["times"] for edge in then["edges"]} == {e["edge"]: e["times"] for e in picture["edges"]}
+    opened = next(entry for entry in history if entry["kind"] == "task.opened" and entry["node"] == "ceo")
+    then = li.get(f"{API}/instances/{request['id']}/diagram", params={"seq": opened["seq"]}).json()
+    at_ceo = {mark["node"]: mark["status"] for mark in then["nodes"]}
+    assert (then["status"], at_ceo["mgr"], at_ceo["ceo"], at_ceo["fin"]) == ("running", "passed", "active", "idle")
+    late = li.get(f"{API}/instances/{request['id']}/diagram", params={"seq": len(history) + 1})
+    assert (late.status_code, late.json()["errors"][0]["field"]) == (422, "seq")
     assert [entry["seq"] for entry in history] == list(range(1, len(history) + 1))
     assert li.get(f"{API}/instances/{request['id']}/history/verification").json()["intact"] is True
 

@@ -56,8 +56,7 @@ def transfer(case: Case, task: Task, to: UUID, comment: str = "") -> Task:
     take(case, task)
     new = _beside(task, to, origin="transfer", part=task.part, hops=task.hops + 1, seq=task.seq, weight=task.weight)
     new.parent_id = task.parent_id
-    case.close_task(task, TaskState.TRANSFERRED)
-    case.note("task.transferred", task=task, to=str(to), comment=comment or None)
+    case.close_task(task, TaskState.TRANSFERRED, to=str(to), comment=comment or None)
     return case.open_task(new)
 
 

@@ -171,19 +171,30 @@ class Case:
         self.added.append(task)
         if task.state == TaskState.PENDING:
             self.offer(task)
+        else:
+            self.queue(task, task.reason)
         return task
 
     def offer(self, task: Task) -> None:
         """A task can be decided now."""
         task.state, task.reason, task.opened_at = TaskState.PENDING, None, self.now
         self.orders.append(TaskOpened(task))
-        self.note("task.opened", task=task, assignee=str(task.assignee_id), origin=task.origin)
+        self._note_place("task.opened", task)
 
-    def close_task(self, task: Task, state: TaskState, reason: str | None = None) -> None:
-        """A task is over."""
+    def queue(self, task: Task, reason: str | None) -> None:
+        """A task waits for others."""
+        task.state, task.reason = TaskState.WAITING, reason
+        self._note_place("task.queued", task, reason=reason)
+
+    def _note_place(self, kind: str, task: Task, **data: Any) -> None:
+        stands_for = str(task.principal_id) if task.principal_id is not None else None
+        self.note(kind, task=task, assignee=str(task.assignee_id), stands_for=stands_for, origin=task.origin, **data)
+
+    def close_task(self, task: Task, state: TaskState, reason: str | None = None, **data: Any) -> None:
+        """A task is over. `data` goes into the line of the history."""
         task.state, task.reason, task.closed_at = state, reason, self.now
         self.orders.append(TaskClosed(task))
-        self.note(f"task.{state}", task=task, reason=reason)
+        self.note(f"task.{state}", task=task, reason=reason, **data)
 
     def keep(self, visit: Visit, **data: Any) -> None:
         """Remember something of a visit; JSON columns see a new value only."""

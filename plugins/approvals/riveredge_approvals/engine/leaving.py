@@ -57,18 +57,21 @@ def follow(case: Case, visit: Visit) -> None:
         case.note("visit.straight_back", visit, to=back_to)
         case.agenda.append((Exit(edge="", to=back_to), visit.scope))
     else:
-        exit_ = case.node(visit.node).next["passed"]
-        visit.edges = [exit_.edge]
-        case.agenda.append((exit_, visit.scope))
+        _go_on(case, visit, "passed")
+
+
+def _go_on(case: Case, visit: Visit, by: str) -> None:
+    exit_ = case.node(visit.node).next[by]
+    visit.edges = [exit_.edge]
+    case.note("visit.left", visit, edges=visit.edges)
+    case.agenda.append((exit_, visit.scope))
 
 
 def _after_rejection(case: Case, visit: Visit) -> None:
     node = case.node(visit.node)
     rule = node.on_reject if isinstance(node, HumanNode | SubflowNode) else OnReject()
     if rule.action == "edge" and "rejected" in node.next:
-        exit_ = node.next["rejected"]
-        visit.edges = [exit_.edge]
-        case.agenda.append((exit_, visit.scope))
+        _go_on(case, visit, "rejected")
     elif rule.action == "return" and rule.to is not None:
         returning.go_back(case, visit, rule.to)
     elif (join := _join_that_takes_it(case, visit)) is not None:

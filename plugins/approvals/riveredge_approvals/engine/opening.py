@@ -83,10 +83,13 @@ def _enter_others(case: Case, visit: Visit, node: Node) -> None:
             if node.until is not None:
                 instant_of(node.until, case.values())
             case.orders.append(DelayDue(visit))
+            case.note("visit.opened", visit)
         case EffectNode():
             case.orders.append(EffectDue(visit))
+            case.note("visit.opened", visit)
         case SubflowNode():
             case.orders.append(SubflowDue(visit))
+            case.note("visit.opened", visit)
             if not node.wait:
                 leaving.leave(case, visit)
         case EndNode():
@@ -114,6 +117,7 @@ async def _ask(case: Case, visit: Visit, node: HumanNode) -> None:
     elif roster.verdict != "people":
         leaving.conclude(case, visit, "passed" if roster.verdict == "approve" else "rejected")
     else:
+        case.note("visit.opened", visit)
         seat(case, visit, roster.candidates)
         settle(case, visit)
         if visit.status != VisitStatus.ACTIVE:

@@ -173,9 +173,9 @@ def _anew(case: Case, task: Task, reason: str) -> Task:
 def _wait_again(case: Case, task: Task) -> None:
     """Her turn has not come any more; nobody asks her now."""
     if task.state == TaskState.PENDING:
-        task.state, task.reason, task.opened_at = TaskState.WAITING, "turn", None
+        task.opened_at = None
         case.orders.append(TaskClosed(task))
-        case.note("task.waiting", task=task)
+        case.queue(task, "turn")
 
 
 def _rename_groups(case: Case, visit: Visit, task: Task, again: Task) -> None:
@@ -213,11 +213,14 @@ def _reopen(case: Case, visit: Visit, again: Task) -> None:
             continue
         task.closed_at = None
         if task.part == "after" and task.parent_id == again.id:
-            task.state, task.reason = TaskState.WAITING, "turn"
+            case.queue(task, "turn")
         elif state == TaskState.PENDING:
             case.offer(task)
+        elif state == TaskState.WAITING:
+            case.queue(task, reason)
         else:
             task.state, task.reason = state, reason
+            case.note(f"task.{state}", task=task)
 
 
 def _open_again(case: Case, visit: Visit) -> None:

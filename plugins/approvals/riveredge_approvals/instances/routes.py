@@ -70,8 +70,13 @@ async def get_instance(instance_id: UUID) -> InstanceDetail:
 
 
 @router.get("/{instance_id}/diagram", require=REQUEST_USE, summary="The drawing, and how far the request has come")
-async def get_diagram(instance_id: UUID) -> DiagramOut:
-    return await viewing.picture(instance_id)
+async def get_diagram(
+    instance_id: UUID,
+    seq: Annotated[
+        int | None, Query(ge=1, description="As it stood after this line of its history; now if it is left out.")
+    ] = None,
+) -> DiagramOut:
+    return await viewing.picture(instance_id, seq)
 
 
 @router.get("/{instance_id}/history", require=REQUEST_USE, summary="What has happened")

@@ -110,6 +110,7 @@ class DiagramOut(BaseModel):
     number: str
     status: str
     rev: int
+    seq: int = Field(description="The line of the history after which it stood so.")
     version: int
     diagram: dict[str, Any]
     nodes: list[NodeMark]

@@ -1,6 +1,6 @@
 """A request as its reader sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from riveredge_approvals.engine import history
 from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.replaying import replay
 from riveredge_approvals.engine.store import load
 from riveredge_approvals.instances import diagram
 from riveredge_approvals.instances.access import must_see
@@ -25,6 +26,7 @@ from riveredge_approvals.ir.document import CcNode, HumanNode
 from riveredge_approvals.models import CarbonCopy, HistoryEntry, Instance, InstanceStatus, ProcessVersion, TaskState
 from riveredge_approvals.permissions import INSTANCE_READ
 from riveredge_sdk import current_principal, session
+from riveredge_sdk.problems import invalid_field
 
 
 async def detail(instance_id: UUID) -> InstanceDetail:
@@ -81,20 +83,27 @@ def _may(case: Case, user: UUID) -> list[str]:
     return found
 
 
-async def picture(instance_id: UUID) -> DiagramOut:
-    """The drawing with what has happened on it.
+async def picture(instance_id: UUID, seq: int | None = None) -> DiagramOut:
+    """The drawing with what has happened on it, now or up to a line of the history.
 
     Raises:
         NotFound: as `detail`.
+        Invalid: the history has no such line.
     """
     await must_see(instance_id)
     case = await load(instance_id, lock=False)
+    rev, last = case.instance.rev, case.instance.events
+    if seq is not None:
+        if seq > last:
+            raise invalid_field("seq", f"The history has {last} lines.", "unknown")
+        case = replay(case, await _history(instance_id, seq))
     query = select(ProcessVersion.diagram).where(col(ProcessVersion.id) == case.instance.version_id)
     return DiagramOut(
         instance_id=instance_id,
         number=case.instance.number,
         status=case.instance.status,
-        rev=case.instance.rev,
+        rev=rev,
+        seq=seq or last,
         version=case.flow.version,
         diagram=(await session().exec(query)).one(),
         nodes=diagram.marks(case),
@@ -110,12 +119,17 @@ async def verification(instance_id: UUID) -> VerificationOut:
     """
     await must_see(instance_id)
     case = await load(instance_id, lock=False)
-    query = select(HistoryEntry).where(col(HistoryEntry.instance_id) == instance_id).order_by(col(HistoryEntry.seq))
-    entries = (await session().exec(query)).all()
-    broken = history.verify(case.instance, entries)
+    broken = history.verify(case.instance, await _history(instance_id))
     return VerificationOut(
         intact=broken is None, entries=case.instance.events, head=case.instance.head, broken_at=broken
     )
+
+
+async def _history(instance_id: UUID, last: int | None = None) -> Sequence[HistoryEntry]:
+    query = select(HistoryEntry).where(col(HistoryEntry.instance_id) == instance_id)
+    if last is not None:
+        query = query.where(col(HistoryEntry.seq) <= last)
+    return (await session().exec(query.order_by(col(HistoryEntry.seq)))).all()
 
 
 async def statistics() -> StatisticsOut:
