@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from riveredge_approvals.engine import acts
+from riveredge_approvals.engine import acts, undoing
 
 from .cases import Play, play
 from .flows import END, START, flow, human, user
@@ -322,3 +322,17 @@ async def test_signers_who_were_taken_off_count_no_more() -> None:
     for who in (A, B, C):
         await game.decide(who)
     assert game.status == "approved"
+
+
+async def test_nothing_is_taken_back_once_its_region_was_left_otherwise() -> None:
+    game = await into_region()
+    mine = game.task(C)
+    await game.decide(C)
+    visit = game.case.visit(mine.visit_id)
+    assert visit is not None
+    assert not undoing.since(game.case, visit, mine)
+    game.give("instance.jumped", to="first")
+    await game.hop()
+    await game.decide(D)
+    assert game.asked == {"a", "c"}
+    assert undoing.since(game.case, visit, mine)[0].what == "moved"

@@ -82,6 +82,8 @@ def _came_of(case: Case, visit: Visit) -> Iterator[Visit]:
         if _is_after(other, visit) and not other.data.get("recalled"):
             yield other
     join = _join_of(case, visit)
+    if join is not None and join.status == VisitStatus.CANCELLED:
+        yield join
     if join is not None and join.status not in OPEN_VISITS:
         yield from _came_of(case, join)
 
