@@ -67,7 +67,8 @@ def test_people_arrange_who_stands_in_for_them(client: ApiClient, as_user: AsUse
     assert eve.delete(place, headers=version).status_code == 404
     refused(li.patch(place, json={"starts_at": day[9]}, headers=version), 409, "starts_at", "overlap")
     refused(li.patch(place, json={"substitute_id": me}, headers=version), 422, "substitute_id", "self")
-    changed = li.patch(place, json={"ends_at": day[20], "reason": "Longer"}, headers=version)
+    changed = li.patch(place, json={"ends_at": "2999-01-01T08:00:00+08:00", "reason": "Longer"}, headers=version)
+    assert changed.json()["ends_at"] == "2999-01-01T00:00:00Z"
     assert (changed.status_code, changed.json()["version"], changed.json()["reason"]) == (200, 2, "Longer")
     assert li.delete(place, headers=version).status_code == 412
     assert client.patch(place, json={"ends_at": None}, headers={"If-Match": '"2"'}).json()["ends_at"] is None

@@ -1,10 +1,10 @@
 """Bodies and answers of the routes by which people arrange who stands in for them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationInfo, field_validator
 
 from riveredge_sdk import Body, ListQuery, Resource, utcnow
 
@@ -12,7 +12,9 @@ Substitute = Annotated[UUID, Field(description="Who is asked instead; an active 
 Process = Annotated[
     UUID | None, Field(description="In this process only; null: in all for which nothing else is said.")
 ]
-End = Annotated[AwareDatetime | None, Field(description="Until then; null: until it is deleted.")]
+# Kept and answered in UTC, as all times are.
+Instant = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
+End = Annotated[Instant | None, Field(description="Until then; null: until it is deleted.")]
 Reason = Annotated[str, Field(max_length=500)]
 
 
@@ -38,7 +40,7 @@ class DelegationIn(Body):
     ] = None
     substitute_id: Substitute
     process_id: Process = None
-    starts_at: Annotated[AwareDatetime, Field(default_factory=utcnow, description="From then on; without it, at once.")]
+    starts_at: Annotated[Instant, Field(default_factory=utcnow, description="From then on; without it, at once.")]
     ends_at: End = None
     reason: Reason = ""
 
@@ -50,7 +52,7 @@ class DelegationChange(Body):
 
     substitute_id: Substitute | None = None
     process_id: Process = None
-    starts_at: Annotated[AwareDatetime | None, Field(description="From then on.")] = None
+    starts_at: Annotated[Instant | None, Field(description="From then on.")] = None
     ends_at: End = None
     reason: Reason | None = None
 
