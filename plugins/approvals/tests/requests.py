@@ -10,7 +10,7 @@ from riveredge_sdk.testing.platform import ApiClient
 from .drawings import flow
 
 API = "/api/v1/approvals"
-FORM = {
+FORM: dict[str, Any] = {
     "type": "object",
     "properties": {
         "amount": {"type": "number"},
