@@ -20,8 +20,8 @@ from riveredge_approvals.people.handing_over import HANDOVER_FUNCTIONS
 from riveredge_approvals.people.leaving import LEAVING_FUNCTIONS
 from riveredge_approvals.people.resolvers.registry import OWN
 from riveredge_approvals.permissions import PERMISSIONS, REQUEST_USE, ROLES
+from riveredge_approvals.processes import diff_routes, finding_routes, import_routes, palette_routes, validation_routes
 from riveredge_approvals.processes import routes as process_routes
-from riveredge_approvals.processes import diff_routes, finding_routes, palette_routes, validation_routes
 from riveredge_approvals.settings import ApprovalsTenantSettings
 from riveredge_approvals.tasks import routes as task_routes
 from riveredge_sdk import (
@@ -58,8 +58,9 @@ class ApprovalsPlugin(Plugin):
 
     def routers(self) -> Iterable[Router]:
         return (
-            # Before those of one process: `startable` is no id.
+            # Before those of one process: `startable` and `import` are no ids.
             finding_routes.router,
+            import_routes.router,
             process_routes.router,
             validation_routes.router,
             diff_routes.router,
