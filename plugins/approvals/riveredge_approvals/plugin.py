@@ -21,6 +21,7 @@ from riveredge_approvals.people.leaving import LEAVING_FUNCTIONS
 from riveredge_approvals.people.resolvers.registry import OWN
 from riveredge_approvals.permissions import PERMISSIONS, REQUEST_USE, ROLES
 from riveredge_approvals.processes import diff_routes, finding_routes, import_routes, palette_routes, validation_routes
+from riveredge_approvals.port import ApprovalsService
 from riveredge_approvals.processes import routes as process_routes
 from riveredge_approvals.settings import ApprovalsTenantSettings
 from riveredge_approvals.tasks import routes as task_routes
@@ -34,11 +35,12 @@ from riveredge_sdk import (
     Plugin,
     Role,
     Router,
+    Service,
     StreamTopic,
     TenantModel,
     TenantSettings,
 )
-from riveredge_sdk.features.approvals import ApproverResolver
+from riveredge_sdk.features.approvals import APPROVALS, ApproverResolver
 from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MessageTemplateSpec
 from riveredge_sdk.features.scheduling import TaskAction
@@ -92,6 +94,9 @@ class ApprovalsPlugin(Plugin):
 
     def tenant_settings(self) -> Iterable[type[TenantSettings]]:
         return (ApprovalsTenantSettings,)
+
+    def services(self) -> Iterable[Service[Any]]:
+        return (Service(APPROVALS, ApprovalsService()),)
 
     def stream_topics(self) -> Iterable[StreamTopic]:
         return stream.TOPICS

@@ -187,8 +187,33 @@ class ApprovalSubject(ABC):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestState:
+    """How a request stands.
+
+    Args:
+        status: `draft` (back with its submitter), `running`, `suspended`, or an `Outcome`.
+        nodes: the labels of the nodes on which it waits.
+        note: what was said at its end.
+    """
+
+    id: UUID
+    process: str
+    number: str
+    title: str
+    submitter: UUID
+    status: str
+    nodes: Sequence[str] = ()
+    note: str = ""
+    submitted_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
 class Approvals(Protocol):
-    """The port's interface."""
+    """The port's interface. All of it happens in the running unit of work.
+
+    Whether somebody may see or take back what a plugin asks about is the plugin's to know: nothing here asks.
+    """
 
     async def start(
         self,
@@ -200,33 +225,40 @@ class Approvals(Protocol):
         department: UUID | None = None,
         choices: Mapping[str, Sequence[UUID]] | None = None,
     ) -> UUID:
-        """Submit a request in the running unit of work; its id.
+        """Submit a request; its id.
 
         Args:
             process: the key of a published process.
             submitter: whose request it is; None: the current user's.
+            department: from which she submits; None: her main one.
             choices: whom the submitter chose, by node.
 
         Raises:
             Invalid: the form does not fit, naming the fields (`form.amount`).
-            NotFound: there is no such process that could be started.
+            NotFound: there is no such process that could be started, or no such record.
+            Conflict: the process is archived or not published, or the record cannot be submitted as it stands.
             Forbidden: the submitter may not start it.
         """
         ...
 
-    async def status(self, instance_id: UUID) -> str:
-        """`running`, `approved`, `rejected`, …
+    async def state(self, instance_id: UUID) -> RequestState:
+        """How a request stands.
 
         Raises:
             NotFound: there is none.
         """
         ...
 
+    async def states_of(self, subject: Subject) -> Sequence[RequestState]:
+        """The requests about a record, the latest first; at most 100."""
+        ...
+
     async def withdraw(self, instance_id: UUID, *, reason: str = "") -> None:
-        """Take a request back.
+        """Take a request back, as its submitter could.
 
         Raises:
-            Conflict: it is too late.
+            NotFound: there is none.
+            Conflict: it has ended, or its process does not let it be withdrawn any more.
         """
         ...
 
@@ -279,6 +311,7 @@ __all__ = [
     "InstanceChanged",
     "Outcome",
     "Request",
+    "RequestState",
     "SubjectInfo",
     "TaskChanged",
     "mention",

@@ -55,6 +55,12 @@ class NoteSubject(ApprovalSubject):
         if outcome == "approved" and not note.title.startswith(self._mark):
             note.title = (self._mark + note.title)[:200]
 
+    async def on_revoke(self, request: Request) -> None:
+        note = await self._find(str(request.subject.id) if request.subject else "")
+        if not note.title.startswith(self._mark):
+            raise Conflict("The note was rewritten since it was approved.")
+        note.title = note.title.removeprefix(self._mark)
+
     async def _find(self, subject_id: str) -> Note:
         try:
             return await Notes().get(UUID(subject_id))

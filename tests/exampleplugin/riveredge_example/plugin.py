@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlmodel import col
 
+from riveredge_example import approval_routes
 from riveredge_example.actions import WEEKLY, WriteNote
 from riveredge_example.approvals import NoteNode, NoteSubject
 from riveredge_example.approvers import NoteAuthor
@@ -60,7 +61,7 @@ class ExamplePlugin(Plugin):
         self.started = False
 
     def routers(self) -> Iterable[Router]:
-        return (router,)
+        return (router, approval_routes.router)
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
         return (Note, Tag, Chime)

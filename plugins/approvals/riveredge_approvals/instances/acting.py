@@ -33,7 +33,15 @@ async def withdraw(instance_id: UUID, reason: str) -> Case:
         Forbidden: it is somebody else's.
         WithdrawTooLate: the process does not allow it any more.
     """
-    case = await _own(instance_id)
+    return await take_back(await _own(instance_id), reason)
+
+
+async def take_back(case: Case, reason: str) -> Case:
+    """The same for whoever knows that it may be.
+
+    Raises:
+        WithdrawTooLate: the process does not allow it any more.
+    """
     _must_be(case, *_UNDER_WAY, error=WithdrawTooLate)
     rule = case.flow.settings.withdraw
     if rule == "never":
