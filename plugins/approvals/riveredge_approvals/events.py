@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from riveredge_approvals.effects.templates import Kind
 from riveredge_sdk import EventType
 from riveredge_sdk.features.approvals import (
+    EFFECT_COMPENSATE,
     INSTANCE_CLOSED,
     INSTANCE_STARTED,
     TASK_CLOSED,
@@ -109,4 +110,5 @@ EVENTS = (
     INSTANCE_CLOSED,
     TASK_OPENED,
     TASK_CLOSED,
+    EFFECT_COMPENSATE,
 )

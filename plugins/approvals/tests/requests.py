@@ -23,11 +23,16 @@ Publish = Callable[..., str]
 
 def publish(client: ApiClient, *steps: Any, **settings: Any) -> str:
     """A process of these steps that can be started; its key. Settings by name."""
+    return publish_drawing(client, flow(*steps, settings=settings))
+
+
+def publish_drawing(client: ApiClient, drawing: dict[str, Any]) -> str:
+    """A process of this drawing that can be started; its key."""
     key = f"p{uuid4().hex[:10]}"
     made = client.post(f"{API}/processes", json={"key": key, "title": key})
     assert made.status_code == 201, made.text
     url = f"{API}/processes/{made.json()['id']}"
-    draft = {"revision": 1, "diagram": flow(*steps, settings=settings), "form_schema": FORM}
+    draft = {"revision": 1, "diagram": drawing, "form_schema": FORM}
     kept = client.put(f"{url}/draft", json=draft)
     assert kept.status_code == 200, kept.text
     done = client.post(f"{url}/publish", json={"revision": kept.json()["revision"], "acknowledge": "all"})

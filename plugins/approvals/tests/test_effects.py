@@ -13,8 +13,8 @@ from riveredge_sdk.testing.http import HttpPeer, Reply
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
-from .drawings import approver, node
-from .requests import API, Publish, decide, ended, submit, todo, user_of
+from .drawings import approver, flow, node
+from .requests import API, Publish, decide, ended, publish_drawing, submit, todo, user_of
 
 pytestmark = pytest.mark.database
 
@@ -224,6 +224,100 @@ def test_a_node_tells_people_in_the_organisations_words(
     (item,) = wang.get("/api/v1/messaging/inbox").json()["items"]
     assert item["subject"] == f"{request['number']} costs 7"
     assert marks(li, broken)["tell"] == "incident"
+
+
+def test_what_was_done_for_nothing_is_told_of(
+    client: ApiClient, as_user: AsUser, published: Publish, peer: HttpPeer, engine: EngineControl
+) -> None:
+    li, wang = as_user({REQUEST_USE}), as_user({REQUEST_USE})
+
+    def notes() -> int:
+        engine.platform.settle()
+        items = client.get("/api/v1/example/notes", params={"limit": 100}).json()["items"]
+        return sum(item["title"] == "Done" for item in items)
+
+    def undone(request: dict[str, Any]) -> list[tuple[str, str]]:
+        history = li.get(f"{API}/instances/{request['id']}/history", params={"limit": 200}).json()["items"]
+        lines = [entry for entry in history if entry["kind"] == "effect.compensating"]
+        return [(line["node"], line["data"]["because"]) for line in lines]
+
+    process = published(
+        approver("first", user=user_of(wang)),
+        node("write", "example.note", title="Done"),
+        approver("mgr", user=user_of(wang), allow=["return"]),
+    )
+    request = submit(li, process)
+    assert decide(wang, todo(wang, "first")).status_code == 200
+    task = todo(wang, "mgr")
+    assert notes() == 1
+    # It goes back past the node, and comes that way again: the plugin takes away what it has done, each time.
+    assert decide(wang, task, "return", to="first").status_code == 200
+    task = todo(wang, "first")
+    assert notes() == 0
+    assert decide(wang, task).status_code == 200
+    todo(wang, "mgr")
+    assert notes() == 1
+    assert li.post(f"{API}/instances/{request['id']}/withdraw", json={}).status_code == 200
+    assert notes() == 0
+    assert undone(request) == [("write", "returned"), ("write", "withdrawn")]
+    # Taken back while the other system is at it: what it has done is not wanted any more either.
+    connection(client, peer.url)
+
+    def take_back(call: Any) -> Reply:
+        at = f"{API}/instances/{call.json()['data']['id']}"
+        assert li.post(f"{at}/withdraw", json={}).status_code == 200
+        return Reply(200, {"order": 7})
+
+    peer.reply = take_back
+    request = submit(li, published(node("call", "webhook", connection="erp")))
+    ended(li, request, "withdrawn")
+    engine.platform.settle()
+    assert undone(request) == [("call", "withdrawn")]
+    # So is it while one waits to be called back; what has failed was not done.
+    peer.reply = lambda _call: Reply(200, {"order": 8})
+    request = submit(li, published(node("call", "webhook", connection="erp", wait_callback=True)))
+    engine.platform.settle()
+    assert client.post(f"{API}/instances/{request['id']}/terminate", json={}).status_code == 200
+    assert undone(request) == [("call", "terminated")]
+    peer.reply = lambda _call: Reply(400)
+    request = submit(li, published(node("call", "webhook", connection="erp")))
+    engine.platform.settle()
+    assert li.post(f"{API}/instances/{request['id']}/withdraw", json={}).status_code == 200
+    assert undone(request) == []
+    assert client.get(f"{API}/instances/{request['id']}/history/verification").json()["intact"] is True
+
+
+def test_failures_and_children_that_nobody_waits_for(
+    client: ApiClient, as_user: AsUser, published: Publish, peer: HttpPeer, engine: EngineControl
+) -> None:
+    li, wang = as_user({REQUEST_USE}), as_user({REQUEST_USE})
+    connection(client, peer.url)
+    peer.reply = lambda _call: Reply(400)
+    # The exit `error` is a way of its own; both ways end.
+    drawn = flow(node("call", "webhook", connection="erp", on_error={"action": "edge"}))
+    drawn["nodes"] += [approver("mend", user=user_of(wang)), node("given_up", "end", result="rejected")]
+    drawn["edges"] += [
+        {"id": "x1", "source": "call", "target": "mend", "sourceHandle": "error"},
+        {"id": "x2", "source": "mend", "target": "given_up"},
+    ]
+    failed = submit(li, publish_drawing(client, drawn))
+    assert decide(wang, todo(wang, "mend")).status_code == 200
+    ended(li, failed, "rejected")
+    assert marks(li, failed)["call"] == "failed"
+    peer.reply = lambda _call: Reply(200, {})
+    passed = submit(li, publish_drawing(client, drawn))
+    ended(li, passed, "approved")
+    # A child that nobody waits for goes on by itself, however its parent ends.
+    child = published(approver("check", user=user_of(wang)))
+    parent = submit(li, published(node("sub", "subflow", process=child, wait=False, map_in={"amount": "form.amount"})))
+    ended(li, parent, "approved")
+    task = todo(wang, "check")
+    inner = wang.get(f"{API}/instances/{task['instance_id']}").json()
+    assert (inner["parent_id"], inner["status"]) == (parent["id"], "running")
+    assert decide(wang, task, "reject", comment="no").status_code == 200
+    ended(wang, inner, "rejected")
+    engine.platform.settle()
+    assert li.get(f"{API}/instances/{parent['id']}").json()["status"] == "approved"
 
 
 def test_a_subflow_is_a_request_of_its_own(

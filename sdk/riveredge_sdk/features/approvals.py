@@ -289,14 +289,39 @@ class TaskChanged(BaseModel):
     at: datetime
 
 
+class EffectUndone(BaseModel):
+    """An effect that was done, and is not wanted any more.
+
+    Attributes:
+        visit_id: on which it was done; what a webhook had as its `Idempotency-Key`.
+        effect: the type of the node: `webhook`, or `<plugin>.<name>`.
+        result: what it came to.
+        because: the request was `withdrawn`, `terminated`, `revoked` or `returned` (it may come that way again: another
+            visit then).
+    """
+
+    instance_id: UUID
+    process: str
+    number: str
+    visit_id: UUID
+    node: str
+    effect: str
+    result: Any
+    because: str
+    subject_type: str | None = None
+    subject_id: str | None = None
+
+
 INSTANCE_STARTED = EventType("approvals/instance.started", InstanceChanged, "A request was submitted")
 INSTANCE_CLOSED = EventType("approvals/instance.closed", InstanceChanged, "A request was decided or taken back")
 TASK_OPENED = EventType("approvals/task.opened", TaskChanged, "Somebody is asked to decide")
 TASK_CLOSED = EventType("approvals/task.closed", TaskChanged, "A task was decided or closed")
+EFFECT_COMPENSATE = EventType("approvals/effect.compensate", EffectUndone, "What was done is not wanted any more")
 
 
 __all__ = [
     "APPROVALS",
+    "EFFECT_COMPENSATE",
     "INSTANCE_CLOSED",
     "INSTANCE_STARTED",
     "JSON",
@@ -307,6 +332,7 @@ __all__ = [
     "Approvals",
     "ApproverResolver",
     "EffectError",
+    "EffectUndone",
     "Found",
     "InstanceChanged",
     "Outcome",

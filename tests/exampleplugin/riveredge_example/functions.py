@@ -1,6 +1,7 @@
 """Durable functions."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from sqlmodel import col
 
@@ -18,6 +19,7 @@ from riveredge_sdk import (
     tenant_settings,
     unit_of_work,
 )
+from riveredge_sdk.features.approvals import EFFECT_COMPENSATE, EffectUndone
 from riveredge_sdk.features.messaging import NOTIFIER, Notification
 
 FOLLOW_UP = timedelta(days=3)
@@ -64,6 +66,19 @@ async def trim(ctx: FunctionContext, event: NotePayload) -> str:
     return await ctx.step.run("strip", strip)
 
 
+async def take_away(ctx: FunctionContext, event: EffectUndone) -> bool:
+    """A request on whose way a note was written is not wanted any more: nor is the note."""
+
+    @unit_of_work()
+    async def delete() -> bool:
+        note = await Notes().find(col(Note.id) == UUID(event.result["note"]))
+        if note is not None:
+            await Notes().delete(note)
+        return note is not None
+
+    return await ctx.step.run("delete", delete)
+
+
 async def tick(_ctx: FunctionContext, event: CronTick) -> str:
     """Housekeeping of the platform: no tenant."""
     return str(event.scheduled_at or "")
@@ -77,5 +92,12 @@ def subject(event: NotePayload) -> Subject:
 FUNCTIONS = (
     FunctionSpec(id="example.remind", title="Remind of a note", trigger=REMINDER_DUE, handler=remind, subject=subject),
     FunctionSpec(id="example.trim", title="Tidy a new note", trigger=NOTE_WRITTEN, handler=trim, subject=subject),
+    FunctionSpec(
+        id="example.take_away",
+        title="Delete the note of a request that was taken back",
+        trigger=EFFECT_COMPENSATE,
+        condition="event.data.effect == 'example.note'",
+        handler=take_away,
+    ),
     FunctionSpec(id="example.tick", title="Monthly tick", trigger=Cron("0 4 1 * *"), handler=tick, system=True),
 )

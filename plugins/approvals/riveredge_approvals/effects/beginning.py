@@ -44,5 +44,5 @@ def instance_closed(instance: Instance) -> None:
 
 def _next_round(case: Case, visit: Visit) -> int:
     round_ = int(visit.data.get("round", 0)) + 1
-    case.keep(visit, round=round_, attempts=0, error=None, child=None)
+    case.keep(visit, round=round_, attempts=0, error=None, child=None, answered=None)
     return round_

@@ -19,8 +19,9 @@ from riveredge_approvals.effects.clocks import owner_of
 from riveredge_approvals.effects.filling import at_pointer
 from riveredge_approvals.effects.kinds import find_node
 from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.compensating import undo_late
 from riveredge_approvals.engine.inputs import put
-from riveredge_approvals.engine.store import load
+from riveredge_approvals.engine.store import load, save
 from riveredge_approvals.events import EFFECT_DUE, VISIT_DUE, EffectDue, VisitDue
 from riveredge_approvals.ir.document import EffectNode
 from riveredge_approvals.models import ENDED, Visit, VisitStatus
@@ -101,13 +102,14 @@ async def _note(event: EffectDue, came: Mapping[str, Any]) -> dict[str, Any]:
     """What follows from an attempt: the result, the wait for a call-back, another attempt, or the failure."""
     found = await _found(event, lock=True)
     if found is None or came.get("gone"):
-        return {"state": "dropped"}
+        return {"state": await _too_late(event, came)}
     case, visit, node = found
     if int(visit.data.get("attempts") or 0) >= event.attempt:
         # Noted before the answer to the engine was lost.
         return {"state": "noted"}
     case.keep(visit, attempts=event.attempt, error=came.get("error"))
     if came["ok"] and came["waits"]:
+        case.keep(visit, answered=came["result"])
         due = utcnow() + timedelta(seconds=node.callback_timeout_s or _CALLBACK_S)
         late = VisitDue(instance_id=event.instance_id, visit_id=visit.id, name="callback", count=event.round)
         await timers.set(owner_of(visit), "callback", due, VISIT_DUE, late)
@@ -123,6 +125,23 @@ async def _note(event: EffectDue, came: Mapping[str, Any]) -> dict[str, Any]:
         return {"state": "retrying", "error": came["error"]}
     _conclude(case, visit, {"ok": False, "error": came["error"]})
     return {"state": "failed", "error": came["error"]}
+
+
+async def _too_late(event: EffectDue, came: Mapping[str, Any]) -> str:
+    """It was done when nobody wanted it any more: whoever did it is told to undo it, once."""
+    if not came.get("ok"):
+        return "dropped"
+    try:
+        case = await load(event.instance_id)
+    except NotFound:
+        return "dropped"
+    visit = case.visit(event.visit_id)
+    if visit is None or visit.status != VisitStatus.CANCELLED:
+        return "dropped"
+    status = case.instance.status
+    undo_late(case, visit, came["result"], status if status in ENDED else "returned")
+    await save(case)
+    return "undone"
 
 
 async def called_back(link_visit: Visit, round_: int, result: Any, *, error: str | None = None) -> bool:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from riveredge_approvals.engine import deadlines, leaving, opening, reseating, returning
 from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.compensating import undo_all
 from riveredge_approvals.engine.orders import Started
 from riveredge_approvals.ir.document import EffectNode, Exit, SubflowNode
 from riveredge_approvals.models import Input, InstanceStatus, Visit, VisitStatus
@@ -44,6 +45,8 @@ async def _submitted(case: Case, data: Mapping[str, Any]) -> None:
     target, case.instance.resubmit_to = case.instance.resubmit_to, None
     entry = case.flow.entry
     straight = target is not None and returning.still_leads(case, entry, target)
+    if target is not None and not straight:
+        undo_all(case, "returned")
     case.agenda.append((Exit(edge="", to=target if straight and target is not None else entry), []))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.compensating import undo_all
 from riveredge_approvals.engine.orders import Closed
 from riveredge_approvals.models import InstanceStatus, TaskState, Visit, VisitStatus
 
@@ -17,6 +18,8 @@ def end(case: Case, status: InstanceStatus, note: str = "") -> None:
     }.get(status, "ended")
     clear(case, case.tokens, reason)
     case.agenda.clear()
+    if status in {InstanceStatus.WITHDRAWN, InstanceStatus.TERMINATED}:
+        undo_all(case, status)
     instance.status, instance.finished_at, instance.outcome_note = status, case.now, note
     case.orders.append(Closed(before))
     case.note(f"instance.{status}", note=note or None)

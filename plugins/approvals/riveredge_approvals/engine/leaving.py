@@ -6,6 +6,7 @@ from uuid import UUID
 
 from riveredge_approvals.engine import returning
 from riveredge_approvals.engine.case import Case, Scope
+from riveredge_approvals.engine.compensating import undo_since
 from riveredge_approvals.engine.ending import clear, end
 from riveredge_approvals.ir.document import Exit, HumanNode, JoinNode, OnReject, SubflowNode
 from riveredge_approvals.models import InstanceStatus, Visit, VisitStatus
@@ -65,6 +66,12 @@ def _go_on(case: Case, visit: Visit, by: str) -> None:
     visit.edges = [exit_.edge]
     case.note("visit.left", visit, edges=visit.edges)
     case.agenda.append((exit_, visit.scope))
+        if back_to is not None:
+            # It does not go straight back after all, but all of the way again.
+            undo_since(case, visit.node, visit.scope, "returned", before=visit)
+        exit_ = case.node(visit.node).next["passed"]
+        visit.edges = [exit_.edge]
+        case.agenda.append((exit_, visit.scope))
 
 
 def _after_rejection(case: Case, visit: Visit) -> None:

@@ -103,6 +103,14 @@ class ToSubmitter:
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """The visit's effect was done, and is not wanted any more: `because` the instance was `withdrawn`, say."""
+
+    visit: Visit
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The instance has ended; its status says how."""
 
@@ -123,5 +131,6 @@ Order: TypeAlias = (
     | Raised
     | Started
     | ToSubmitter
+    | Undone
     | Closed
 )

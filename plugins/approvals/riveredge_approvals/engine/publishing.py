@@ -2,16 +2,19 @@
 
 from riveredge_approvals.effects.outbox import carry_out
 from riveredge_approvals.engine.case import Case
-from riveredge_approvals.engine.orders import Closed, Raised, TaskClosed, TaskOpened, VisitClosed, VisitOpened
+from riveredge_approvals.engine.compensating import result_of
+from riveredge_approvals.engine.orders import Closed, Raised, TaskClosed, TaskOpened, Undone, VisitClosed, VisitOpened
 from riveredge_approvals.events import INSTANCE_MOVED, InstanceRef
-from riveredge_approvals.ir.document import CompiledFlow
+from riveredge_approvals.ir.document import CompiledFlow, EffectNode
 from riveredge_approvals.models import Instance, Task, TaskState, Visit
 from riveredge_approvals.stream import INSTANCE, TASKS
 from riveredge_sdk import publish, push
 from riveredge_sdk.features.approvals import (
+    EFFECT_COMPENSATE,
     INSTANCE_CLOSED,
     TASK_CLOSED,
     TASK_OPENED,
+    EffectUndone,
     InstanceChanged,
     TaskChanged,
 )
@@ -31,6 +34,8 @@ async def publish_orders(case: Case) -> None:
                 _push_task("closed", task)
             case Closed():
                 publish(INSTANCE_CLOSED, instance_changed(instance, case.flow))
+            case Undone(visit, because):
+                publish(EFFECT_COMPENSATE, _undone(case, visit, because))
             case VisitOpened(visit) | VisitClosed(visit) | Raised(visit):
                 visits[str(visit.id)] = visit
             case _:
@@ -60,6 +65,24 @@ def _task(case: Case, task: Task) -> TaskChanged:
         assignee_id=task.assignee_id,
         state=TaskState(task.state),
         at=case.now,
+    )
+
+
+def _undone(case: Case, visit: Visit, because: str) -> EffectUndone:
+    node, instance = case.node(visit.node), case.instance
+    if not isinstance(node, EffectNode):
+        raise TypeError(f"{visit.node!r} does nothing outside")
+    return EffectUndone(
+        instance_id=instance.id,
+        process=case.flow.process,
+        number=instance.number,
+        visit_id=visit.id,
+        node=visit.node,
+        effect=node.effect,
+        result=result_of(visit),
+        because=because,
+        subject_type=instance.subject_type,
+        subject_id=instance.subject_id,
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from riveredge_approvals.engine.case import Case, Scope
+from riveredge_approvals.engine.compensating import undo_all, undo_since
 from riveredge_approvals.engine.ending import clear
 from riveredge_approvals.engine.orders import ToSubmitter
 from riveredge_approvals.ir.conditions import ConditionError, evaluate
@@ -35,6 +36,8 @@ def go_back(case: Case, visit: Visit, target: str) -> None:
     if direct and not visit.scope[len(node.region) :]:
         # Opened by `move`; the way straight back is remembered with the visits that are over.
         case.keep(visit, straight_back_from=target)
+    else:
+        undo_since(case, target, scope, "returned")
 
 
 def to_submitter(case: Case, visit: Visit) -> None:
@@ -45,6 +48,8 @@ def to_submitter(case: Case, visit: Visit) -> None:
     instance.status = InstanceStatus.DRAFT
     direct = case.flow.settings.resubmit == "direct" and not visit.scope
     instance.resubmit_to = visit.node if direct else None
+    if not direct:
+        undo_all(case, "returned")
     case.orders.append(ToSubmitter(case.actor))
     case.note("instance.returned", visit, to=case.flow.entry, direct=direct or None)
 

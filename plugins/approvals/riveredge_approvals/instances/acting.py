@@ -10,6 +10,7 @@ from sqlmodel import col, select
 from riveredge_approvals.effects import subjects
 from riveredge_approvals.engine import returning
 from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.compensating import undo_all
 from riveredge_approvals.engine.ending import end
 from riveredge_approvals.engine.inputs import put
 from riveredge_approvals.engine.orders import Closed
@@ -87,6 +88,7 @@ async def revoke(instance_id: UUID, reason: str) -> Case:
     await subjects.revoked(case.request())
     before = case.instance.status
     case.instance.status, case.instance.outcome_note = InstanceStatus.REVOKED, reason
+    undo_all(case, "revoked")
     case.orders.append(Closed(before))
     case.note("instance.revoked", note=reason or None)
     return await _write(case)
