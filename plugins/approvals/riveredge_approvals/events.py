@@ -82,6 +82,10 @@ class HandoverRef(BaseModel):
     """A handover that was begun."""
 
     handover_id: UUID
+class FileRef(BaseModel):
+    """A file that was handed in."""
+
+    file_id: UUID
 
 
 INPUT_GIVEN = EventType("approvals/input.given", InstanceRef, "An instance has something to take in")
@@ -94,6 +98,7 @@ CHILD_DUE = EventType("approvals/child.due", VisitRef, "A request within a reque
 CHILD_CLOSED = EventType("approvals/child.closed", ChildClosed, "A request within a request has ended")
 CHILD_ABANDONED = EventType("approvals/child.abandoned", InstanceRef, "Nobody waits for a request any more")
 HANDOVER_BEGUN = EventType("approvals/handover.begun", HandoverRef, "Somebody's tasks are to be handed over")
+FILE_UNUSED = EventType("approvals/file.unused", FileRef, "Nobody has used a file in time")
 
 EVENTS = (
     INPUT_GIVEN,
@@ -106,6 +111,7 @@ EVENTS = (
     CHILD_CLOSED,
     CHILD_ABANDONED,
     HANDOVER_BEGUN,
+    FILE_UNUSED,
     INSTANCE_STARTED,
     INSTANCE_CLOSED,
     TASK_OPENED,

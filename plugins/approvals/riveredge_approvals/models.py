@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field
 
 from riveredge_sdk import TenantModel, plugin_registry, tenant_fk
@@ -335,6 +335,38 @@ class Comment(Model, table=True):
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_type=JsonType, nullable=False)
 
 
+class StoredFile(Model, table=True):
+    """A file of a comment or, if it has a `field`, of a form. It is its uploader's until a request uses it."""
+
+    __tablename__ = "approvals_file"
+    __table_args__ = (
+        tenant_fk("instance_id", "approvals_instance", ondelete="CASCADE"),
+        Index("ix_approvals_file_tenant_id_instance_id", "tenant_id", "instance_id"),
+        Index("ix_approvals_file_tenant_id_uploaded_by", "tenant_id", "uploaded_by"),
+    )
+
+    uploaded_by: UUID | None = None
+    instance_id: UUID | None = None
+    field: str | None = Field(default=None, max_length=200)
+    name: str = Field(max_length=200)
+    media_type: str = Field(max_length=101)
+    size: int
+    digest: str = Field(max_length=80)
+
+
+class StoredContent(Model, table=True):
+    """The bytes of a file, apart, so that lists of files do not read them."""
+
+    __tablename__ = "approvals_file_content"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "file_id"),
+        tenant_fk("file_id", "approvals_file", ondelete="CASCADE"),
+    )
+
+    file_id: UUID
+    content: bytes = Field(sa_type=LargeBinary, nullable=False)
+
+
 class CarbonCopy(Model, table=True):
     """Somebody who is to know."""
 
@@ -472,6 +504,8 @@ MODELS = (
     Input,
     HistoryEntry,
     Comment,
+    StoredFile,
+    StoredContent,
     CarbonCopy,
     Delegation,
     Handover,

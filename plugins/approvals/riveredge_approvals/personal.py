@@ -21,6 +21,7 @@ from riveredge_approvals.models import (
     Instance,
     Link,
     ProcessVersion,
+    StoredFile,
     Task,
 )
 from riveredge_sdk import session
@@ -37,6 +38,7 @@ async def export(user_id: UUID) -> dict[str, Any] | None:
         Delegation, or_(col(Delegation.user_id) == user_id, col(Delegation.substitute_id) == user_id)
     )
     handovers = await _rows(Handover, or_(col(Handover.user_id) == user_id, col(Handover.to_id) == user_id))
+    files = await _rows(StoredFile, col(StoredFile.uploaded_by) == user_id)
     found: dict[str, Any] = {
         "requests": [
             _some(row, "number", "title", "status", "form", "submitted_at", "finished_at") for row in instances
@@ -44,6 +46,7 @@ async def export(user_id: UUID) -> dict[str, Any] | None:
         "tasks": [_some(row, "instance_id", "node", "origin", "state", "opened_at", "closed_at") for row in tasks],
         "decisions": [_some(row, "task_id", "outcome", "comment", "signature", "via", "at") for row in decisions],
         "comments": [_some(row, "instance_id", "text", "attachments", "created_at") for row in comments],
+        "files": [_some(row, "id", "name", "media_type", "size", "instance_id", "created_at") for row in files],
         "copies": [_some(row, "instance_id", "node", "read_at", "created_at") for row in copies],
         "delegations": [
             _some(row, "user_id", "substitute_id", "starts_at", "ends_at", "reason") for row in delegations
@@ -58,6 +61,8 @@ async def erase(user_id: UUID) -> int:
     count = 0
     for gone in (
         delete(CarbonCopy).where(col(CarbonCopy.user_id) == user_id),
+        delete(StoredFile).where(col(StoredFile.uploaded_by) == user_id, col(StoredFile.instance_id).is_(None)),
+        update(StoredFile).where(col(StoredFile.uploaded_by) == user_id).values(uploaded_by=None),
         delete(Link).where(col(Link.user_id) == user_id),
         delete(Delegation).where(or_(col(Delegation.user_id) == user_id, col(Delegation.substitute_id) == user_id)),
         update(Comment).where(col(Comment.author_id) == user_id).values(author_id=None),

@@ -11,6 +11,9 @@ from riveredge_approvals.effects.functions import EFFECT_FUNCTIONS
 from riveredge_approvals.effects.surroundings import Surroundings
 from riveredge_approvals.effects.templates import CATEGORIES, TEMPLATES
 from riveredge_approvals.events import EVENTS
+from riveredge_approvals.files import routes as file_routes
+from riveredge_approvals.files.functions import FILE_FUNCTIONS
+from riveredge_approvals.files.repository import FILES_QUOTA
 from riveredge_approvals.functions import FUNCTIONS
 from riveredge_approvals.instances import routes as instance_routes
 from riveredge_approvals.instances import talk_routes
@@ -75,6 +78,7 @@ class ApprovalsPlugin(Plugin):
             connection_routes.router,
             callback_routes.router,
             mail_routes.router,
+            file_routes.router,
         )
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
@@ -82,6 +86,7 @@ class ApprovalsPlugin(Plugin):
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
         return (*FUNCTIONS, *EFFECT_FUNCTIONS, *LEAVING_FUNCTIONS, *HANDOVER_FUNCTIONS)
+        return (*FUNCTIONS, *EFFECT_FUNCTIONS, *FILE_FUNCTIONS)
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS
@@ -103,6 +108,9 @@ class ApprovalsPlugin(Plugin):
 
     def navigation(self) -> Iterable[NavItem]:
         return (NavItem("approvals.tasks", "Approvals", "approvals/tasks", "check", permission=REQUEST_USE, order=20),)
+
+    def quotas(self) -> Iterable[Quota]:
+        return (FILES_QUOTA,)
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
         return TEMPLATES

@@ -21,18 +21,18 @@ FORM: dict[str, Any] = {
 Publish = Callable[..., str]
 
 
-def publish(client: ApiClient, *steps: Any, **settings: Any) -> str:
+def publish(client: ApiClient, *steps: Any, form: dict[str, Any] = FORM, **settings: Any) -> str:
     """A process of these steps that can be started; its key. Settings by name."""
-    return publish_drawing(client, flow(*steps, settings=settings))
+    return publish_drawing(client, flow(*steps, settings=settings), form=form)
 
 
-def publish_drawing(client: ApiClient, drawing: dict[str, Any]) -> str:
+def publish_drawing(client: ApiClient, drawing: dict[str, Any], *, form: dict[str, Any] = FORM) -> str:
     """A process of this drawing that can be started; its key."""
     key = f"p{uuid4().hex[:10]}"
     made = client.post(f"{API}/processes", json={"key": key, "title": key})
     assert made.status_code == 201, made.text
     url = f"{API}/processes/{made.json()['id']}"
-    draft = {"revision": 1, "diagram": drawing, "form_schema": FORM}
+    draft = {"revision": 1, "diagram": drawing, "form_schema": form}
     kept = client.put(f"{url}/draft", json=draft)
     assert kept.status_code == 200, kept.text
     done = client.post(f"{url}/publish", json={"revision": kept.json()["revision"], "acknowledge": "all"})

@@ -1,14 +1,12 @@
 """`/api/v1/messaging/messages`: send messages, see what became of them and why, stop them and take them up again."""
 
 from typing import Annotated
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Query, Response
 from sqlmodel import col
 
 from riveredge_messaging.delivery import attachments
-from riveredge_messaging.delivery.file_checks import UNKNOWN
 from riveredge_messaging.models import Delivery, Message
 from riveredge_messaging.permissions import MESSAGE_BROADCAST, MESSAGE_READ, MESSAGE_SEND, check_reach
 from riveredge_messaging.repository import Deliveries, Messages
@@ -34,6 +32,7 @@ from riveredge_messaging.timeline import explaining
 from riveredge_messaging.timeline.progress import progress_of
 from riveredge_sdk import ListQuery, Page, Router
 from riveredge_sdk.audit import record
+from riveredge_sdk.files import UNKNOWN, as_download
 
 KIND = "messaging.message"
 _SHOWN = 200
@@ -104,12 +103,7 @@ async def get_message_progress(message_id: UUID) -> Progress:
 async def get_message_attachment(message_id: UUID, attachment_id: UUID) -> Response:
     """As it was attached; 404 for one that another plugin keeps."""
     file = await attachments.find(message_id, attachment_id)
-    headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
-        "Content-Security-Policy": "sandbox",
-        "Cache-Control": "private, no-store",
-    }
-    return Response(file.content, media_type=file.media_type, headers=headers)
+    return as_download(file.content or b"", name=file.name, media_type=file.media_type)
 
 
 @router.get("/{message_id}/timeline", require=MESSAGE_READ, summary="What was decided about a message, and why")

@@ -5,16 +5,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from riveredge_sdk import PluginSettings, TenantSettings, plugin_settings
+from riveredge_sdk.files import PROGRAMS
 
 Tls = Literal["tls", "starttls", "none"]
 # Soft bounces are counted over thirty days.
 MIN_HISTORY_DAYS = 31
-
-PROGRAMS = frozenset(
-    {"apk", "app", "bat", "cab", "chm", "cmd", "com", "cpl", "dll", "dmg", "exe", "gadget", "hta", "inf", "ins", "iso"}
-    | {"jar", "js", "jse", "lib", "lnk", "mde", "msc", "msi", "msp", "mst", "pif", "ps1", "reg", "scr", "sct", "sh"}
-    | {"sys", "vb", "vbe", "vbs", "vhd", "vxd", "wsc", "wsf", "wsh"}
-)
 
 
 class SmtpSettings(BaseModel):

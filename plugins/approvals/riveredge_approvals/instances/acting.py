@@ -16,6 +16,7 @@ from riveredge_approvals.engine.inputs import put
 from riveredge_approvals.engine.orders import Closed
 from riveredge_approvals.engine.store import load, save
 from riveredge_approvals.engine.undoing import RECALLED
+from riveredge_approvals.files.using import use_in_form
 from riveredge_approvals.instances.access import must_see
 from riveredge_approvals.instances.forms import checked_form
 from riveredge_approvals.models import ENDED, Decision, InstanceStatus, ProcessVersion, Task, VisitStatus
@@ -65,7 +66,9 @@ async def resubmit(instance_id: UUID, form: Mapping[str, Any] | None) -> Case:
     _must_be(case, InstanceStatus.DRAFT)
     version = await _version(case)
     values = checked_form(version.form_schema, case.flow, form or {}, before=case.instance.form)
+    before = case.instance.form
     case.instance.form, case.instance.form_rev = values, case.instance.form_rev + 1
+    await use_in_form(case.instance, version.form_schema, before, by=case.actor)
     case.instance.status = InstanceStatus.RUNNING
     case.note("instance.resubmitted", form_rev=case.instance.form_rev)
     put(case.instance, "instance.submitted", {"again": True, "by": str(case.actor)})

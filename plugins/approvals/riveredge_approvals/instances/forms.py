@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from riveredge_approvals.engine.case import Case
+from riveredge_approvals.files.using import use_in_form
 from riveredge_approvals.ir.document import CompiledFlow, HumanNode, Selector, StartNode, Who
 from riveredge_approvals.models import ProcessVersion, Visit
 from riveredge_approvals.people.staff import TenantStaff
@@ -66,7 +67,9 @@ async def edit_form(case: Case, visit: Visit, changes: Mapping[str, Any]) -> Non
     ]
     values = {**case.instance.form, **changes}
     _refuse(errors + _misfits(values, schema))
+    before = case.instance.form
     case.write(changes)
+    await use_in_form(case.instance, schema, before, by=case.actor)
     case.note("form.changed", visit, fields=sorted(changes), form_rev=case.instance.form_rev)
 
 

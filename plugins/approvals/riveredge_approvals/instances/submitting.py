@@ -10,6 +10,7 @@ from riveredge_approvals.engine.case import request_of
 from riveredge_approvals.engine.inputs import put
 from riveredge_approvals.engine.publishing import instance_changed
 from riveredge_approvals.engine.store import flow_of_version
+from riveredge_approvals.files.using import use_in_form
 from riveredge_approvals.instances.forms import check_choices, checked_form
 from riveredge_approvals.instances.serials import next_serial
 from riveredge_approvals.instances.titles import make_summary, make_title
@@ -76,6 +77,9 @@ async def create(
             node=flow.entry,
         )
     )
+    # A request within a request is given what its parent has; its files stay the parent's.
+    if parent is None:
+        await use_in_form(instance, version.form_schema, facts, by=actor)
     entry = HistoryEntry(
         tenant_id=current_tenant(),
         instance_id=instance.id,

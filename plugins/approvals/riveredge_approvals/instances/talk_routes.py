@@ -7,6 +7,8 @@ from uuid import UUID
 from fastapi import Query
 from sqlmodel import col
 
+from riveredge_approvals.files import keeping
+from riveredge_approvals.files.schemas import FileOut
 from riveredge_approvals.instances import talking
 from riveredge_approvals.instances.access import must_see
 from riveredge_approvals.instances.talk_schemas import (
@@ -54,6 +56,12 @@ async def list_comments(instance_id: UUID, query: Annotated[ListQuery, Query()])
 @router.post("/comments", require=REQUEST_USE, summary="Say something")
 async def comment(instance_id: UUID, body: CommentIn) -> CommentOut:
     return CommentOut.model_validate(await talking.comment(instance_id, body))
+
+
+@router.get("/files", require=REQUEST_USE, summary="The files of its form and its comments")
+async def list_files(instance_id: UUID, query: Annotated[ListQuery, Query()]) -> Page[FileOut]:
+    """Without those of fields that are hidden from the caller."""
+    return await keeping.page(instance_id, query)
 
 
 @router.delete("/comments/{comment_id}", require=REQUEST_USE, summary="Take a comment back")

@@ -1,6 +1,6 @@
 """What people say about requests: urges, copies, comments, and that they have read."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from riveredge_approvals.effects.notices import Notices
 from riveredge_approvals.effects.telling import name_of
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.store import load, save
+from riveredge_approvals.files.using import drop_with, own, use
 from riveredge_approvals.instances.access import must_see
 from riveredge_approvals.instances.talk_schemas import CommentIn
 from riveredge_approvals.ir.document import HumanNode
@@ -118,7 +119,7 @@ async def comment(instance_id: UUID, body: CommentIn) -> Comment:
             author_id=case.actor,
             text=body.text,
             mentions=[str(user) for user in mentions],
-            attachments=await _described(body.attachments),
+            attachments=await _attached(case, body.attachments),
         )
     )
     notices = Notices(case)
@@ -146,6 +147,7 @@ async def uncomment(instance_id: UUID, comment_id: UUID, version: int) -> None:
     if row.author_id != case.actor and not current_principal().may(INSTANCE_ADMIN):
         raise Forbidden("Only who has said it can take it back.")
     await Comments().delete(row)
+    await drop_with(row.attachments)
     case.note("comment.deleted", comment=str(comment_id))
     await _write(case, Notices(case))
 
@@ -202,13 +204,29 @@ async def _sees(case: Case, user: UUID) -> bool:
     return (await session().exec(query.limit(1))).first() is not None
 
 
-async def _described(files: Sequence[UUID]) -> list[dict[str, object]]:
-    """What is kept of attached files: who may read them is asked of whoever attaches them."""
+async def _attached(case: Case, files: Sequence[UUID]) -> list[dict[str, object]]:
+    """What is kept of attached files: those handed in here, which are the request's then, and those kept elsewhere."""
+    ours = await own(files, case.actor)
+    for file in ours.values():
+        await use(file, case.instance.id)
+    told = {
+        each.id: {"id": str(each.id), "name": each.name, "media_type": each.media_type, "size": each.size}
+        for each in ours.values()
+    }
+    elsewhere = await _described(files, {file_id for file_id in files if file_id not in ours})
+    told |= {UUID(str(each["id"])): each for each in elsewhere}
+    return [told[file_id] for file_id in dict.fromkeys(files)]
+
+
+async def _described(every: Sequence[UUID], files: Collection[UUID]) -> list[dict[str, object]]:
+    """Of files that are kept elsewhere: who may read them is asked of whoever attaches them."""
     store = find_service(ATTACHED_FILES)
     if files and store is None:
-        raise invalid_field("attachments", "Nothing here keeps files that could be attached.", "no-files")
+        raise invalid_field("attachments", "There is no such file that you have handed in and not used yet.", "unknown")
     found: list[dict[str, object]] = []
-    for number, file_id in enumerate(dict.fromkeys(files)):
+    for number, file_id in enumerate(dict.fromkeys(every)):
+        if file_id not in files:
+            continue
         try:
             known = await store.describe(file_id) if store is not None else None
         except NotFound:

@@ -1,6 +1,5 @@
 """What may be attached to messages: how many files, how large, under which names and of which kinds."""
 
-import mimetypes
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,36 +7,17 @@ from dataclasses import replace
 
 from riveredge_messaging.settings import MessagingSettings
 from riveredge_sdk.features.messaging import Attachment
+from riveredge_sdk.files import flaws, media_type_of
 from riveredge_sdk.problems import FieldError, Invalid
 
 MAX_FILES = 20
-MAX_NAME = 200
-# File systems take so many bytes.
-MAX_NAME_BYTES = 255
-UNKNOWN = "application/octet-stream"
-
-# Path separators, quotation marks, control characters, and marks that turn the direction of what follows: with one
-# a name that ends in "fdp.exe" is read as one of a PDF.
-_IN_NO_NAME = re.compile(r'[/\\"\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]')
-_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,49}/[a-z0-9][a-z0-9!#$&^_.+-]{0,49}")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-# How files of some kinds begin.
-_BEGINS = {
-    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
-    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
-    "image/gif": re.compile(rb"GIF8[79]a"),
-    "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
-    "application/pdf": re.compile(rb"%PDF-"),
-    "application/zip": re.compile(rb"PK(\x03\x04|\x05\x06)"),
-}
-_PROGRAM = re.compile(rb"MZ|\x7fELF|\xcf\xfa\xed\xfe|\xfe\xed\xfa")
 
 
 def with_type(file: Attachment) -> Attachment:
     """The file with a media type: the one it was given, in small letters, or what its name says."""
-    given = file.media_type.strip().lower() or mimetypes.guess_type(file.name)[0] or UNKNOWN
-    return replace(file, media_type=given)
+    return replace(file, media_type=media_type_of(file.name, file.media_type))
 
 
 def check(files: Sequence[Attachment], sizes: Sequence[int]) -> None:
@@ -68,19 +48,8 @@ def check(files: Sequence[Attachment], sizes: Sequence[int]) -> None:
 
 
 def _flaws(file: Attachment) -> Iterator[tuple[str, str, str]]:
-    name = file.name
-    if not name or len(name) > MAX_NAME or len(name.encode()) > MAX_NAME_BYTES or _IN_NO_NAME.search(name):
-        yield "name", "Expected a file's name without path, quotation marks and control characters.", "name"
-    elif name != name.strip() or name.startswith(".") or name.endswith("."):
-        yield "name", "A file's name begins and ends with neither a dot nor a space.", "name"
-    suffix = name.rpartition(".")[2].lower()
-    if suffix in MessagingSettings().refused_suffixes or (file.content and _PROGRAM.match(file.content)):
-        yield "name", "Programs and scripts are not sent: mail servers refuse them, and readers should too.", "program"
-    if not _MEDIA_TYPE.fullmatch(file.media_type):
-        yield "media_type", "Expected a media type without parameters, such as application/pdf.", "media_type"
-    begins = _BEGINS.get(file.media_type)
-    if begins is not None and file.content is not None and not begins.match(file.content):
-        yield "media_type", f"The content is no {file.media_type}.", "media_type"
+    for flaw in flaws(file.name, file.media_type, file.content, refused=MessagingSettings().refused_suffixes):
+        yield flaw.field, flaw.message, flaw.code
     if file.content_id is None:
         return
     if not _CONTENT_ID.fullmatch(file.content_id):
@@ -89,4 +58,4 @@ def _flaws(file: Attachment) -> Iterator[tuple[str, str, str]]:
         yield "content_id", f"Only images are shown in a text: {', '.join(sorted(_INLINE))}.", "content_id"
 
 
-__all__ = ["MAX_FILES", "MAX_NAME", "UNKNOWN", "check", "with_type"]
+__all__ = ["MAX_FILES", "check", "with_type"]

@@ -9,9 +9,9 @@ from uuid import UUID
 from pydantic import BaseModel, EncodedBytes, EncoderProtocol, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from riveredge_messaging.delivery.file_checks import MAX_NAME
 from riveredge_sdk import Body
 from riveredge_sdk.features.messaging import Attachment
+from riveredge_sdk.files import MAX_NAME
 
 
 class _Base64(EncoderProtocol):
