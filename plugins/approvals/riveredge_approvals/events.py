@@ -88,6 +88,12 @@ class FileRef(BaseModel):
     file_id: UUID
 
 
+class MigrationRef(BaseModel):
+    """A migration that was asked for."""
+
+    migration_id: UUID
+
+
 INPUT_GIVEN = EventType("approvals/input.given", InstanceRef, "An instance has something to take in")
 WATCH_CONTINUED = EventType("approvals/watch.continued", InstanceChanged, "Another run watches over an instance")
 INSTANCE_MOVED = EventType("approvals/instance.moved", InstanceRef, "An instance has got on")
@@ -98,6 +104,7 @@ CHILD_DUE = EventType("approvals/child.due", VisitRef, "A request within a reque
 CHILD_CLOSED = EventType("approvals/child.closed", ChildClosed, "A request within a request has ended")
 CHILD_ABANDONED = EventType("approvals/child.abandoned", InstanceRef, "Nobody waits for a request any more")
 HANDOVER_BEGUN = EventType("approvals/handover.begun", HandoverRef, "Somebody's tasks are to be handed over")
+MIGRATION_ASKED = EventType("approvals/migration.asked", MigrationRef, "Requests are to be moved to another version")
 FILE_UNUSED = EventType("approvals/file.unused", FileRef, "Nobody has used a file in time")
 
 EVENTS = (
@@ -112,6 +119,7 @@ EVENTS = (
     CHILD_ABANDONED,
     HANDOVER_BEGUN,
     FILE_UNUSED,
+    MIGRATION_ASKED,
     INSTANCE_STARTED,
     INSTANCE_CLOSED,
     TASK_OPENED,

@@ -4,8 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 from riveredge_approvals.engine.store import advance_instance
-from riveredge_approvals.events import INPUT_GIVEN, INSTANCE_MOVED, WATCH_CONTINUED, InstanceRef
+from riveredge_approvals.events import INPUT_GIVEN, INSTANCE_MOVED, MIGRATION_ASKED, WATCH_CONTINUED, InstanceRef
 from riveredge_approvals.models import ENDED
+from riveredge_approvals.processes import migrating
 from riveredge_sdk import FunctionContext, FunctionSpec, PerTenant, Subject, publish, unit_of_work
 from riveredge_sdk.features.approvals import INSTANCE_CLOSED, INSTANCE_STARTED, InstanceChanged
 from riveredge_sdk.functions import Cancel, Concurrency
@@ -63,6 +64,13 @@ def _subject(event: InstanceRef | InstanceChanged) -> Subject:
 
 
 FUNCTIONS = (
+    FunctionSpec(
+        id="approvals.migrate",
+        title="Move requests to another version",
+        trigger=MIGRATION_ASKED,
+        handler=migrating.run,
+        retries=10,
+    ),
     FunctionSpec(
         id="approvals.hop",
         title="Take a request on",

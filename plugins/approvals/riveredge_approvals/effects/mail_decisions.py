@@ -71,7 +71,7 @@ async def read(token: str) -> Asked | None:
         return None
     instance = (await session().exec(select(Instance).where(col(Instance.id) == task.instance_id))).one()
     flow = await flow_of(instance)
-    node = flow.nodes[task.node]
+    node = flow.nodes.get(task.node)
     if not isinstance(node, HumanNode):
         return None
     return Asked(task, instance, flow, node, person, principal)

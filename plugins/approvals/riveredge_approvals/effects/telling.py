@@ -97,8 +97,14 @@ async def common_data(instance: Instance, flow: CompiledFlow, node: str | None) 
         "summary": [_line(each) for each in instance.summary],
         "link": path,
         "url": public_url(_CONSOLE + path),
-        "node": flow.nodes[node].label or node if node is not None else None,
+        "node": _label(flow, node),
     }
+
+
+def _label(flow: CompiledFlow, node: str | None) -> str | None:
+    """What people call a node; its id, if it is of a version that the request ran on before."""
+    known = flow.nodes.get(node) if node is not None else None
+    return known.label or node if known is not None else node
 
 
 async def take_back(about: str) -> None:

@@ -123,6 +123,9 @@ async def _mended(case: Case, data: Mapping[str, Any]) -> None:
 async def _jumped(case: Case, data: Mapping[str, Any]) -> None:
     """An administrator moves the instance: tokens beside or inside are taken away."""
     target = data["to"]
+    if target not in case.flow.nodes:
+        # It was moved to another version meanwhile.
+        return
     scope = returning.jump_scope(case, target)
     if scope is None:
         return

@@ -69,16 +69,15 @@ def _task(case: Case, task: Task) -> TaskChanged:
 
 
 def _undone(case: Case, visit: Visit, because: str) -> EffectUndone:
-    node, instance = case.node(visit.node), case.instance
-    if not isinstance(node, EffectNode):
-        raise TypeError(f"{visit.node!r} does nothing outside")
+    node, instance = case.flow.nodes.get(visit.node), case.instance
     return EffectUndone(
         instance_id=instance.id,
         process=case.flow.process,
         number=instance.number,
         visit_id=visit.id,
         node=visit.node,
-        effect=node.effect,
+        # Of a version that it ran on before, the visit remembers it.
+        effect=node.effect if isinstance(node, EffectNode) else visit.data.get("effect", ""),
         result=result_of(visit),
         because=because,
         subject_type=instance.subject_type,

@@ -97,12 +97,13 @@ async def advance_instance(instance_id: UUID, *, watched_by: str | None = None) 
     case = await load(instance_id)
     if watched_by is not None and case.instance.run_id != watched_by:
         case.instance.run_id = watched_by
-    waiting = await _waiting(instance_id)
-    if await advance(case, waiting):
+    inputs = await waiting(instance_id)
+    if await advance(case, inputs):
         await save(case)
-    return {"status": case.instance.status, "rev": case.instance.rev, "inputs": len(waiting)}
+    return {"status": case.instance.status, "rev": case.instance.rev, "inputs": len(inputs)}
 
 
-async def _waiting(instance_id: UUID) -> Sequence[Input]:
+async def waiting(instance_id: UUID) -> Sequence[Input]:
+    """What an instance has not taken in yet, in its order."""
     query = select(Input).where(col(Input.instance_id) == instance_id, col(Input.applied_at).is_(None))
     return (await session().exec(query.order_by(col(Input.seq)))).all()

@@ -46,7 +46,9 @@ def since(case: Case, visit: Visit, task: Task) -> list[Since]:
         return [Since("ended", at=case.instance.finished_at)]
     if visit.status not in {VisitStatus.ACTIVE, VisitStatus.PASSED, VisitStatus.FAILED}:
         return [Since("moved", visit.node, at=visit.closed_at)]
-    node = case.human(visit)
+    node = case.flow.nodes.get(visit.node)
+    if not isinstance(node, HumanNode):
+        return [Since("moved", visit.node, at=visit.closed_at)]
     if visit.status == VisitStatus.FAILED and not visit.data.get("decided") and node.on_reject.action == "return":
         return [Since("moved", node.on_reject.to, at=visit.closed_at)]
     found = [_acted(after) for after in _called_by(case, visit, task) if _is_touched(case, after)]
@@ -111,7 +113,9 @@ def _join_of(case: Case, visit: Visit) -> Visit | None:
 def _done_on(case: Case, visit: Visit) -> list[Since]:
     if visit.status == VisitStatus.CANCELLED:
         return [Since("moved", visit.node, at=visit.closed_at)]
-    node = case.node(visit.node)
+    node = case.flow.nodes.get(visit.node)
+    if node is None:
+        return [Since("moved", visit.node, at=visit.closed_at)]
     if isinstance(node, EffectNode):
         return [Since("effect", visit.node, at=visit.opened_at)]
     if isinstance(node, SubflowNode):

@@ -25,7 +25,8 @@ async def recall(task_id: UUID, reason: str) -> Task:
     """
     case, task, visit = await open_case(task_id)
     must_be_mine(task)
-    if "recall" not in case.human(visit).allow:
+    node = case.flow.nodes.get(task.node)
+    if not isinstance(node, HumanNode) or "recall" not in node.allow:
         raise NotAllowedHere("On this node nobody can take a decision back.")
     if not _is_own_decision(task):
         raise NotAllowedHere(_why_not(task))
@@ -39,7 +40,7 @@ async def recall(task_id: UUID, reason: str) -> Task:
 
 def can_be_recalled(case: Case, task: Task) -> bool:
     """Whether its assignee could take the decision back now."""
-    node, visit = case.node(task.node), case.visit(task.visit_id)
+    node, visit = case.flow.nodes.get(task.node), case.visit(task.visit_id)
     if not isinstance(node, HumanNode) or visit is None or "recall" not in node.allow:
         return False
     return _is_own_decision(task) and not since(case, visit, task)

@@ -53,8 +53,10 @@ async def detail(task_id: UUID) -> TaskDetail:
         raise NotFound(f"There is no task with the id {task_id} here.")
     await must_see(row.instance_id)
     case = await load(row.instance_id, lock=False)
-    task, node = case.task(task_id), case.node(row.node)
-    if task is None or not isinstance(node, HumanNode):
+    task, known = case.task(task_id), case.flow.nodes.get(row.node)
+    # It may be of a version that the request ran on before.
+    node = known if isinstance(known, HumanNode) else HumanNode(roster=())
+    if task is None:
         raise NotFound(f"There is no task with the id {task_id} here.")
     query = select(Decision).where(col(Decision.task_id) == task_id)
     decision = (await session().exec(query)).one_or_none()

@@ -1,0 +1,130 @@
+"""Running requests are moved to another version of their process."""
+
+from typing import Any
+
+import pytest
+
+from riveredge_approvals.permissions import REQUEST_USE
+from riveredge_sdk.testing.platform import ApiClient, EngineControl, TestTenant
+from riveredge_sdk.testing.plugin import AsUser
+
+from .drawings import approver, flow, parallel
+from .requests import API, FORM, Publish, decide, ended, submit, todo, user_of
+
+pytestmark = pytest.mark.database
+
+
+def test_running_requests_are_moved(
+    client: ApiClient, as_user: AsUser, published: Publish, engine: EngineControl, other_tenant: TestTenant
+) -> None:
+    li, wang, zhao, sun = (as_user({REQUEST_USE}) for _ in range(4))
+    names: dict[str, str] = {}
+
+    def steps(mgr: str, mode: str, *more: Any) -> list[Any]:
+        branches = [[approver("fin", user=user_of(wang))], [approver("law", user=user_of(sun))], *more]
+        both = parallel("both", *branches)
+        return [approver(mgr, users=[user_of(wang), user_of(zhao)], mode=mode), both]
+
+    process = published(approver("pre", user=user_of(li), self_approval="self"), *steps("mgr", "all"))
+    found = client.get(f"{API}/processes", params={"limit": 200}).json()["items"]
+    url = f"{API}/processes/{next(each['id'] for each in found if each['key'] == process)}"
+
+    def publish(*drawn: Any, form: dict[str, Any] = FORM) -> int:
+        draft = client.get(f"{url}/draft").json()
+        body = {"revision": draft["revision"], "diagram": flow(*drawn), "form_schema": form}
+        kept = client.put(f"{url}/draft", json=body).json()
+        made = client.post(f"{url}/publish", json={"revision": kept["revision"]})
+        assert made.status_code == 201, made.text
+        return int(made.json()["number"])
+
+    def started(name: str) -> dict[str, Any]:
+        request = submit(li, process)
+        names[request["id"]] = name
+        assert decide(li, todo(li, "pre")).status_code == 200
+        return request
+
+    def of(who: ApiClient, request: dict[str, Any]) -> dict[str, Any]:
+        engine.platform.settle()
+        items = who.get(f"{API}/tasks", params={"limit": 100}).json()["items"]
+        return next(item for item in items if item["instance_id"] == request["id"])
+
+    def all_decide(request: dict[str, Any], *people: ApiClient) -> None:
+        for who in people:
+            assert decide(who, of(who, request)).status_code == 200
+
+    def migrated(to: int, **body: Any) -> dict[str, dict[str, Any]]:
+        asked = client.post(f"{url}/migrations", json={"from": 1, "to": to, **body})
+        assert asked.status_code == 202, asked.text
+        engine.platform.settle()
+        at = asked.headers["Location"]
+        assert client.get(at).json()["state"] == "completed"
+        lines = client.get(f"{at}/instances", params={"limit": 50}).json()["items"]
+        assert as_user({"approvals.instance.admin"}, tenant=other_tenant).get(at).status_code == 404
+        return {names[line["instance_id"]]: line for line in lines}
+
+    fresh, begun, joined, back = (started(name) for name in ("fresh", "begun", "joined", "back"))
+    all_decide(begun, wang)
+    all_decide(joined, wang, zhao, wang)
+    assert li.post(f"{API}/instances/{back['id']}/withdraw", json={}).status_code == 200
+    # Version 2: the first step is gone, another one is new, and one of the two managers is enough.
+    second = publish(*steps("boss", "any"), approver("ceo", user=user_of(zhao)))
+    third = publish(*steps("mgr", "all", [approver("tax", user=user_of(sun))]))
+    fourth = publish(*steps("mgr", "all"), form={**FORM, "required": ["amount"]})
+    for wrong, field in (
+        ({"to": 9}, "to"),
+        ({"to": 1}, "to"),
+        ({"to": second, "map": {"mgr": "nowhere"}}, "map.mgr"),
+        ({"to": second, "map": {"mgr": "both"}}, "map.mgr"),
+        ({"to": second, "map": {"unknown": "boss"}}, "map.unknown"),
+    ):
+        refused = client.post(f"{url}/migrations", json={"from": 1, **wrong})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field), refused.text
+    assert li.post(f"{url}/migrations", json={"from": 1, "to": second}).status_code == 403
+    # Dry: nothing is moved, and each says where it stands.
+    unmapped = migrated(second)
+    assert {name: line["state"] for name, line in unmapped.items()} == {
+        "fresh": "kept",
+        "begun": "kept",
+        "joined": "moves",
+    }
+    assert unmapped["fresh"]["nodes"][0]["to"] is None
+    mapped = migrated(second, map={"mgr": "boss"})
+    assert {name: line["state"] for name, line in mapped.items()} == {
+        "fresh": "moves",
+        "begun": "kept",
+        "joined": "moves",
+    }
+    assert (mapped["fresh"]["nodes"][0]["to"], mapped["fresh"]["nodes"][0]["anew"]) == ("boss", True)
+    assert "decide together otherwise" in mapped["begun"]["why"][0]
+    assert "waits for others" in migrated(third)["joined"]["why"][0]
+    assert migrated(fourth)["fresh"]["why"] == ['form: "amount" is a required property.']
+    old = of(wang, fresh)
+    moved = migrated(second, map={"mgr": "boss"}, dry_run=False)
+    assert {name: line["state"] for name, line in moved.items()} == {
+        "fresh": "moved",
+        "begun": "kept",
+        "joined": "moved",
+    }
+    assert migrated(second, map={"mgr": "boss"}, dry_run=False).keys() == {"begun"}
+    # What was asked on the old one is void; one of the two is enough now, and the new step comes.
+    assert decide(wang, old).json()["reason"] == "migrated"
+    assert decide(wang, of(wang, fresh)).status_code == 200
+    assert of(wang, fresh)["node"] == "fin"
+    all_decide(fresh, wang, sun)
+    all_decide(joined, sun)
+    for request in (fresh, joined):
+        assert of(zhao, request)["node"] == "ceo"
+        all_decide(request, zhao)
+        ended(li, request, "approved")
+        at = f"{API}/instances/{request['id']}"
+        assert client.get(f"{at}/diagram").json()["version"] == second
+        history = client.get(f"{at}/history", params={"limit": 200}).json()["items"]
+        (line,) = [entry["data"] for entry in history if entry["kind"] == "instance.migrated"]
+        assert (line["source"], line["target"]) == (1, second)
+        assert client.get(f"{at}/history/verification").json()["intact"] is True
+    # A task of a step that is no more is still shown to who decided it.
+    first = li.get(f"{API}/tasks", params={"box": "done", "limit": 50}).json()["items"]
+    assert {li.get(f"{API}/tasks/{each['id']}").json()["label"] for each in first} == {"pre"}
+    # The one that stayed goes on as it was.
+    all_decide(begun, zhao, wang, sun)
+    ended(li, begun, "approved")
