@@ -25,7 +25,7 @@ from riveredge_approvals.people.resolvers.registry import OWN
 from riveredge_approvals.permissions import PERMISSIONS, REQUEST_USE, ROLES
 from riveredge_approvals.processes import diff_routes, finding_routes, import_routes, palette_routes, validation_routes
 from riveredge_approvals.port import ApprovalsService
-from riveredge_approvals.processes import migration_routes
+from riveredge_approvals.processes import migration_routes, statistics_routes
 from riveredge_approvals.processes import routes as process_routes
 from riveredge_approvals.settings import ApprovalsTenantSettings
 from riveredge_approvals.tasks import routes as task_routes
@@ -72,6 +72,7 @@ class ApprovalsPlugin(Plugin):
             diff_routes.router,
             palette_routes.router,
             migration_routes.router,
+            statistics_routes.router,
             instance_routes.router,
             talk_routes.router,
             task_routes.router,
