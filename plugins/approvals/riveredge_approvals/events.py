@@ -82,6 +82,8 @@ class HandoverRef(BaseModel):
     """A handover that was begun."""
 
     handover_id: UUID
+
+
 class FileRef(BaseModel):
     """A file that was handed in."""
 

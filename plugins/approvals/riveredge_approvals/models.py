@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from riveredge_sdk import TenantModel, plugin_registry, tenant_fk
@@ -114,46 +114,6 @@ class ProcessVersion(Model, table=True):
     note: str = Field(default="", max_length=2000)
     published_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
     published_by: UUID | None = None
-
-
-class Migration(Model, table=True):
-    """Instances of one version are moved to another, or looked at whether they can be (`dry_run`)."""
-
-    __tablename__ = "approvals_migration"
-    __table_args__ = (
-        tenant_fk("process_id", "approvals_process", ondelete="CASCADE"),
-        Index("ix_approvals_migration_tenant_id_process_id", "tenant_id", "process_id"),
-    )
-
-    process_id: UUID
-    source: int
-    target: int
-    names: dict[str, str] = Field(default_factory=dict, sa_type=JsonType, nullable=False)
-    dry_run: bool = True
-    state: str = Field(default="running", max_length=20, description="running or completed.")
-    total: int = Field(default=0, description="How many instances there were when it began.")
-    done: int = 0
-    kept: int = Field(default=0, description="Those that stay, or would.")
-    requested_by: UUID | None = None
-    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-
-
-class MigrationLine(Model, table=True):
-    """What became of one instance: `moves` (it would), `moved`, `kept`, or `gone` (it had ended by then)."""
-
-    __tablename__ = "approvals_migration_line"
-    __table_args__ = (
-        UniqueConstraint("tenant_id", "migration_id", "instance_id"),
-        tenant_fk("migration_id", "approvals_migration", ondelete="CASCADE"),
-        tenant_fk("instance_id", "approvals_instance", ondelete="CASCADE"),
-    )
-
-    migration_id: UUID
-    instance_id: UUID
-    number: str = Field(max_length=100)
-    state: str = Field(max_length=20)
-    nodes: list[dict[str, Any]] = Field(default_factory=list, sa_type=JsonType, nullable=False)
-    why: list[str] = Field(default_factory=list, sa_type=JsonType, nullable=False)
 
 
 class Instance(Model, table=True):
@@ -375,38 +335,6 @@ class Comment(Model, table=True):
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_type=JsonType, nullable=False)
 
 
-class StoredFile(Model, table=True):
-    """A file of a comment or, if it has a `field`, of a form. It is its uploader's until a request uses it."""
-
-    __tablename__ = "approvals_file"
-    __table_args__ = (
-        tenant_fk("instance_id", "approvals_instance", ondelete="CASCADE"),
-        Index("ix_approvals_file_tenant_id_instance_id", "tenant_id", "instance_id"),
-        Index("ix_approvals_file_tenant_id_uploaded_by", "tenant_id", "uploaded_by"),
-    )
-
-    uploaded_by: UUID | None = None
-    instance_id: UUID | None = None
-    field: str | None = Field(default=None, max_length=200)
-    name: str = Field(max_length=200)
-    media_type: str = Field(max_length=101)
-    size: int
-    digest: str = Field(max_length=80)
-
-
-class StoredContent(Model, table=True):
-    """The bytes of a file, apart, so that lists of files do not read them."""
-
-    __tablename__ = "approvals_file_content"
-    __table_args__ = (
-        UniqueConstraint("tenant_id", "file_id"),
-        tenant_fk("file_id", "approvals_file", ondelete="CASCADE"),
-    )
-
-    file_id: UUID
-    content: bytes = Field(sa_type=LargeBinary, nullable=False)
-
-
 class CarbonCopy(Model, table=True):
     """Somebody who is to know."""
 
@@ -536,9 +464,7 @@ class Serial(Model, table=True):
 MODELS = (
     Process,
     ProcessVersion,
-    Migration,
     Instance,
-    MigrationLine,
     FormRevision,
     Visit,
     Task,
@@ -546,8 +472,6 @@ MODELS = (
     Input,
     HistoryEntry,
     Comment,
-    StoredFile,
-    StoredContent,
     CarbonCopy,
     Delegation,
     Handover,

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import delete, or_, update
 from sqlmodel import col, select
 
+from riveredge_approvals.files.models import StoredFile
 from riveredge_approvals.models import (
     CarbonCopy,
     Comment,
@@ -21,7 +22,6 @@ from riveredge_approvals.models import (
     Instance,
     Link,
     ProcessVersion,
-    StoredFile,
     Task,
 )
 from riveredge_sdk import session

@@ -13,7 +13,7 @@ from riveredge_approvals.effects.templates import CATEGORIES, TEMPLATES
 from riveredge_approvals.events import EVENTS
 from riveredge_approvals.files import routes as file_routes
 from riveredge_approvals.files.functions import FILE_FUNCTIONS
-from riveredge_approvals.files.repository import FILES_QUOTA
+from riveredge_approvals.files.models import FILE_MODELS
 from riveredge_approvals.functions import FUNCTIONS
 from riveredge_approvals.instances import routes as instance_routes
 from riveredge_approvals.instances import talk_routes
@@ -23,10 +23,18 @@ from riveredge_approvals.people.handing_over import HANDOVER_FUNCTIONS
 from riveredge_approvals.people.leaving import LEAVING_FUNCTIONS
 from riveredge_approvals.people.resolvers.registry import OWN
 from riveredge_approvals.permissions import PERMISSIONS, REQUEST_USE, ROLES
-from riveredge_approvals.processes import diff_routes, finding_routes, import_routes, palette_routes, validation_routes
 from riveredge_approvals.port import ApprovalsService
-from riveredge_approvals.processes import migration_routes, statistics_routes
+from riveredge_approvals.processes import (
+    diff_routes,
+    finding_routes,
+    import_routes,
+    migration_routes,
+    palette_routes,
+    statistics_routes,
+    validation_routes,
+)
 from riveredge_approvals.processes import routes as process_routes
+from riveredge_approvals.processes.migration_models import MIGRATION_MODELS
 from riveredge_approvals.settings import ApprovalsTenantSettings
 from riveredge_approvals.tasks import routes as task_routes
 from riveredge_sdk import (
@@ -85,11 +93,10 @@ class ApprovalsPlugin(Plugin):
         )
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
-        return MODELS
+        return (*MODELS, *FILE_MODELS, *MIGRATION_MODELS)
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
-        return (*FUNCTIONS, *EFFECT_FUNCTIONS, *LEAVING_FUNCTIONS, *HANDOVER_FUNCTIONS)
-        return (*FUNCTIONS, *EFFECT_FUNCTIONS, *FILE_FUNCTIONS)
+        return (*FUNCTIONS, *EFFECT_FUNCTIONS, *LEAVING_FUNCTIONS, *HANDOVER_FUNCTIONS, *FILE_FUNCTIONS)
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS
@@ -111,9 +118,6 @@ class ApprovalsPlugin(Plugin):
 
     def navigation(self) -> Iterable[NavItem]:
         return (NavItem("approvals.tasks", "Approvals", "approvals/tasks", "check", permission=REQUEST_USE, order=20),)
-
-    def quotas(self) -> Iterable[Quota]:
-        return (FILES_QUOTA,)
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
         return TEMPLATES

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import func
 from sqlmodel import col, select
 
+from riveredge_approvals.files.repository import FILES_QUOTA
 from riveredge_approvals.models import Delegation
 from riveredge_sdk import session
 from riveredge_sdk.quotas import Quota
@@ -17,5 +18,5 @@ async def _delegations() -> int:
 
 
 def quotas() -> Iterable[Quota]:
-    """With limits that an organisation does not meet by itself."""
-    return (Quota(DELEGATIONS, "Substitutes that were arranged", _delegations, default=20_000),)
+    """Substitutes have a limit that an organisation does not meet by itself."""
+    return (Quota(DELEGATIONS, "Substitutes that were arranged", _delegations, default=20_000), FILES_QUOTA)

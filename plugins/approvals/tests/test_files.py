@@ -41,11 +41,13 @@ def test_files_of_forms_and_comments(
     offer = mine.json()["id"]
     page = upload(li, "page.html", b"<script>alert(1)</script>", "text/html; charset=utf-8").json()["id"]
     theirs = upload(zhao, "own.txt", b"x", "text/plain").json()["id"]
+    spare = upload(li, "spare.txt", b"x", "text/plain").json()["id"]
+    assert li.delete(f"{FILES}/{spare}", headers={"If-Match": '"1"'}).status_code == 204
     # Until it is used it is its uploader's, whoever may read all requests.
     for who in (wang, client, as_user({REQUEST_USE}, tenant=other_tenant)):
         assert who.get(f"{FILES}/{offer}").status_code == 404
         assert who.get(f"{FILES}/{offer}/content").status_code == 404
-        assert who.delete(f"{FILES}/{offer}").status_code == 404
+        assert who.delete(f"{FILES}/{offer}", headers={"If-Match": '"1"'}).status_code == 404
     form = {"type": "object", "properties": {"offer": {"type": "string", "format": "file"}, "more": {"type": "array"}}}
     form["properties"]["more"]["items"] = {"type": "string", "format": "file"}  # type: ignore[index]
     process = published(
@@ -75,7 +77,8 @@ def test_files_of_forms_and_comments(
         PDF,
         "attachment; filename*=UTF-8''%E6%8A%A5%E4%BB%B7.pdf",
     )
-    assert li.delete(f"{FILES}/{page}").status_code == 409
+    version = {"If-Match": li.get(f"{FILES}/{page}").headers["ETag"]}
+    assert li.delete(f"{FILES}/{page}", headers=version).status_code == 409
     # She adds one of her own to the form and one to a comment; nobody else's.
     note, extra = (upload(wang, name, b"x", "text/plain").json()["id"] for name in ("note.txt", "extra.txt"))
     stolen = wang.post(f"{at}/comments", json={"text": "See", "attachments": [theirs]})

@@ -58,6 +58,9 @@ def follow(case: Case, visit: Visit) -> None:
         case.note("visit.straight_back", visit, to=back_to)
         case.agenda.append((Exit(edge="", to=back_to), visit.scope))
     else:
+        if back_to is not None:
+            # It does not go straight back after all, but all of the way again.
+            undo_since(case, visit.node, visit.scope, "returned", before=visit)
         _go_on(case, visit, "passed")
 
 
@@ -66,12 +69,6 @@ def _go_on(case: Case, visit: Visit, by: str) -> None:
     visit.edges = [exit_.edge]
     case.note("visit.left", visit, edges=visit.edges)
     case.agenda.append((exit_, visit.scope))
-        if back_to is not None:
-            # It does not go straight back after all, but all of the way again.
-            undo_since(case, visit.node, visit.scope, "returned", before=visit)
-        exit_ = case.node(visit.node).next["passed"]
-        visit.edges = [exit_.edge]
-        case.agenda.append((exit_, visit.scope))
 
 
 def _after_rejection(case: Case, visit: Visit) -> None:

@@ -69,8 +69,7 @@ async def migrate(case: Case, version: CompiledFlow, names: Mapping[str, str]) -
     if case.instance.resubmit_to is not None:
         case.instance.resubmit_to = names.get(case.instance.resubmit_to, case.instance.resubmit_to)
     case.flow = version
-    moved = {place.node: place.to for place in places if place.to != place.node}
-    case.note("instance.migrated", source=before.version, target=version.version, nodes=moved or None)
+    case.note("instance.migrated", source=before.version, target=version.version, map=dict(names) or None)
     for visit in anew:
         clear(case, [visit], "migrated")
         case.agenda.append((Exit(edge="", to=visit.node), visit.scope))

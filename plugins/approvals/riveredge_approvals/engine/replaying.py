@@ -64,6 +64,12 @@ class _Past:
             self.case.instance.finished_at = entry.at if status in ENDED else None
         elif entry.kind == "instance.returned" and entry.data.get("to") == self.case.flow.entry:
             self.case.instance.status = InstanceStatus.DRAFT
+        elif entry.kind == "instance.migrated":
+            names = entry.data.get("map", {})
+            for past in self.case.visits:
+                past.node = names.get(past.node, past.node)
+            for task in self.case.tasks:
+                task.node = names.get(task.node, task.node)
         elif visit is not None and entry.task_id is not None:
             self._read_task(entry, entry.task_id, visit)
         elif visit is not None:
@@ -80,7 +86,8 @@ class _Past:
                 instance_id=self.case.instance.id,
                 seq=len(self._visits) + 1,
                 node=entry.node,
-                kind=self.case.node(entry.node).kind,
+                # A node that is not there is of a version that it ran on before.
+                kind=known.kind if (known := self.case.flow.nodes.get(entry.node)) is not None else "",
                 number=before.number + 1 if before is not None else 1,
                 status=VisitStatus.ACTIVE,
                 scope=[],

@@ -9,12 +9,12 @@ from sqlmodel import col
 
 from riveredge_approvals.engine.store import load
 from riveredge_approvals.events import FILE_UNUSED, FileRef
+from riveredge_approvals.files.models import StoredContent, StoredFile
 from riveredge_approvals.files.repository import QUOTA, Contents, Files
 from riveredge_approvals.files.schemas import FileOut
 from riveredge_approvals.files.using import owner_of
 from riveredge_approvals.instances.access import may_see, must_see
 from riveredge_approvals.instances.viewing import form_for_me
-from riveredge_approvals.models import StoredContent, StoredFile
 from riveredge_sdk import ListQuery, Page, current_principal, timers, utcnow
 from riveredge_sdk.files import flaws, media_type_of
 from riveredge_sdk.limits import Limit, count_hit
@@ -85,7 +85,7 @@ async def content_of(file: StoredFile) -> bytes:
     return row.content
 
 
-async def drop(file_id: UUID) -> None:
+async def drop(file_id: UUID, version: int) -> None:
     """Take back a file that was not used.
 
     Raises:
@@ -93,7 +93,8 @@ async def drop(file_id: UUID) -> None:
         Forbidden: somebody else has handed it in.
         Conflict: a request uses it.
     """
-    file = await find(file_id)
+    await find(file_id)
+    file = await Files().get(file_id, version=version, lock=True)
     if file.instance_id is not None:
         raise Conflict("The file belongs to a request, and stays with it.")
     if file.uploaded_by != current_principal().id:

@@ -3,7 +3,7 @@
 from sqlalchemy import func
 from sqlmodel import col, select
 
-from riveredge_approvals.models import StoredContent, StoredFile
+from riveredge_approvals.files.models import StoredContent, StoredFile
 from riveredge_sdk import FilterField, Repository, session
 from riveredge_sdk.quotas import Quota
 

@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 from riveredge_approvals.files import keeping
 from riveredge_approvals.files.schemas import FileOut
 from riveredge_approvals.permissions import REQUEST_USE
-from riveredge_sdk import Router
+from riveredge_sdk import ExpectedVersion, Router
 from riveredge_sdk.files import MAX_NAME, UNKNOWN, as_download
 
 router = Router(prefix="/files", tag="Approvals: requests", audit=False)
@@ -50,5 +50,5 @@ async def download(file_id: UUID) -> Response:
 
 
 @router.delete("/{file_id}", require=REQUEST_USE, summary="Take a file back that was not used")
-async def delete_file(file_id: UUID) -> None:
-    await keeping.drop(file_id)
+async def delete_file(file_id: UUID, version: ExpectedVersion) -> None:
+    await keeping.drop(file_id, version)

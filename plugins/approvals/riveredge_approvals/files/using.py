@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlmodel import col, select
 
-from riveredge_approvals.models import Instance, StoredFile
+from riveredge_approvals.files.models import StoredFile
+from riveredge_approvals.models import Instance
 from riveredge_sdk import session, timers
 from riveredge_sdk.problems import FieldError, Invalid, invalid_field
 

@@ -11,7 +11,8 @@ from riveredge_approvals.engine.migrating import Place, migrate, plan
 from riveredge_approvals.engine.store import flow_of_version, load, save, waiting
 from riveredge_approvals.events import MIGRATION_ASKED, MigrationRef
 from riveredge_approvals.ir.document import CompiledFlow
-from riveredge_approvals.models import ENDED, Instance, Migration, MigrationLine, ProcessVersion
+from riveredge_approvals.models import ENDED, Instance, ProcessVersion
+from riveredge_approvals.processes.migration_models import Migration, MigrationLine
 from riveredge_approvals.processes.migration_schemas import MigrationIn
 from riveredge_approvals.processes.repository import Processes
 from riveredge_sdk import (

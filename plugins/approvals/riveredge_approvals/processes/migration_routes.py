@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import Query, Response
 from sqlmodel import col
 
-from riveredge_approvals.models import Migration, MigrationLine
 from riveredge_approvals.permissions import INSTANCE_ADMIN
 from riveredge_approvals.processes import migrating
+from riveredge_approvals.processes.migration_models import Migration, MigrationLine
 from riveredge_approvals.processes.migration_schemas import MigrationIn, MigrationLineOut, MigrationOut
 from riveredge_approvals.processes.repository import Processes
 from riveredge_sdk import ListQuery, Page, Router
