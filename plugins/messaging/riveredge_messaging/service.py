@@ -23,6 +23,7 @@ from riveredge_messaging.rules import following
 from riveredge_messaging.rules.categories import GENERAL, all_categories
 from riveredge_messaging.sending.audience import Audience
 from riveredge_messaging.sending.expanding import INLINE, Planned, expand, plan
+from riveredge_messaging.sending.flaws import Flaws
 from riveredge_messaging.sending.stopping import cancel_about
 from riveredge_messaging.templates.catalog import CatalogTemplate, channels, find_template
 from riveredge_messaging.templates.declarations import check_data
@@ -202,13 +203,20 @@ class Messaging:
         template = await find_template(notification.template)
         if template is None:
             raise invalid_field("template", f"There is no template {notification.template!r} here.", "unknown_template")
-        category = await _category(notification.category or template.category)
-        wanted = _channels(notification.channels, template, category)
-        check_data(notification.data, template.variables, uses=template.uses(wanted))
-        _check_times(notification.send_at, notification.expires_at)
-        if notification.attachments and len(_without_files(wanted)) == len(wanted):
-            text = f"None of the channels carries files: {', '.join(wanted)}."
-            raise invalid_field("attachments", text, "no_channel")
+        flaws = Flaws()
+        category, wanted = GENERAL, list(template.channels(channels()))
+        with flaws.gathered():
+            category = await _category(notification.category or template.category)
+        with flaws.gathered():
+            wanted = _channels(notification.channels, template, category)
+        with flaws.gathered():
+            check_data(notification.data, template.variables, uses=template.uses(wanted))
+        with flaws.gathered():
+            _check_times(notification.send_at, notification.expires_at)
+        with flaws.gathered():
+            if notification.attachments and len(_without_files(wanted)) == len(wanted):
+                text = f"None of the channels carries files: {', '.join(wanted)}."
+                raise invalid_field("attachments", text, "no_channel")
         audience = Audience(
             users=list(dict.fromkeys(notification.to)),
             roles=list(dict.fromkeys(notification.roles)),
@@ -216,7 +224,9 @@ class Messaging:
             topics=list(dict.fromkeys(notification.topics)),
             everyone=notification.everyone,
         )
-        await audience.check()
+        with flaws.gathered():
+            await audience.check()
+        flaws.tell()
         principal = current_context().principal
         return Message(
             template=notification.template,

@@ -133,9 +133,9 @@ def test_whoever_is_named_more_than_once_gets_it_once(
     ]
     unknown = client.post(MESSAGES, json=welcome(roles=["no.such"], groups=["staff"], topics=["a.b:c"]))
     assert {error["field"]: error["message"] for error in unknown.json()["errors"]} == {
-        "roles.0": "There is no role 'no.such' here.",
-        "groups.0": "There is no group 'staff' here.",
-        "topics.0": "There is no topic 'a.b:c' here.",
+        "roles.0": "There is no role 'no.such' here; GET /api/v1/roles lists them.",
+        "groups.0": "There is no group 'staff' here; the directory that keeps groups lists them.",
+        "topics.0": "There is no topic 'a.b:c' here; GET /api/v1/messaging/topics lists them.",
     }
     client.put("/api/v1/plugins/directory", json={"enabled": False})
     nowhere = client.post(MESSAGES, json=welcome(groups=["staff"])).json()["errors"]

@@ -195,6 +195,9 @@ def test_the_life_of_a_template(client: ApiClient) -> None:
         assert shown.status_code == 200, shown.text
         return {each["channel"]: each["text"] for each in shown.json()}
 
+    greeting = {"texts": {"en": {"subject": "x", "text": "{{ reader.name }}"}}, "variables": {"type": "object"}}
+    assert client.user is not None
+    assert rendered(contents=greeting)["messaging.email"] == client.user.email.partition("@")[0]
     assert {"messaging.email": "Hi Sam", "messaging.in_app": "Sam!"}.items() <= rendered().items()
     # A draft beside it changes nothing yet.
     stale = now()

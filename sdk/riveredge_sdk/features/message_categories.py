@@ -10,11 +10,12 @@
 Plugins contribute them by the hook `message_categories`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 # transactional: about something that the person did or has to do, so it cannot be switched off. critical: neither that,
 # nor can it wait (a code, an alarm): quiet hours, digests and throttles do not hold it.
@@ -23,7 +24,16 @@ CategoryKind = Literal["ordinary", "transactional", "critical"]
 # without a person's word (money, one-time codes).
 Duplicates = Literal["retry", "hold"]
 
-WallTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+_WALL_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+
+
+def _wall_time(text: str) -> str:
+    if not _WALL_TIME.fullmatch(text):
+        raise ValueError("expected a time of the day with hours and minutes, such as 07:30")
+    return text
+
+
+WallTime = Annotated[str, AfterValidator(_wall_time), Field(json_schema_extra={"pattern": f"^{_WALL_TIME.pattern}$"})]
 
 
 class _Rule(BaseModel):

@@ -43,9 +43,17 @@ async def change_my_preferences(body: ChoicesIn) -> PreferencesOut:
     errors = []
     for index, choice in enumerate(body.choices):
         if choice.channel and choice.channel not in there:
-            errors.append(FieldError(f"choices.{index}.channel", "There is no such channel.", "unknown"))
+            errors.append(
+                FieldError(
+                    f"choices.{index}.channel", f"There is no such channel; there are: {', '.join(there)}.", "unknown"
+                )
+            )
         if choice.category and choice.category not in known:
-            errors.append(FieldError(f"choices.{index}.category", "There is no such category.", "unknown"))
+            errors.append(
+                FieldError(
+                    f"choices.{index}.category", f"There is no such category; there are: {', '.join(known)}.", "unknown"
+                )
+            )
     if errors:
         raise Invalid(f"{len(errors)} thing(s) are not there.", errors=errors)
     for choice in body.choices:

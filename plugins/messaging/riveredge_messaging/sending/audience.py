@@ -13,6 +13,11 @@ from riveredge_sdk.features.people import GROUPS, PEOPLE
 from riveredge_sdk.problems import FieldError, Invalid
 
 MAX_ERRORS = 20
+_PLACES = {
+    "role": "GET /api/v1/roles",
+    "group": "the directory that keeps groups",
+    "topic": "GET /api/v1/messaging/topics",
+}
 
 
 class Audience(BaseModel):
@@ -83,7 +88,7 @@ async def _flaw(field: str, key: str) -> str | None:
     try:
         await _members(kind, key, None, 1)
     except LookupError:
-        return f"There is no {kind} {key[:100]!r} here."
+        return f"There is no {kind} {key[:100]!r} here; {_PLACES[kind]} lists them."
     return None
 
 

@@ -40,7 +40,7 @@ from riveredge_messaging.templates.schemas import (
     TemplateOut,
     VersionOut,
 )
-from riveredge_sdk import ExpectedVersion, ListQuery, Page, Router, current_context
+from riveredge_sdk import ExpectedVersion, ListQuery, Page, Router, current_context, current_principal
 from riveredge_sdk.problems import Conflict, invalid_field
 
 router = Router(prefix="/templates", tag="Messaging: templates", audit=editing.KIND)
@@ -75,9 +75,10 @@ async def list_available_templates() -> list[AvailableTemplate]:
 
 @router.post("/preview", require=TEMPLATE_READ, audit=False, status=200, summary="Render a template without sending it")
 async def preview_template(body: PreviewIn) -> list[PreviewOut]:
-    """What a reader would get on each channel, with the given data or the template's sample."""
+    """What a reader of your name would get on each channel, with the given data or the template's sample."""
     found = await _previewed(body)
-    reader = Reader(locale=body.locale, timezone=body.timezone or current_context().timezone)
+    me = current_principal()
+    reader = Reader(locale=body.locale, timezone=body.timezone or current_context().timezone, name=me.name)
     data = found.sample if body.data is None else body.data
     return await comparing.preview(found, data, reader, only=body.channel)
 
