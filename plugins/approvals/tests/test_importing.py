@@ -136,6 +136,24 @@ def test_ruoyi() -> None:
     assert errors(found) == set()
 
 
+def test_a_condition_that_cannot_be_read_is_left_to_write() -> None:
+    odd = {"rules": [{"opCode": "~", "leftSide": "day", "rightSide": "3"}, {"opCode": ">", "leftSide": "day"}]}
+    said_: list[dict[str, Any]] = [{"conditionGroups": {"conditions": [odd]}}, {"conditionExpression": "${f(day)}"}]
+    ways = [
+        {"type": 50, "conditionSetting": each, "childNode": {"id": f"a{place}", "type": 11, "candidateStrategy": 36}}
+        for place, each in enumerate(said_)
+    ]
+    found = import_drawing({"id": "x", "type": 10, "childNode": {"id": "c", "type": 51, "conditionNodes": ways}})
+    # Neither became the branch for everything else, which was added.
+    assert [edge["data"] for edge in found.drawing["edges"] if edge["source"] == "c"] == [
+        {"order": 1},
+        {"order": 2},
+        {"default": True},
+    ]
+    assert errors(found) == {"noExpr"}
+    assert len(said(found, "dropped")) == 2
+
+
 _KEYS = st.sampled_from(
     [
         "schema",

@@ -64,6 +64,6 @@ class Conditions:
 
 
 def group(match: str, parts: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
-    """Several; None if nothing is left of them."""
-    left = [part for part in parts if part is not None]
-    return {"match": match, "conditions": left} if left else None
+    """Several; None if there are none, or one cannot be read: with a part left out they would mean something else."""
+    found = [part for part in parts if part is not None]
+    return {"match": match, "conditions": found} if found and len(found) == len(parts) else None

@@ -52,7 +52,7 @@ class FlowLong:
     def condition(self, branch: Mapping[str, Any], path: str) -> dict[str, Any] | None:
         groups = branch.get("conditionList")
         parts = [self._all(each, path) for each in groups if isinstance(each, list)] if isinstance(groups, list) else []
-        return group("any", parts)
+        return (group("any", parts) or {}) if parts else None
 
     def _all(self, rules: list[Any], path: str) -> dict[str, Any] | None:
         return group(

@@ -53,7 +53,7 @@ class Dialect(Protocol):
         ...
 
     def condition(self, branch: Mapping[str, Any], path: str) -> dict[str, Any] | None:
-        """When a branch is taken; None: where no other one is."""
+        """When a branch is taken; None: where no other one is; empty: it says when, which cannot be read."""
         ...
 
 
@@ -104,7 +104,7 @@ class Walker:
             data: dict[str, Any] = {"order": order}
             if kind != "parallel":
                 when = self._dialect.condition(branch, here)
-                data |= {"when": when} if when is not None else {"default": True}
+                data |= {"default": True} if when is None else {"when": when} if when else {}
                 defaults += when is None
             label = self._dialect.name(branch)[1]
             found += self._chain(

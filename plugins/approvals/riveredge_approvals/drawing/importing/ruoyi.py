@@ -53,10 +53,10 @@ class Ruoyi:
         if said.get("defaultFlow") is True:
             return None
         if written := text(said.get("conditionExpression"), 500):
-            return self._conditions.expression(path, written)
+            return self._conditions.expression(path, written) or {}
         groups = mapping(said.get("conditionGroups"))
         parts = [self._rules(each, path) for each in objects(groups.get("conditions"))]
-        return group("any" if groups.get("and") is False else "all", parts)
+        return group("any" if groups.get("and") is False else "all", parts) or {}
 
     def _rules(self, condition: Mapping[str, Any], path: str) -> dict[str, Any] | None:
         parts = [
