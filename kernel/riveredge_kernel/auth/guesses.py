@@ -5,7 +5,8 @@ account. An account has two counts: one for networks that it was lately used fro
 stranger's wrong guesses do not lock its owner out.
 """
 
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -13,13 +14,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.session_models import UserSession
-from riveredge_kernel.limits.limiter import Limiter
+from riveredge_kernel.limits.limiter import Limiter, too_many
 from riveredge_kernel.settings import AuthSettings
 from riveredge_sdk.limits import Limit
 from riveredge_sdk.models import utcnow
 from riveredge_sdk.problems import Unauthorized
 
 _KNOWN_FOR = timedelta(days=30)
+_RECALLED_SECONDS = 1.0
+_REMEMBERED = 10_000
 
 
 class Guesses:
@@ -32,11 +35,26 @@ class Guesses:
         self._account = Limit("kernel.login_account", settings.max_failed_logins, seconds, wrong)
         self._network = Limit("kernel.login_network", settings.max_failed_logins_per_address, seconds, wrong)
         self._code = Limit("kernel.second_factor", settings.max_failed_logins, seconds, "Too many wrong codes.")
+        self._refused: dict[tuple[str, str], tuple[float, Limit, datetime]] = {}
+
+    def recall(self, account: str, device: Device) -> None:
+        """Raise again what `check` has just raised for the account and this address, without asking the database.
+
+        So a flood costs little. What an operator does in another process counts a second later.
+        """
+        found = self._refused.get((account, device.ip))
+        if found is not None and found[0] > time.monotonic():
+            raise too_many(*found[1:])
 
     async def check(self, account: str, device: Device, *, known: bool) -> None:
         """Raise `TooManyRequests` if no more guesses are allowed, from there or for this account."""
-        await self._limiter.check(self._account, _key(account, known))
-        await self._limiter.check(self._network, device.network)
+        found = await self._limiter.reached((self._account, _key(account, known)), (self._network, device.network))
+        if found is None:
+            return
+        if len(self._refused) >= _REMEMBERED:
+            self._refused.clear()
+        self._refused[account, device.ip] = time.monotonic() + _RECALLED_SECONDS, *found
+        raise too_many(*found)
 
     async def wrong(self, account: str, device: Device, *, known: bool, detail: str) -> Unauthorized:
         """Count a wrong guess; the problem to raise.
@@ -59,6 +77,7 @@ class Guesses:
 
     async def unlock(self, account: str) -> None:
         """Forget all wrong guesses for an account."""
+        self._refused.clear()
         await self._limiter.forget(self._account, *(_key(account, known) for known in (True, False)))
 
     async def check_code(self, user_id: UUID) -> None:

@@ -126,8 +126,10 @@ class AuthService:
             Forbidden: the user is no member of the tenant.
             Unavailable: too many others sign in at this moment.
         """
+        account = normalized(email)
+        self._guesses.recall(account, device)
         async with self._turnstile.enter(device.network):
-            user = await self._proven(normalized(email), password, device)
+            user = await self._proven(account, password, device)
         second = await self._second_factor.is_on(user.id)
         if second and code is None:
             raise await self._challenge(user, slug)

@@ -48,11 +48,19 @@ class Limiter:
 
     async def check(self, limit: Limit, key: str) -> None:
         """Raise `TooManyRequests` if the limit is reached, without counting."""
-        query = select(LimitCounter).where(col(LimitCounter.key_hash) == _hashed(limit, key))
+        found = await self.reached((limit, key))
+        if found is not None:
+            raise too_many(*found)
+
+    async def reached(self, *counts: tuple[Limit, str]) -> tuple[Limit, datetime] | None:
+        """The first of the limits that is reached for its key, and until when; nothing is counted."""
+        limits = {_hashed(limit, key): limit for limit, key in counts}
+        query = select(LimitCounter.key_hash, LimitCounter.hits, LimitCounter.ends_at)
         async with self._database.system("limits", self._runtime, read_only=True) as db:
-            row = (await db.exec(query)).one_or_none()
-        if row is not None and row.hits >= limit.hits and row.ends_at > utcnow():
-            raise too_many(limit, row.ends_at)
+            rows = (await db.exec(query.where(col(LimitCounter.key_hash).in_(limits)))).all()
+        now = utcnow()
+        ends = {digest: end for digest, hits, end in rows if hits >= limits[digest].hits and end > now}
+        return next(((limit, ends[digest]) for digest, limit in limits.items() if digest in ends), None)
 
     async def count(self, limit: Limit, key: str) -> tuple[int, datetime]:
         """Count one; how many there are now, and when that is forgotten."""
