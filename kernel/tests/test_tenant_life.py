@@ -1,6 +1,7 @@
 """An organisation's whole life: exported, deleted, taken back, erased, and brought in again from its archive."""
 
 import asyncio
+import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -216,32 +217,75 @@ def test_forged_archives_are_refused_whole(
     assert innocent["state"] == "completed", "without a forgery it would have come in"
 
 
+def limit(anonymous: ApiClient, tenant: TestTenant, limits: dict[str, int]) -> None:
+    """Set the organisation's quotas, as operators do."""
+    place = f"{TENANTS}/{tenant.id}"
+    headers = {**OPERATOR, "If-Match": anonymous.get(place, headers=OPERATOR).headers["etag"]}
+    answer = anonymous.put(f"{place}/quotas", json={"limits": limits}, headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
+def used(owner: ApiClient, quota: str) -> int:
+    """How much of it there is."""
+    return int({one["id"]: one for one in owner.get("/api/v1/quotas").json()}[quota]["used"])
+
+
 def test_exports_are_limited_in_bytes(
     platform: ThreadedPlatform, tenant: TestTenant, owner: ApiClient, anonymous: ApiClient
 ) -> None:
-    def limit(size: int) -> None:
-        place = f"{TENANTS}/{tenant.id}"
-        headers = {**OPERATOR, "If-Match": anonymous.get(place, headers=OPERATOR).headers["etag"]}
-        set_ = anonymous.put(f"{place}/quotas", json={"limits": {"kernel.exports": size}}, headers=headers)
-        assert set_.status_code == 200, set_.text
-
-    def used() -> int:
-        quotas = {quota["id"]: quota for quota in owner.get("/api/v1/quotas").json()}
-        return int(quotas["kernel.exports"]["used"])
-
     exported(platform, owner)
-    kept = used()
+    kept = used(owner, "kernel.exports")
     assert kept > 500
-    limit(kept)
+    limit(anonymous, tenant, {"kernel.exports": kept})
     refused = ask_export(owner).json()
     assert (refused["quota"], refused["limit"], refused["used"]) == ("kernel.exports", kept, kept)
-    limit(kept + 100)
+    limit(anonymous, tenant, {"kernel.exports": kept + 100})
     begun = ask_export(owner).json()
     platform.settle()
     failed = owner.get(f"{EXPORTS}/{begun['id']}").json()
     assert failed["state"] == "failed"
     assert f"may have {kept + 100} bytes" in failed["error"]
-    assert used() == kept, "what was too much is not kept"
+    assert used(owner, "kernel.exports") == kept, "what was too much is not kept"
+
+
+def test_the_storage_is_the_sum_of_all_that_is_counted_in_bytes(  # noqa: PLR0917
+    platform: ThreadedPlatform,
+    tenant: TestTenant,
+    owner: ApiClient,
+    anonymous: ApiClient,
+    as_user: AsUser,
+    other_tenant: TestTenant,
+) -> None:
+    def send(size: int, sender: ApiClient = owner) -> Any:
+        message = {"template": "messaging.welcome", "to": [owner_id], "data": {"product": "x"}}
+        file = {"name": "a.txt", "content": base64.b64encode(bytes(size)).decode()}
+        return sender.post("/api/v1/messaging/messages", json={**message, "attachments": [file]})
+
+    owner_id = owner.get("/api/v1/auth/me").json()["user"]["id"]
+    exported(platform, owner)
+    assert "ratelimit" not in send(100).headers, "there is no limit of the sum"
+    kept = used(owner, "kernel.exports") + 100
+    assert used(owner, "kernel.storage") == kept
+    most = kept + 1000
+    limit(anonymous, tenant, {"kernel.storage": most, "kernel.requests_per_minute": 1000})
+
+    fits = send(990)
+    assert fits.status_code == 202, fits.text
+    assert fits.headers["ratelimit-policy"] == f'"minute";q=1000;w=60, "storage";q={most};qu="content-bytes"'
+    assert fits.headers["ratelimit"].endswith(', "storage";r=10')
+    assert "storage" not in owner.get("/api/v1/quotas").headers["ratelimit"]
+    refused = send(11)
+    assert (refused.status_code, refused.headers["ratelimit"].rpartition(", ")[2]) == (403, '"storage";r=10')
+    problem = refused.json()
+    assert problem["type"] == "urn:riveredge:problem:quota-exceeded"
+    assert (problem["quota"], problem["limit"], problem["used"]) == ("kernel.storage", most, most - 10)
+    assert send(10).headers["ratelimit"].endswith('"storage";r=0')
+    assert used(owner, "kernel.storage") == most
+    assert ask_export(owner).json()["quota"] == "kernel.storage"
+    stranger = as_user(platform.permissions, tenant=other_tenant)
+    assert stranger.user is not None
+    owner_id = str(stranger.user.id)
+    assert send(5000, stranger).status_code == 202, "others have their own"
 
 
 def test_routes_are_for_those_who_may(

@@ -7,6 +7,9 @@
 
     await claim_quota("example.notes")                         # before one more is added
 
+What is counted in bytes (`unit="bytes"`) counts for the quota `kernel.storage` as well, the sum over all plugins: a
+claim looks after both.
+
 Nothing is counted where there is no limit, so a claim costs next to nothing then. What is limited otherwise than by a
 count (so many at the same time, so many seconds apart) asks for the number: `await quota_limit("example.pause_s")`.
 """

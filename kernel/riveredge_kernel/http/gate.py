@@ -18,7 +18,7 @@ from riveredge_sdk.runtime import Runtime
 
 # Where a request's scope holds the name of the tenant that it is for.
 TENANT_HINT = "riveredge.tenant_hint"
-# Where it holds the headers that tell how many more requests there may be.
+# Where it holds the headers that tell how much more there may be.
 RATE_LIMIT = "riveredge.rate_limit"
 # What concerns the account itself, in all its organisations, and what of that is open to somebody for whom only the
 # identity provider of one organisation has vouched.

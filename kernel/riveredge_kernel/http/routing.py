@@ -19,8 +19,9 @@ from starlette.types import Scope
 
 from riveredge_kernel.audit.automatic import Answered, note
 from riveredge_kernel.http import idempotency
-from riveredge_kernel.http.gate import Gate
+from riveredge_kernel.http.gate import RATE_LIMIT, Gate
 from riveredge_kernel.http.middleware import limited
+from riveredge_kernel.limits.told import told
 from riveredge_sdk.context import use_context
 from riveredge_sdk.http import Resource, Route, Router, etag
 from riveredge_sdk.problems import Unavailable
@@ -77,6 +78,7 @@ class Plan:
         request.scope["riveredge.context"] = context
         answered = Answered(request.path_params)
         token = _answered.set(answered)
+        telling = told.set(request.scope.setdefault(RATE_LIMIT, {}))
 
         async def versioned() -> Response:
             response = await answer(request)
@@ -92,6 +94,7 @@ class Plan:
                         return await idempotency.answer_once(session, request, principal.id, key, versioned)
                     return await versioned()
         finally:
+            told.reset(telling)
             _answered.reset(token)
 
     def _key(self, request: Request) -> str | None:

@@ -13,6 +13,8 @@ from riveredge_sdk.quotas import Quota
 from riveredge_sdk.uow import session
 
 MEMBERS, SERVICE_ACCOUNTS, API_KEYS = "kernel.members", "kernel.service_accounts", "kernel.api_keys"
+# Over all plugins: the sum of what is counted in bytes.
+STORAGE = "kernel.storage"
 
 
 async def _members() -> int:
@@ -40,5 +42,6 @@ QUOTAS = (
     Quota(MEMBERS, "Members", _members, "Open invitations count, too."),
     Quota(SERVICE_ACCOUNTS, "Service accounts", _service_accounts),
     Quota(EXPORTS, "Exports", _exports, "Those that can be downloaded.", unit="bytes"),
+    Quota(STORAGE, "Storage", None, "Everything that is counted in bytes, together.", unit="bytes"),
     Quota(API_KEYS, "API keys", _api_keys, "Those that have expired or were revoked do not count."),
 )

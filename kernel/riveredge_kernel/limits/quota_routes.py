@@ -48,7 +48,7 @@ async def quotas_of(book: QuotaBook, own: Mapping[str, int | None]) -> list[Quot
                 unit=quota.unit if quota else "requests",
                 limit=book.limit(name, own, quota.default if quota else None),
                 source="organisation" if name in own else "default",
-                used=await quota.count() if quota and quota.count else None,
+                used=await book.used(quota) if quota else None,
             )
         )
     return found

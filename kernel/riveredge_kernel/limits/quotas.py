@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from sqlmodel import col, select
 
+from riveredge_kernel.limits.own import STORAGE
 from riveredge_kernel.limits.requests import PER_DAY, PER_MINUTE
+from riveredge_kernel.limits.told import tell_bytes
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.settings import QuotaSettings
 from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo
@@ -53,20 +55,36 @@ class QuotaBook:
         found = self._find(quota)
         if found.count is None:
             raise LookupError(f"the quota {quota!r} cannot be counted: ask for its quota_limit")
-        limit = await self.limit_of(quota)
-        if limit is None:
+        concerned = [found, self._find(STORAGE)] if found.unit == "bytes" else [found]
+        limits = {one.id: await self.limit_of(one.id) for one in concerned}
+        if not any(limit is not None for limit in limits.values()):
             return
         # One at a time for a tenant, so that two do not both find room; who refers to the row is not kept waiting.
         mine = select(Tenant.id).where(col(Tenant.id) == current_tenant())
         await session().exec(mine.with_for_update(key_share=True))
-        used = await found.count()
-        if used + adding > limit:
-            unit = " bytes" if found.unit == "bytes" else ""
+        for one in concerned:
+            limit = limits[one.id]
+            if limit is not None:
+                await self._claim(one, limit, adding)
+
+    async def _claim(self, quota: Quota, limit: int, adding: int) -> None:
+        used = await self.used(quota) or 0
+        fits = used + adding <= limit
+        if quota.id == STORAGE:
+            tell_bytes("storage", limit, max(limit - used - (adding if fits else 0), 0))
+        if not fits:
+            unit = " bytes" if quota.unit == "bytes" else ""
             raise QuotaExceeded(
-                f"{found.title}: the organisation may have {limit}{unit}, and has {used}. Delete some, or ask the "
+                f"{quota.title}: the organisation may have {limit}{unit}, and has {used}. Delete some, or ask the "
                 "operators for more.",
-                extensions={"quota": quota, "limit": limit, "used": used},
+                extensions={"quota": quota.id, "limit": limit, "used": used},
             )
+
+    async def used(self, quota: Quota) -> int | None:
+        """How much of it the current tenant has, counted in the running unit of work; None for what is not counted."""
+        if quota.id == STORAGE:
+            return sum([await one.count() for one in self.contributed() if one.unit == "bytes" and one.count])
+        return await quota.count() if quota.count else None
 
     async def limit_of(self, quota: str) -> int | None:
         """See `riveredge_sdk.quotas.quota_limit`."""
