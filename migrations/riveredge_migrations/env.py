@@ -6,7 +6,7 @@ from alembic import context
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import CreateTableOp, MigrateOperation
-from sqlalchemy import JSON
+from sqlalchemy import JSON, TypeDecorator
 from sqlmodel.sql.sqltypes import AutoString
 
 from riveredge_migrations.naming import owner_of, version_table
@@ -39,6 +39,10 @@ def render_item(kind: str, item: Any, autogenerate: AutogenContext) -> str | Lit
     if isinstance(item, JSON):
         autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
         return 'sa.JSON().with_variant(postgresql.JSONB(), "postgresql")'
+    if isinstance(item, TypeDecorator):
+        plain = item.impl_instance
+        known = type(plain).__module__ == "sqlalchemy.sql.sqltypes"
+        return render_item(kind, plain, autogenerate) or (f"sa.{plain!r}" if known else False)
     return False
 
 

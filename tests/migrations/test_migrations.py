@@ -167,6 +167,20 @@ def test_a_new_revision_is_about_the_plugins_own_tables(url: str, revisions: Any
         assert foreign not in written.partition("def downgrade")[0]
 
 
+def test_new_revisions_run_and_are_whole(url: str, revisions: Any) -> None:
+    found = find_directories()
+    plugins = [plugin for plugin in found if plugin != "kernel"]
+    directories = {"kernel": found["kernel"]} | {plugin: revisions(plugin) for plugin in plugins}
+    runner = MigrationRunner(url, order=plugins, directories=directories)
+    runner.upgrade()
+    for plugin in plugins:
+        written = runner.revision(plugin, "all of it").read_text()
+        assert "riveredge_sdk" not in written, "a migration depends on no code that may change after it"
+        assert "Sealed" not in written
+    assert outcome(runner.upgrade())[1:] == [(plugin, True, "0001") for plugin in plugins]
+    assert [runner.check(plugin) for plugin in plugins] == [[] for _ in plugins]
+
+
 def test_a_revision_needs_an_upgraded_database(url: str, revisions: Any) -> None:
     runner = MigrationRunner(url, order=["crm"], directories=find_directories() | {"crm": revisions("crm", ONE)})
     with pytest.raises(MigrationError, match="riveredge db upgrade"):
