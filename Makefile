@@ -5,6 +5,8 @@ BIN := .venv/bin
 MEMBERS := sdk migrations kernel $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)) tests/exampleplugin
 NAMES := $(shell sed -n 's/^name = "\(riveredge-[a-z]*\)"/\1/p' $(MEMBERS:%=%/pyproject.toml))
 PACKAGES := $(subst -,_,$(NAMES))
+TYPED_TESTS := conftest.py $(wildcard */tests tests/*/tests $(patsubst %,plugins/%/tests,directory engine scheduling)) \
+  $(filter-out tests/exampleplugin/,$(wildcard tests/*/))
 # Two more than there are cores: many tests wait for processes and sockets.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
@@ -30,6 +32,7 @@ check: setup ## Formatting, lints, types and architecture rules
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES) benchmarks)
+	@$(BIN)/mypy --config-file tests/mypy.ini $(TYPED_TESTS)
 	@$(BIN)/lint-imports
 	@tools/lint-tree.sh
 

@@ -146,7 +146,7 @@ def test_the_database_refuses_changes_by_every_role(
     client.post("/api/v1/roles", json={"key": "a.b", "title": "B"})
     (before,) = entries(client)
     settings = platform.platform.settings.database
-    address = getattr(settings, role) or settings.url
+    address = str(getattr(settings, role) or settings.url)
 
     async def attack() -> None:
         engine = create_async_engine(address)

@@ -158,10 +158,10 @@ def test_guesses_are_counted_across_processes(platform: ThreadedPlatform, email:
     with contextlib.ExitStack() as stack:
         others, commands = [], []
         for _ in range(2):
-            (its_in, word), (said, its_out) = os.pipe(), os.pipe()
+            (its_in, ours), (theirs, its_out) = os.pipe(), os.pipe()
             with os.fdopen(its_in, "rb") as stdin, os.fdopen(its_out, "wb") as stdout:
                 commands.append(start_command("-c", GUESS, email, env=environment, stdin=stdin, stdout=stdout))
-            others.append((stack.enter_context(os.fdopen(word, "w")), stack.enter_context(os.fdopen(said))))
+            others.append((stack.enter_context(os.fdopen(ours, "w")), stack.enter_context(os.fdopen(theirs))))
         for _, said in others:
             assert said.readline() == "ready\n"
         for word, _ in others:

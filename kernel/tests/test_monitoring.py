@@ -47,8 +47,9 @@ def test_with_a_token_who_has_it_sees_everything(tmp_path: Path) -> None:
     ops = {"token": TOKEN}
     with start("sqlite", tmp_path, environment="production", ops=ops) as platform, ApiClient(platform) as anonymous:
         right = {"Authorization": f"Bearer {TOKEN}"}
-        for wrong in ("", "Bearer", "Bearer nonsense", f"Basic {TOKEN}", "Bearer \u00e9".encode("latin-1")):
-            assert anonymous.get("/metrics", headers={"Authorization": wrong}).status_code == 401
+        for wrong in ("", "Bearer", "Bearer nonsense", f"Basic {TOKEN}", "Bearer \u00e9"):
+            headers = {b"Authorization": wrong.encode("latin-1")}
+            assert anonymous.get("/metrics", headers=headers).status_code == 401
         assert "riveredge_info" in anonymous.get("/metrics", headers=right).text
         assert anonymous.get("/health/plugins", headers=right).json()["plugins"]
         assert anonymous.get("/health/ready", headers=right).json()["checks"]

@@ -78,7 +78,8 @@ def test_who_may_do_more_is_neither_demoted_nor_shut_out_nor_removed(client: Api
     manager, stronger = as_user(MANAGER), as_user({"kernel.tenant.write"})
     target = membership(client, stronger)
     place = f"/api/v1/members/{target.json()['id']}"
-    for change in ({"roles": []}, {"active": False}):
+    changes: tuple[dict[str, Any], ...] = ({"roles": []}, {"active": False})
+    for change in changes:
         assert manager.patch(place, json=change, headers=seen(target)).status_code == 403
     assert manager.delete(place, headers=seen(target)).status_code == 403
     shut = client.patch(place, json={"active": False}, headers=seen(target))
@@ -111,11 +112,13 @@ def test_roles_and_members_of_others_are_out_of_reach(
 
 def test_bodies_set_nothing_but_what_they_may(client: ApiClient, other_tenant: TestTenant) -> None:
     role = {"key": "a.d", "title": "D"}
-    for more in ({"tenant_id": str(other_tenant.id)}, {"id": str(other_tenant.id)}, {"version": 7}):
-        assert client.post("/api/v1/roles", json={**role, **more}).status_code == 422
+    foreign: dict[str, Any] = {"tenant_id": str(other_tenant.id), "id": str(other_tenant.id), "version": 7}
+    for more in foreign.items():
+        assert client.post("/api/v1/roles", json={**role, more[0]: more[1]}).status_code == 422
     member = {"email": "y@example.com"}
-    for more in ({"user_id": str(other_tenant.id)}, {"password_hash": "x"}, {"active": True}):
-        assert client.post("/api/v1/members", json={**member, **more}).status_code == 422
+    foreign = {"user_id": str(other_tenant.id), "password_hash": "x", "active": True}
+    for more in foreign.items():
+        assert client.post("/api/v1/members", json={**member, more[0]: more[1]}).status_code == 422
 
 
 @pytest.mark.parametrize("wildcard", ["*", "example.*", "example.note.*", "kernel.%"])

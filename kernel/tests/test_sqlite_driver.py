@@ -44,7 +44,7 @@ async def test_what_is_sent_is_there_for_the_next_statement(engine: AsyncEngine)
         changed = await connection.execute(text("UPDATE thing SET name = 'more' WHERE id > 1"))
         assert changed.rowcount == 2
         returned = await connection.execute(text("DELETE FROM thing WHERE id = 3 RETURNING id, name"))
-        assert returned.mappings().all() == [{"id": 3, "name": "more"}]
+        assert [dict(row) for row in returned.mappings()] == [{"id": 3, "name": "more"}]
     assert await names(engine) == ["one", "more"]
 
 

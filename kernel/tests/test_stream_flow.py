@@ -13,9 +13,10 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from riveredge_example.service import NOTES
+from riveredge_kernel.db.grants import CHANNEL as GRANTS
 from riveredge_kernel.stream.follower import MAX_WAITING, Credential, Follower, Subscription
 from riveredge_kernel.stream.models import StreamMessage
-from riveredge_kernel.stream.wire import CHANNEL, GRANTS
+from riveredge_kernel.stream.wire import CHANNEL
 from riveredge_kernel.testing import ThreadedPlatform
 from riveredge_sdk import push, unit_of_work, utcnow, uuid7
 from riveredge_sdk.auth import Principal
@@ -246,8 +247,8 @@ class Events:
 
 
 def test_events_hold_the_same_and_go_on_where_they_ended(client: ApiClient) -> None:
-    where = {"params": {"topic": ["example.notes", "messaging.inbox"]}}
-    with client.stream("GET", "/api/v1/stream", **where) as answer:
+    where = {"topic": ["example.notes", "messaging.inbox"]}
+    with client.stream("GET", "/api/v1/stream", params=where) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] == "no-store"
         events = Events(answer)
@@ -256,7 +257,7 @@ def test_events_hold_the_same_and_go_on_where_they_ended(client: ApiClient) -> N
         assert events.next()["data"] == {"note": first}
         last = events.last_id
     missed = [write(client), write(client)]
-    with client.stream("GET", "/api/v1/stream", **where, headers={"Last-Event-ID": last}) as answer:
+    with client.stream("GET", "/api/v1/stream", params=where, headers={"Last-Event-ID": last}) as answer:
         events = Events(answer)
         told = [events.next() for _ in range(5)]
         assert [event["data"]["note"] for event in told if event["type"] == "message"] == missed

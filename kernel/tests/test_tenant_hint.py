@@ -161,6 +161,6 @@ def test_sub_domains_are_allowed_hosts_in_production(tmp_path: Path) -> None:
         var_dir=tmp_path,
         environment="production",
         public_url="https://river.test",
-        http={"tenant_domain": "river.test"},  # type: ignore[arg-type]
+        http={"tenant_domain": "river.test"},
     )
     assert settings.hosts == ["river.test", "*.river.test"]

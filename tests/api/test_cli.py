@@ -34,7 +34,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def run(environment: dict[str, str], *arguments: str, code: int = 0, whole: bool = False) -> str:
     """What the command printed, on both streams; it must end with `code`. `whole`: with an interpreter's own start."""
     if whole:
-        command = [RIVEREDGE, *arguments]
+        command = [str(RIVEREDGE), *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
     else:
         done = run_command("riveredge", *arguments, env=environment)

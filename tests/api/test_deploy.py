@@ -30,7 +30,7 @@ _OTHERS = ("RIVEREDGE_SETUP", "RIVEREDGE_TEST_")
 def models() -> dict[str, type[BaseModel]]:
     """The models of settings: the kernel's under "", the others by their section."""
     contributed = PluginHost.load(PluginHostSettings()).collect(Plugin.settings)
-    return {"": Settings, "outbound": OutboundSettings} | {c.plugin_id: c.item for c in contributed}
+    return {"": Settings, "outbound": OutboundSettings, **{c.plugin_id: c.item for c in contributed}}
 
 
 def is_setting(variable: str, models: dict[str, type[BaseModel]]) -> bool:
@@ -98,9 +98,8 @@ def test_scripts_are_well_formed(tmp_path: Path) -> None:
         subprocess.run(["sh", "-n", script], check=True)
     # The secrets are made once, closed to others, and of the form that the platform reads.
     place = shutil.copytree(DEPLOY / "compose", tmp_path / "compose")
-    for _ in range(2):
-        subprocess.run([place / "secrets.sh"], check=True)
-        first = {file.name: file.read_text() for file in (place / "secrets").iterdir()}
+    subprocess.run([place / "secrets.sh"], check=True)
+    first = {file.name: file.read_text() for file in (place / "secrets").iterdir()}
     assert (place / "secrets").stat().st_mode & 0o777 == 0o700
     subprocess.run([place / "secrets.sh"], check=True)
     assert first == {file.name: file.read_text() for file in (place / "secrets").iterdir()}

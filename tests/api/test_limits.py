@@ -127,7 +127,11 @@ def test_a_forged_host_appears_nowhere(client: ApiClient) -> None:
 
 
 def test_in_production_only_known_hosts_are_served(tmp_path: Path) -> None:
-    known = {"public_url": "https://river.example", "environment": "production", "http": {"drain_seconds": 0}}
+    known: dict[str, Any] = {
+        "public_url": "https://river.example",
+        "environment": "production",
+        "http": {"drain_seconds": 0},
+    }
     with start("sqlite", tmp_path, **known) as platform:
         with ApiClient(platform) as anonymous:
             anonymous.base_url = platform.platform.address

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -75,7 +76,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
     certificate, key = place / "fullchain.pem", place / "privkey.pem"
     make = f"openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN={HOST} -addext subjectAltName=DNS:{HOST}"
     subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    settings = {
+    settings: dict[str, Any] = {
         "environment": "production",
         "public_url": f"https://{HOST}",
         "http": {"trusted_proxies": ["127.0.0.1"], "drain_seconds": 0},

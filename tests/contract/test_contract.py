@@ -61,7 +61,7 @@ def test_the_index_finds_the_route_that_comes_first(app: FastAPI, routes: list[K
     for route in routes:
         path = re.sub(r"{[^}]*}", str(uuid7()), route.path)
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"):
-            scope = {"type": "http", "method": method, "path": path, "headers": []}
+            scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": []}
             first = next(
                 (child["route"] for match, child in (o.matches(scope) for o in others) if match == Match.FULL), None
             )

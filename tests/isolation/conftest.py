@@ -62,7 +62,7 @@ def install_plugin(site: Path, name: str, body: str = "", *, source: str | None 
     (info / "RECORD").write_text(f"{name}.py,,\n{name}-1.0.dist-info/METADATA,,\n{name}-1.0.dist-info/RECORD,,\n")
 
 
-def run(site: Path, *command: str, whole: bool = False, **settings: str) -> "subprocess.CompletedProcess[str]":
+def run(site: Path, *command: str, settings: dict[str, str], whole: bool = False) -> "subprocess.CompletedProcess[str]":
     """Run a command with the distributions of `site` installed. `whole`: with an interpreter's own start."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RIVEREDGE_")}
     # The platform's own plugins take time to load and add nothing here.
@@ -89,7 +89,7 @@ def load(tmp_path: Path) -> Load:
     """Load this test's plugins as the platform does; what became of them."""
 
     def do(**settings: str) -> dict[str, Any]:
-        done = run(tmp_path, "-c", PROBE, **settings)
+        done = run(tmp_path, "-c", PROBE, settings=settings)
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
@@ -102,7 +102,7 @@ def fail_to_load(tmp_path: Path) -> Callable[..., str]:
     """Load this test's plugins where that must fail; the error."""
 
     def do(**settings: str) -> str:
-        done = run(tmp_path, "-c", PROBE, **settings)
+        done = run(tmp_path, "-c", PROBE, settings=settings)
         assert done.returncode == 1, done.stdout
         return done.stderr
 
@@ -115,7 +115,7 @@ def list_plugins(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
     def do(**settings: str) -> dict[str, Any]:
         command = str(Path(sys.executable).parent / "riveredge")
-        done = run(tmp_path, command, "plugin", "list", "--json", whole=True, **settings)
+        done = run(tmp_path, command, "plugin", "list", "--json", settings=settings, whole=True)
         assert done.returncode == 0, done.stderr
         return {line["id"]: line for line in json.loads(done.stdout[done.stdout.index("[\n") :])}
 

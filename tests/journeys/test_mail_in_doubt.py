@@ -71,7 +71,7 @@ class Rows:
             self._connection: Any = sqlite3.connect(
                 world.directory / "riveredge.db", isolation_level=None, check_same_thread=False, timeout=30
             )
-            self._lock = ("BEGIN IMMEDIATE",)
+            self._lock: tuple[str, ...] = ("BEGIN IMMEDIATE",)
         else:
             url = world.database["system_url"].replace("+asyncpg", "")
             self._connection = psycopg.connect(url, autocommit=True)

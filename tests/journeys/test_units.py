@@ -43,7 +43,14 @@ def test_the_units_bring_an_installation_up(tmp_path: Path, wait: Callable[..., 
     assert done.returncode == 0, done.stdout + done.stderr
 
     keys = {name: (secrets / f"inngest_{name}_key").read_text() for name in ("event", "signing")}
-    command = [BIN / "riveredge-engine", "serve", "--port", str(engine_port), "--store", tmp_path / "engine.db"]
+    command = [
+        str(BIN / "riveredge-engine"),
+        "serve",
+        "--port",
+        str(engine_port),
+        "--store",
+        str(tmp_path / "engine.db"),
+    ]
     with (tmp_path / "engine.log").open("wb") as log:
         given = ["--event-key", keys["event"], "--signing-key", keys["signing"]]
         engine = subprocess.Popen([*command, *given], env=migrate.environment, stdout=log, stderr=log)

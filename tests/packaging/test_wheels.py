@@ -45,7 +45,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run(*build, ROOT / member, cwd=place)
     venv.create(place / "env", with_pip=True)
     assert len(list((place / "dist").glob("*.whl"))) == len(MEMBERS)
-    pip = [place / "env/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(place / "env/bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     names = [
         "riveredge-kernel",
         "riveredge-engine",
@@ -64,7 +64,7 @@ def started(installed: Path, tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """`riveredge run` in an empty directory, and what it printed."""
     log = tmp_path / "out.log"
     with log.open("wb") as file:
-        command = [installed / "riveredge", "run", "--port", "0"]
+        command = [str(installed / "riveredge"), "run", "--port", "0"]
         environment = {**os.environ, "RIVEREDGE_INNGEST__ENGINE_PORT": "0", "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=file, stderr=subprocess.STDOUT)
     try:

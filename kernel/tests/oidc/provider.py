@@ -75,7 +75,7 @@ class OidcProvider:
         if url.path.endswith("/.well-known/openid-configuration"):
             self._send(request, self._metadata())
         elif url.path.endswith("/jwks"):
-            self._send(request, self.published or KeySet([self.key]).as_dict(private=False))
+            self._send(request, self.published or dict(KeySet([self.key]).as_dict(private=False)))
         elif url.path.endswith("/authorize"):
             self._authorize(request, dict(parse_qsl(url.query)))
         elif url.path.endswith("/userinfo") and self.userinfo is not None:

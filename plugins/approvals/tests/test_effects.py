@@ -150,7 +150,7 @@ def test_a_webhook_waits_to_be_called_back_once(  # noqa: PLR0917
 
     def address(request: dict[str, Any]) -> str:
         call = next(each for each in peer.calls if each.json()["data"]["id"] == request["id"])
-        return urlsplit(call.json()["data"]["callback_url"]).path
+        return urlsplit(str(call.json()["data"]["callback_url"])).path
 
     told, failed, late = map(address, requests)
     for wrong in (told[:-1] + ("A" if told[-1] != "A" else "B"), told[:-4], f"{told}AAAA"):

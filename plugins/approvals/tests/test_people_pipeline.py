@@ -181,7 +181,7 @@ def test_who_is_asked(found: str, organisation: Organisation, rules: dict[str, A
 
 def test_nobody_is_never_passed_over_in_silence() -> None:
     def empty(action: str, found: str = "", users: str = "", **organisation: Any) -> tuple[str, str]:
-        rule = Empty(action=action, users=tuple(str(user) for user in ids(users)))  # type: ignore[arg-type]
+        rule = Empty(action=action, users=tuple(str(user) for user in ids(users)))
         roster = look(found, Organisation(**organisation), empty=rule.model_dump())
         assert roster.verdict == "people" or roster.reason
         return roster.verdict, seats(roster)

@@ -91,7 +91,8 @@ class World:
     def new_client(self, app_id: str, **options: Any) -> inngest.Inngest:
         logger = logging.getLogger("sdk-under-test")
         logger.setLevel(logging.CRITICAL)
-        defaults = {"is_production": False, "api_base_url": self.url, "event_api_base_url": self.url, "logger": logger}
+        urls = {"api_base_url": self.url, "event_api_base_url": self.url}
+        defaults: dict[str, Any] = {"is_production": False, "logger": logger, **urls}
         client = inngest.Inngest(app_id=app_id, **(defaults | options))
         self._stack.push_async_callback(_close, client)
         return client
@@ -205,7 +206,7 @@ async def make_world(new_store: Callable[[], str]) -> AsyncIterator[MakeWorld]:
     async with contextlib.AsyncExitStack() as stack:
 
         async def make(**options: Any) -> World:
-            defaults = {"clock": MovableClock(), "retry_interval": 0.02, "store": new_store()}
+            defaults: dict[str, Any] = {"clock": MovableClock(), "retry_interval": 0.02, "store": new_store()}
             engine = Engine(**(defaults | options))
             await stack.enter_async_context(engine)
             url = await stack.enter_async_context(serving(engine.asgi))

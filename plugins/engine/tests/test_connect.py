@@ -55,7 +55,7 @@ async def test_a_worker_without_a_port_runs_functions(world: Any) -> None:
             return tries
 
         async def one() -> str:
-            return ctx.request_id[:2] and "one"
+            return "one" if ctx.request_id else ""
 
         first = await ctx.step.run("flaky", flaky)
         await ctx.step.sleep("nap", HOUR)
@@ -222,7 +222,8 @@ class RawWorker:
     async def call(self) -> pb.GatewayExecutorRequestData:
         kind, payload = await self.receive()
         assert kind == pb.GATEWAY_EXECUTOR_REQUEST
-        return pb.GatewayExecutorRequestData.FromString(payload)
+        request: pb.GatewayExecutorRequestData = pb.GatewayExecutorRequestData.FromString(payload)
+        return request
 
 
 async def test_a_lease_that_runs_out_costs_an_attempt_and_a_call_that_is_not_taken_none(

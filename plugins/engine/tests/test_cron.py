@@ -126,7 +126,8 @@ def test_ticks_follow_the_clock_of_their_zone(minutes: list[int], hours: list[in
     days = [datetime.date.fromisoformat(first) + datetime.timedelta(days=n) for n in range(3)]
     expected = ticks_of_the_model(minutes, hours, zone, days)
     schedule = CronSchedule.parse(f"TZ={zone} {','.join(map(str, minutes))} {','.join(map(str, hours))} * * *")
-    found, instant = [], int(expected[0].timestamp() * 1000) - 1
+    found: list[datetime.datetime] = []
+    instant = int(expected[0].timestamp() * 1000) - 1
     while len(found) < len(expected):
         following = schedule.next_after(instant)
         assert following is not None

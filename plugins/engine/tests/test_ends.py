@@ -44,7 +44,7 @@ async def test_the_engine_tells_how_runs_end(world: Any) -> None:
     def listener(event: str) -> Any:
         async def listen(ctx: inngest.Context) -> None:
             if ctx.event.data["function_id"] == "app-work":
-                told.append((ctx.event.name, ctx.event.data["run_id"], ctx.event.data.get("result")))
+                told.append((ctx.event.name, str(ctx.event.data["run_id"]), ctx.event.data.get("result")))
 
         listen.__name__ = event.replace("/", "-").replace(".", "-")
         return world.on(event)(listen)

@@ -42,7 +42,7 @@ async def test_one_and_many_are_taken_in_in_their_order(world: Any, seen: list[i
     assert len(set(ids)) == 119
     assert ids == sorted(ids)
     await world.idle()
-    assert sorted(event.data["n"] for event in seen) == list(range(120))
+    assert sorted(int(str(event.data["n"])) for event in seen) == list(range(120))
 
 
 @pytest.mark.parametrize(

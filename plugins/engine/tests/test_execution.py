@@ -307,7 +307,7 @@ async def test_too_many_steps_fail_the_run(world: Any) -> None:
 
     @world.on("endless", retries=0)
     async def endless(ctx: inngest.Context) -> None:
-        await ctx.group.parallel([functools.partial(ctx.step.run, f"step-{n}", nothing) for n in range(1_001)])
+        await ctx.group.parallel(tuple(functools.partial(ctx.step.run, f"step-{n}", nothing) for n in range(1_001)))
 
     await world.serve(endless)
     run = await world.ended(await world.send("endless"))

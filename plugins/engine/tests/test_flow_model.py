@@ -167,7 +167,10 @@ class Watched:
 
     def function(self, kind: str, options: dict[str, Any]) -> inngest.Function[Any]:
         async def note_and_stay(ctx: inngest.Context) -> None:
-            await ctx.step.run("note", lambda: asyncio.sleep(0, self.note(ctx)))
+            async def note() -> None:
+                self.note(ctx)
+
+            await ctx.step.run("note", note)
             await ctx.step.sleep("stay", units(7))
 
         async def stay_and_note(ctx: inngest.Context) -> None:
@@ -179,7 +182,8 @@ class Watched:
 
         handler = {"singleton-skip": note_and_stay, "singleton-cancel": stay_and_note}.get(kind, note)
         trigger = inngest.TriggerEvent(event=f"flow/{kind}")
-        return self.world.client.create_function(fn_id=kind, trigger=trigger, **options)(handler)
+        made: inngest.Function[Any] = self.world.client.create_function(fn_id=kind, trigger=trigger, **options)(handler)
+        return made
 
     async def run(self, kind: str, sequence: Sequence) -> tuple[list[tuple[int, str]], Starts]:
         """Let a sequence of events happen; when they came, and what was seen of it until all was over."""

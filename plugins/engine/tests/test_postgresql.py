@@ -49,7 +49,7 @@ async def test_a_broken_connection_loses_nothing(
         events.append(await world.send("work", {"n": 3 + number}))
 
     async def readable() -> bool:
-        return (await world.http.get(f"{world.url}/v1/runs")).status_code == 200
+        return bool((await world.http.get(f"{world.url}/v1/runs")).status_code == 200)
 
     await wait_until(readable, "the store to be back")
     await world.idle()

@@ -25,6 +25,7 @@ from typing import Any
 import fastapi
 import httpx2
 import inngest
+import inngest.fast_api
 import psycopg
 import pytest
 

@@ -144,7 +144,7 @@ async def test_invoking_a_function(world: Any) -> None:
     @world.on("double.asked")
     async def double(ctx: inngest.Context) -> int:
         await ctx.step.sleep("think", DAY)
-        return int(ctx.event.data["n"]) * 2
+        return int(str(ctx.event.data["n"])) * 2
 
     @world.on("parent")
     async def parent(ctx: inngest.Context) -> list[int]:

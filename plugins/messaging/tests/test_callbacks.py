@@ -60,7 +60,7 @@ def complaint(original: str, *, kind: str = "abuse", mail: str = "") -> bytes:
 
 
 def path_of(config: dict[str, Any]) -> str:
-    return urlsplit(config["callback_url"]).path
+    return urlsplit(str(config["callback_url"])).path
 
 
 def test_call_backs_are_signed_and_taken_once_and_go_forwards(

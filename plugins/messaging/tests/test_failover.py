@@ -262,12 +262,12 @@ def test_the_cheapest_that_works_is_taken_and_the_timeline_says_so(
     assert client.post(drill.format(**configs["A"]), json={}).status_code == 200
     assert why() == "C is the next by priority, after B (out), A (out)."
     place = f"/api/v1/messaging/configs/{configs['C']['id']}"
-    for cost, field in (
+    for price, field in (
         ({"amount": "1", "currency": "CNY"}, "cost.currency"),
         ({"amount": "-1", "currency": "EUR"}, "cost.amount"),
         ({"amount": "1", "currency": "euro"}, "cost.currency"),
     ):
-        refused = client.patch(place, json={"cost": cost}, headers={"If-Match": '"1"'})
+        refused = client.patch(place, json={"cost": price}, headers={"If-Match": '"1"'})
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
     changed = client.patch(place, json={"cost": {"amount": "0.001", "currency": "EUR"}}, headers={"If-Match": '"1"'})
     assert changed.status_code == 200, changed.text

@@ -32,7 +32,11 @@ class Sender:
     def __call__(self, *, lives: timedelta | None = None, **more: Any) -> str:
         """A mail to the client's user that is good for so long; its delivery's id, once all is quiet."""
         assert self.client.user is not None
-        body = {"template": "messaging.welcome", "to": [str(self.client.user.id)], "data": {"product": "x"}}
+        body: dict[str, Any] = {
+            "template": "messaging.welcome",
+            "to": [str(self.client.user.id)],
+            "data": {"product": "x"},
+        }
         expires_at = (self.engine.now() + lives).isoformat() if lives else None
         body |= {"channels": [EMAIL], "expires_at": expires_at, **more}
         answer = self.client.post(f"{BASE}/messages", json=body)

@@ -62,7 +62,7 @@ def set_up(client: ApiClient, people: list[ApiClient]) -> None:
         "publish": False,
     }
     template = post(client, f"{API}/templates", body)
-    shown = post(client, f"{API}/templates/preview", {"key": "acme.site_news", "number": 1}, 200)
+    shown: Any = post(client, f"{API}/templates/preview", {"key": "acme.site_news", "number": 1}, 200)
     assert {each["subject"] for each in shown} == {"News of Rotterdam"}, shown
     published = client.post(
         f"{API}/templates/{template['id']}/publish", json={}, headers={"If-Match": f'"{template["version"]}"'}

@@ -62,7 +62,7 @@ def events(platform: PlatformUnderTest, client: ApiClient, name: str) -> list[Ma
         with use_context(platform.context(tenant)):
             async with unit_of_work(read_only=True) as session:
                 found = await session.exec(select(OutboxEvent.data).where(col(OutboxEvent.name) == name))
-                return list(found.all())
+                return [dict(data) for data in found]
 
     return platform.run(read())
 

@@ -29,7 +29,8 @@ class TestTenancyOfMessaging(TenancySuite):
         }.items():
             made = client.post(f"/api/v1/messaging/{place}", json=body)
             assert made.status_code == 201, made.text
-        followed = client.post(f"/api/v1/messaging/topics/{made.json()['id']}/subscribe")
+        (topic,) = client.get("/api/v1/messaging/topics").json()["items"]
+        followed = client.post(f"/api/v1/messaging/topics/{topic['id']}/subscribe")
         assert followed.json() == {"people": 1}
         chosen = {"choices": [{"category": "custom.secret", "on": True}]}
         assert client.put("/api/v1/messaging/preferences", json=chosen).status_code == 200

@@ -213,7 +213,11 @@ def test_what_runs_when_its_schedule_is_deleted_ends_as_it_would_have(
     with held(task["key"]):
         for expected in (["running"], ["running", "buffered"]):
             client.post(f"{TASKS}/{task['id']}/run")
-            history.until(task, lambda items, wanted=expected: states(items) == wanted)
+
+            def reached(items: list[dict[str, Any]], wanted: list[str] = expected) -> bool:
+                return states(items) == wanted
+
+            history.until(task, reached)
         assert client.delete(f"{TASKS}/{task['id']}", headers={"If-Match": '"1"'}).status_code == 204
     history.until(task, lambda items: items[0]["state"] == "succeeded" and items[0]["result"] == {"note": "kept"})
     # What waited behind it is taken back.

@@ -324,7 +324,7 @@ def test_where_nobody_ever_works_nothing_fires() -> None:
             trigger=CronTrigger(expression="0 9 * * *"),
             zone="UTC",
             workdays=nobody,
-            on_holiday=policy,  # type: ignore[arg-type]
+            on_holiday=policy,
         )
         assert plan.after(at("2026-01-01")) is None
 

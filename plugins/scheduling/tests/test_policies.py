@@ -90,7 +90,11 @@ def test_buffers_are_bounded(client: ApiClient, make: Make, history: History) ->
         with held(task["key"]):
             for number in range(waiting + 2):
                 client.post(f"{TASKS}/{task['id']}/run", json={})
-                history.until(task, lambda items, n=number: "planned" not in states(items) and len(items) == n + 1)
+
+                def none_waits(items: list[dict[str, Any]], there: int = number + 1) -> bool:
+                    return "planned" not in states(items) and len(items) == there
+
+                history.until(task, none_waits)
             found = history.all(task)
             assert states(found) == ["running", *["buffered"] * waiting, "skipped_overlap"]
             assert found[-1]["reason"] == reason

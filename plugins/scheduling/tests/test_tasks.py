@@ -328,10 +328,10 @@ def test_a_preview_warns_of_runs_that_meet_and_of_crowds(
             began, same = platform.now() - timedelta(hours=1), {"tenant_id": row.tenant_id, "action": row.action}
             for number in range(3):
                 nominal = began + timedelta(minutes=5 * number)
-                times = {"nominal_at": nominal, "fire_at": nominal, "sent_at": nominal, "started_at": nominal}
-                ended = {"state": "succeeded", "finished_at": nominal + timedelta(minutes=9)}
-                named = {"task_id": row.id, "task_key": row.key, "revision": 1, "kind": "scheduled"}
-                session.add(Fire(**same, **named, **times, **ended))
+                times = dict.fromkeys(("nominal_at", "fire_at", "sent_at", "started_at"), nominal)
+                ended: dict[str, Any] = {"state": "succeeded", "finished_at": nominal + timedelta(minutes=9)}
+                named: dict[str, Any] = {"task_id": row.id, "task_key": row.key, "revision": 1, "kind": "scheduled"}
+                session.add(Fire(**{**same, **named, **times, **ended}))
             kept = other.model_dump(exclude={"id", "key", "created_at", "updated_at", "version"})
             session.add_all(ScheduledTask(**kept, key=f"crowd-{number}") for number in range(50))
 
