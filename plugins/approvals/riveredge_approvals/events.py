@@ -96,6 +96,13 @@ class MigrationRef(BaseModel):
     migration_id: UUID
 
 
+class RehearsalRef(BaseModel):
+    """A rehearsal of a draft."""
+
+    rehearsal_id: UUID
+
+
+REHEARSAL_DUE = EventType("approvals/rehearsal.due", RehearsalRef, "A draft is to be rehearsed")
 INPUT_GIVEN = EventType("approvals/input.given", InstanceRef, "An instance has something to take in")
 WATCH_CONTINUED = EventType("approvals/watch.continued", InstanceChanged, "Another run watches over an instance")
 INSTANCE_MOVED = EventType("approvals/instance.moved", InstanceRef, "An instance has got on")
@@ -122,6 +129,7 @@ EVENTS = (
     HANDOVER_BEGUN,
     FILE_UNUSED,
     MIGRATION_ASKED,
+    REHEARSAL_DUE,
     INSTANCE_STARTED,
     INSTANCE_CLOSED,
     TASK_OPENED,

@@ -14,9 +14,13 @@ from riveredge_approvals.events import EVENTS
 from riveredge_approvals.files import routes as file_routes
 from riveredge_approvals.files.functions import FILE_FUNCTIONS
 from riveredge_approvals.files.models import FILE_MODELS
+from riveredge_approvals.foresight import rehearsal_routes
+from riveredge_approvals.foresight import routes as foresight_routes
+from riveredge_approvals.foresight.functions import FORESIGHT_FUNCTIONS
+from riveredge_approvals.foresight.models import FORESIGHT_MODELS
 from riveredge_approvals.functions import FUNCTIONS
 from riveredge_approvals.instances import routes as instance_routes
-from riveredge_approvals.instances import talk_routes
+from riveredge_approvals.instances import talk_routes, why_routes
 from riveredge_approvals.models import MODELS
 from riveredge_approvals.people import delegation_routes, handover_routes
 from riveredge_approvals.people.handing_over import HANDOVER_FUNCTIONS
@@ -81,8 +85,11 @@ class ApprovalsPlugin(Plugin):
             palette_routes.router,
             migration_routes.router,
             statistics_routes.router,
+            foresight_routes.router,
+            rehearsal_routes.router,
             instance_routes.router,
             talk_routes.router,
+            why_routes.router,
             task_routes.router,
             delegation_routes.router,
             handover_routes.router,
@@ -93,10 +100,17 @@ class ApprovalsPlugin(Plugin):
         )
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
-        return (*MODELS, *FILE_MODELS, *MIGRATION_MODELS)
+        return (*MODELS, *FILE_MODELS, *MIGRATION_MODELS, *FORESIGHT_MODELS)
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
-        return (*FUNCTIONS, *EFFECT_FUNCTIONS, *LEAVING_FUNCTIONS, *HANDOVER_FUNCTIONS, *FILE_FUNCTIONS)
+        return (
+            *FUNCTIONS,
+            *EFFECT_FUNCTIONS,
+            *LEAVING_FUNCTIONS,
+            *HANDOVER_FUNCTIONS,
+            *FILE_FUNCTIONS,
+            *FORESIGHT_FUNCTIONS,
+        )
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS

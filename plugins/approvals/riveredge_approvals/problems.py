@@ -143,6 +143,15 @@ class ReasonRequired(Invalid):
         )
 
 
+class ChoiceRequired(Invalid):
+    """Whoever decides has to say who decides on a later node. `choices` says for which."""
+
+    code, title = "choice-required", "Choose who is next"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("With this approval it is chosen who decides next.", errors=list(errors))
+
+
 class SignatureRequired(Invalid):
     code, title = "signature-required", "A signature is needed"
 

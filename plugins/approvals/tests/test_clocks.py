@@ -25,10 +25,12 @@ def notes_of(who: ApiClient) -> list[str]:
 
 
 def test_people_are_told_reminded_and_relieved(
-    as_user: AsUser, published: Publish, engine: EngineControl, mail_settings: Mailbox
+    client: ApiClient, as_user: AsUser, published: Publish, engine: EngineControl, mail_settings: Mailbox
 ) -> None:
     li, wang, boss, zhao = (as_user(INBOX, locale="en") for _ in range(4))
-    escalated = {"type": "user", "value": str(user_of(boss))}
+    line = {"user_id": str(user_of(wang)), "manager_id": str(user_of(boss))}
+    assert client.post("/api/v1/directory/reporting-lines", json=line).status_code == 201
+    escalated = {"type": "manager", "of": "assignee", "level": 1}
     process = published(
         approver(
             "mgr",

@@ -286,13 +286,51 @@ def test_series_that_meet_pass_over_one_another(as_user: AsUser, published: Publ
     assert submit(li, second)["number"] == f"{mark}2"
 
 
-def test_the_submitter_chooses_among_some(as_user: AsUser, published: Publish) -> None:
+def test_the_submitter_and_those_who_decide_choose_among_some(as_user: AsUser, published: Publish) -> None:
     li, wang, zhao = (as_user({REQUEST_USE}) for _ in range(3))
-    among = [{"type": "user", "value": str(user_of(wang))}]
-    process = published(approver("mgr", assignees=[{"type": "initiator_choice", "from": among, "min": 1, "max": 1}]))
-    for choices, field in (({}, "choices.mgr"), ({"mgr": [str(user_of(zhao))]}, "choices.mgr.0")):
+    ids = [str(user_of(each)) for each in (li, wang, zhao)]
+    among = [{"type": "user", "value": user} for user in ids[1:]]
+    process = published(
+        approver("mgr", assignees=[{"type": "initiator_choice", "from": among, "min": 1, "max": 2}], abstain=True),
+        approver("next", assignees=[{"type": "previous_choice", "node": "mgr", "from": among, "min": 1, "max": 1}]),
+        approver("free", assignees=[{"type": "previous_choice", "node": "mgr", "min": 1, "max": 2}], mode="all"),
+    )
+    for choices, field, code in (
+        ({}, "choices.mgr", "missing"),
+        ({"mgr": []}, "choices.mgr", "count"),
+        ({"mgr": ids[:1]}, "choices.mgr.0", "unknown"),
+        ({"mgr": [ids[1], ids[1]]}, "choices.mgr.1", "twice"),
+        ({"mgr": ids}, "choices.mgr", "count"),
+        ({"mgr": ids[1:2], "next": ids[1:2]}, "choices.next", "unknown"),
+    ):
         answer = li.post(f"{API}/instances", json={"process": process, "choices": choices})
-        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
-    request = submit(li, process, choices={"mgr": [str(user_of(wang))]})
-    assert decide(wang, todo(wang)).status_code == 200
+        first = answer.json()["errors"][0]
+        assert (answer.status_code, first["field"], first["code"]) == (422, field, code)
+    request = submit(li, process, choices={"mgr": ids[1:2]})
+    task = todo(wang)
+    # You choose who is next: the task says so, and an approval without it is refused.
+    due = {each["node"]: each for each in wang.get(f"{API}/tasks/{task['id']}").json()["choices"]}
+    assert [each["id"] for each in due["next"]["among"]] == ids[1:]
+    assert (due["free"]["among"], due["free"]["max"], due["free"]["required"]) == (None, 2, True)
+    missing = decide(wang, task).json()
+    assert missing["type"].endswith("choice-required")
+    assert [each["field"] for each in missing["errors"]] == ["choices.next", "choices.free"]
+    for given, field, code in (
+        ({"next": ids[:1]}, "choices.next.0", "unknown"),
+        ({"next": ids[1:]}, "choices.next", "count"),
+        ({"next": [str(uuid4())]}, "choices.next.0", "unknown"),
+        ({"next": ids[2:], "mgr": ids[2:]}, "choices.mgr", "unknown"),
+    ):
+        errors = decide(wang, task, choices={"free": ids[:1], **given}).json()["errors"]
+        assert (field, code) in [(each["field"], each["code"]) for each in errors]
+    refused = decide(wang, task, "reject", choices={"next": ids[2:]})
+    assert refused.json()["errors"][0]["field"] == "choices"
+    bulk = wang.post(f"{API}/tasks/bulk", json={"action": "approve", "task_ids": [task["id"]]}).json()["items"][0]
+    assert (bulk["done"], bulk["status"]) == (False, 422)
+    assert decide(wang, task, choices={"next": ids[2:], "free": ids[1:]}).status_code == 200
+    why = zhao.get(f"{API}/tasks/{(asked := todo(zhao, 'next'))['id']}/why").json()
+    assert "chosen by" in why["why"][0]["en"]
+    assert decide(zhao, asked).status_code == 200
+    assert decide(zhao, todo(zhao, "free")).status_code == 200
+    assert decide(wang, todo(wang, "free")).status_code == 200
     ended(li, request, "approved")

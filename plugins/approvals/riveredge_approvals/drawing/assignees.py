@@ -106,23 +106,27 @@ class Initiator(_Assignee):
     type: Literal["initiator"]
 
 
+Among: TypeAlias = Annotated[
+    "list[Annotated[User | InRole | InDepartment | InGroup, Field(discriminator='type')]] | None",
+    Field(alias="from", max_length=50),
+]
+
+
 class InitiatorChoice(_Assignee):
     """Whom the initiator chooses at submission, from some people or from all."""
 
     type: Literal["initiator_choice"]
-    from_: Annotated[
-        "list[Annotated[User | InRole | InDepartment | InGroup, Field(discriminator='type')]] | None",
-        Field(alias="from", max_length=50),
-    ] = None
+    from_: Among = None
     min: Count = 1
     max: Count = 1
 
 
 class PreviousChoice(_Assignee):
-    """Whom an approver chooses when deciding on an earlier node."""
+    """Whom an approver chooses when deciding on an earlier node, from some people or from all."""
 
     type: Literal["previous_choice"]
     node: NodeId
+    from_: Among = None
     min: Count = 1
     max: Count = 1
 

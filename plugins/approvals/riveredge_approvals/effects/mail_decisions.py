@@ -11,6 +11,7 @@ from riveredge_approvals.effects import links
 from riveredge_approvals.engine.store import flow_of
 from riveredge_approvals.ir.document import CompiledFlow, HumanNode
 from riveredge_approvals.models import Instance, Task
+from riveredge_approvals.people.choosing import choices_of_deciders
 from riveredge_approvals.permissions import REQUEST_USE
 from riveredge_approvals.settings import ApprovalsTenantSettings
 from riveredge_sdk import Principal, current_context, get_service, session, tenant_settings, utcnow
@@ -43,6 +44,9 @@ async def decide_url(task: Task, flow: CompiledFlow) -> str | None:
     """The address by which the assignee can decide from a mail; None where the process wants more than that."""
     node = flow.nodes[task.node]
     if flow.settings.mail_approval != "confirm" or not isinstance(node, HumanNode) or node.signature != "none":
+        return None
+    if choices_of_deciders(flow, task.node):
+        # The page behind the link has no list of people.
         return None
     hours = (await tenant_settings(ApprovalsTenantSettings)).mail_link_hours
     token = await links.give_out(

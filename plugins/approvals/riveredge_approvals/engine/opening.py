@@ -49,10 +49,14 @@ async def move(case: Case) -> None:
         case.agenda.clear()
 
 
-def fail(case: Case, visit: Visit, message: str) -> None:
-    """The visit becomes an incident: it stays where it is until an administrator mends it."""
+def fail(case: Case, visit: Visit, message: str, *, field: str = "") -> None:
+    """The visit becomes an incident: it stays where it is until an administrator mends it.
+
+    Args:
+        field: the full name of the field that was missing, or of another type.
+    """
     visit.status = VisitStatus.INCIDENT
-    case.keep(visit, incident=message)
+    case.keep(visit, incident=message, incident_field=field or None)
     case.orders.append(Raised(visit, message))
     case.note("visit.incident", visit, message=message)
 
@@ -72,7 +76,7 @@ async def enter(case: Case, visit: Visit) -> None:
         else:
             _enter_others(case, visit, node)
     except ConditionError as error:
-        fail(case, visit, str(error))
+        fail(case, visit, str(error), field=error.field)
 
 
 def _enter_others(case: Case, visit: Visit, node: Node) -> None:

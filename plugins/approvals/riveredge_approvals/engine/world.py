@@ -1,6 +1,7 @@
 """Whom the core asks who people are: the pipeline over what the database knows of earlier decisions."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -8,7 +9,7 @@ from sqlmodel import col, select
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.undoing import RECALLED
 from riveredge_approvals.ir.document import HumanNode, Selector
-from riveredge_approvals.models import Decision, FormRevision, TaskState, Visit, VisitStatus
+from riveredge_approvals.models import OPEN_TASKS, Decision, FormRevision, TaskState, Visit, VisitStatus
 from riveredge_approvals.people.roster import Asking, Earlier, Roster, find_people, find_roster
 from riveredge_sdk import session
 
@@ -22,22 +23,32 @@ class Organisation:
         earlier: list[Earlier] = []
         if node.policies.repeat_approver != "none":
             earlier = await _earlier(case, visit, decided)
-        choices = {name: [UUID(user) for user in users] for name, users in case.instance.choices.items()}
         asking = Asking(
             request=case.request(visit),
             flow=case.flow,
             node=node,
-            choices=choices,
+            choices=_choices(case),
             earlier=earlier,
             passed=_deciders(case, decided),
         )
         return await find_roster(asking)
 
     async def people(self, case: Case, visit: Visit, selectors: Sequence[Selector]) -> Sequence[UUID]:
-        """Who is meant by selectors, each once."""
+        """Who is meant by selectors, each once. Where people are asked, it is who takes over from those: with
+        substitutes for whoever is absent, and above each of those who are asked where that is meant."""
         if not selectors:
             return []
-        return (await find_people(case.request(visit), case.flow, selectors)).users
+        passed = _deciders(case, await self._decisions(case))
+        request = replace(case.request(visit), choices=_choices(case), decided=passed)
+        late = [task.assignee_id for task in case.tasks_of(visit) if task.state in OPEN_TASKS]
+        about: Sequence[UUID | None] = list(dict.fromkeys(late)) or [None]
+        if not any(selector.config.get("of") == "assignee" for selector in selectors):
+            about = about[:1]
+        found: dict[UUID, None] = {}
+        for assignee in about:
+            part = await find_people(request, case.flow, selectors, assignee=assignee, substitutes=bool(late))
+            found |= dict.fromkeys(part.users)
+        return list(found)
 
     async def _decisions(self, case: Case) -> Sequence[Decision]:
         query = select(Decision).where(col(Decision.instance_id) == case.instance.id).order_by(col(Decision.at))
@@ -46,6 +57,10 @@ class Organisation:
         recalled = {task.id for task in case.tasks if task.reason == RECALLED}
         every = [*known, *(decision for decision in case.decisions if decision.id not in ids)]
         return [decision for decision in every if decision.task_id not in recalled]
+
+
+def _choices(case: Case) -> dict[str, list[UUID]]:
+    return {name: [UUID(user) for user in users] for name, users in case.instance.choices.items()}
 
 
 async def _earlier(case: Case, visit: Visit, decided: Sequence[Decision]) -> list[Earlier]:

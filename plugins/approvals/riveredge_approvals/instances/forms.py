@@ -3,15 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
-from uuid import UUID
 
 from sqlmodel import col, select
 
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.files.using import use_in_form
-from riveredge_approvals.ir.document import CompiledFlow, HumanNode, Selector, StartNode, Who
+from riveredge_approvals.ir.document import CompiledFlow, StartNode
 from riveredge_approvals.models import ProcessVersion, Visit
-from riveredge_approvals.people.staff import TenantStaff
 from riveredge_sdk import session
 from riveredge_sdk.json_schema import MAX_ERRORS, mismatches
 from riveredge_sdk.problems import FieldError, Invalid
@@ -39,8 +37,7 @@ def checked_form(
     """
     start = flow.nodes[flow.entry]
     rights = start.fields if isinstance(start, StartNode) else {}
-    known = schema.get("properties", {})
-    kept = {name: rule["default"] for name, rule in known.items() if "default" in rule} | dict(before or {})
+    kept = with_defaults(schema, before or {})
     errors = [
         FieldError(f"form.{name}", "This field is not yours to fill in; leave it out.", "read-only")
         for name, value in form.items()
@@ -49,6 +46,12 @@ def checked_form(
     values = {**kept, **form}
     _refuse(errors + _misfits(values, schema))
     return values
+
+
+def with_defaults(schema: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
+    """A form with the schema's defaults where it says nothing."""
+    known = schema.get("properties", {})
+    return {name: rule["default"] for name, rule in known.items() if "default" in rule} | dict(form)
 
 
 async def edit_form(case: Case, visit: Visit, changes: Mapping[str, Any]) -> None:
@@ -78,44 +81,6 @@ def shown_form(form: Mapping[str, Any], rights: Sequence[Mapping[str, str]]) -> 
     if not rights:
         return dict(form)
     return {name: value for name, value in form.items() if any(right_of(each, name) != "hidden" for each in rights)}
-
-
-async def check_choices(flow: CompiledFlow, choices: Mapping[str, Sequence[UUID]]) -> dict[str, list[str]]:
-    """Whom the submitter chose, by node: as many as the drawing says, from those it names.
-
-    Raises:
-        Invalid: naming the node (`choices.mgr`).
-    """
-    errors = []
-    wanted: dict[str, tuple[int, int]] = {}
-    for node_id, node in flow.nodes.items():
-        for selector in node.roster if isinstance(node, HumanNode) else ():
-            if selector.resolver == "initiator_choice":
-                wanted[node_id] = (int(selector.config.get("min", 1)), int(selector.config.get("max", 20)))
-                errors += await _outside(node_id, selector, choices.get(node_id, []))
-    for node_id, users in choices.items():
-        if node_id not in wanted:
-            errors.append(FieldError(f"choices.{node_id}", "Nobody is to be chosen for this node.", "unknown"))
-        elif not wanted[node_id][0] <= len(users) <= wanted[node_id][1]:
-            least, most = wanted[node_id]
-            errors.append(FieldError(f"choices.{node_id}", f"Choose {least} to {most} people.", "count"))
-    for node_id, (least, _) in wanted.items():
-        if node_id not in choices and least > 0:
-            errors.append(FieldError(f"choices.{node_id}", f"Choose at least {least}.", "missing"))
-    _refuse(errors)
-    return {node_id: [str(user) for user in users] for node_id, users in choices.items()}
-
-
-async def _outside(node_id: str, selector: Selector, users: Sequence[UUID]) -> list[FieldError]:
-    among = [Who(type=each["type"], value=each["value"]) for each in selector.config.get("from") or ()]
-    if not among or not users:
-        return []
-    allowed = {user for who in among for user in await TenantStaff().members(who)}
-    return [
-        FieldError(f"choices.{node_id}.{number}", f"{user} is none of those who can be chosen.", "unknown")
-        for number, user in enumerate(users)
-        if user not in allowed
-    ]
 
 
 def _misfits(values: Mapping[str, Any], schema: Mapping[str, Any]) -> list[FieldError]:

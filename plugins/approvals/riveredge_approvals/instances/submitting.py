@@ -11,10 +11,11 @@ from riveredge_approvals.engine.inputs import put
 from riveredge_approvals.engine.publishing import instance_changed
 from riveredge_approvals.engine.store import flow_of_version
 from riveredge_approvals.files.using import use_in_form
-from riveredge_approvals.instances.forms import check_choices, checked_form
+from riveredge_approvals.instances.forms import checked_form
 from riveredge_approvals.instances.serials import next_serial
 from riveredge_approvals.instances.titles import make_summary, make_title
 from riveredge_approvals.models import FormRevision, HistoryEntry, Instance, InstanceStatus, ProcessVersion
+from riveredge_approvals.people.choosing import check_choices
 from riveredge_sdk import Subject, current_tenant, publish, session, utcnow, uuid7
 from riveredge_sdk.features.approvals import INSTANCE_STARTED
 

@@ -45,9 +45,14 @@ async def detail(instance_id: UUID) -> InstanceDetail:
 
 async def form_for_me(case: Case) -> dict[str, Any]:
     """The form without what is hidden from the current user on every node where she is asked or told."""
+    return shown_form(case.instance.form, await my_rights(case))
+
+
+async def my_rights(case: Case) -> list[Mapping[str, str]]:
+    """What the current user may do with the form's fields, for each of her nodes; empty if she sees all of it."""
     principal = current_principal()
     if principal.id == case.instance.submitter_id or principal.may(INSTANCE_READ):
-        return dict(case.instance.form)
+        return []
     nodes = {task.node for task in case.tasks if task.assignee_id == principal.id}
     told = select(CarbonCopy.node).where(
         col(CarbonCopy.instance_id) == case.instance.id, col(CarbonCopy.user_id) == principal.id
@@ -63,7 +68,7 @@ async def form_for_me(case: Case) -> dict[str, Any]:
         denying = [n.fields for n in case.flow.nodes.values() if isinstance(n, HumanNode | CcNode)]
         hidden = {field for each in denying for field, right in each.items() if right == "hidden"}
         rights = [dict.fromkeys(hidden, "hidden")]
-    return shown_form(case.instance.form, rights)
+    return rights
 
 
 def _may(case: Case, user: UUID) -> list[str]:

@@ -30,18 +30,24 @@ async def find_each(request: Request, selectors: Sequence[Selector]) -> list[Ans
 async def _find(request: Request, selector: Selector) -> Found:
     resolver = find_resolver(selector.resolver)
     if resolver is None:
-        return _nobody(f"the rule {selector.resolver!r} is not there: its plugin is missing, or is switched off")
+        return _nobody(
+            f"the rule {selector.resolver!r} is not there: its plugin is missing, or is switched off",
+            f"规则 {selector.resolver} 不可用：插件未安装或已停用",
+        )
     try:
         config = resolver.config.model_validate(dict(selector.config))
         return await resolver.resolve(request, config)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return _nobody(f"the rule {selector.resolver!r} has a bad configuration: {where}: {first['msg']}")
+        return _nobody(
+            f"the rule {selector.resolver!r} has a bad configuration: {where}: {first['msg']}",
+            f"规则 {selector.resolver} 的配置有误：{where}：{first['msg']}",
+        )
     except (LookupError, ValueError, Problem) as error:
         log.warning("an approver resolver failed", resolver=selector.resolver, error=str(error))
-        return _nobody(f"the rule {selector.resolver!r} failed: {error}")
+        return _nobody(f"the rule {selector.resolver!r} failed: {error}", f"规则 {selector.resolver} 未能执行：{error}")
 
 
-def _nobody(why: str) -> Found:
-    return Found((), why, [why])
+def _nobody(why: str, chinese: str) -> Found:
+    return Found((), why, [why], {"zh-CN": chinese})

@@ -54,9 +54,14 @@ async def everyone_of(kind: str, value: str, *, include_children: bool = True) -
     """All members of a role, department or group.
 
     Raises:
-        LookupError: there is no such one, or no plugin that knows of it.
+        LookupError: there is no such one, or no plugin that knows of it, as a sentence says.
     """
-    return [user async for page in _pages(kind, value, include_children) for user in page]
+    try:
+        return [user async for page in _pages(kind, value, include_children) for user in page]
+    except LookupError as error:
+        if error.args != (value,):
+            raise
+        raise LookupError(f"there is no {kind} {value!r}") from None
 
 
 async def _pages(kind: str, value: str, include_children: bool) -> AsyncIterator[Sequence[UUID]]:

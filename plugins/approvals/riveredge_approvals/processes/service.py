@@ -36,7 +36,7 @@ def show_draft(process: Process, dropped: list[str] | None = None) -> DraftOut:
     """The draft, and whether it could be published."""
     problem: str | None = None
     try:
-        _compile(process, read_diagram(process.draft)[0])
+        compile_draft(process)
     except (CompileError, BadSchemaError, ValueError) as error:
         problem = str(error)
     return DraftOut(
@@ -83,7 +83,7 @@ async def publish(process: Process, body: PublishIn) -> ProcessVersion:
     _must_not_be_archived(process)
     await must_be_publishable(process, body.acknowledge)
     diagram, _ = read_diagram(process.draft)
-    compiled = _compile(process, diagram)
+    compiled = compile_draft(process, diagram)
     current = await find_version(process, process.published) if process.published is not None else None
     if current is not None and current.checksum == compiled.checksum:
         raise Conflict(f"Nothing has changed that matters since version {current.number}.")
@@ -157,7 +157,13 @@ async def _add(
     return await Versions().add(version)
 
 
-def _compile(process: Process, diagram: Diagram) -> CompiledFlow:
+def compile_draft(process: Process, diagram: Diagram | None = None) -> CompiledFlow:
+    """What the draft, or a drawing that was read of it, would be as the next version.
+
+    Raises:
+        CompileError, ValueError: it is not finished, or wrong; the message says where.
+    """
+    diagram = diagram if diagram is not None else read_diagram(process.draft)[0]
     compiled = compile_flow(diagram, process.form_schema, process=process.key, version=process.last_version + 1)
     check_pattern(compiled.settings.serial, process.key)
     return compiled

@@ -1,6 +1,6 @@
 """Decide: the request arbitrates under the instance's lock, and says at once who was first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from riveredge_approvals.problems import (
     ReturnTargetInvalid,
     TaskClosed,
 )
+from riveredge_approvals.tasks import choosing
 from riveredge_approvals.tasks.signing import DrawnIn, ElectronicIn, sign
 from riveredge_sdk import current_principal, session
 from riveredge_sdk.problems import NotFound
@@ -27,10 +28,11 @@ from riveredge_sdk.problems import NotFound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What comes with a decision. `form` are the fields that the decider changes."""
+    """What comes with a decision: the fields that the decider changes, and whom she chooses to be next, by node."""
 
     comment: str = ""
     form: dict[str, Any] | None = None
+    choices: Mapping[str, Sequence[UUID]] | None = None
     signature: DrawnIn | ElectronicIn | None = None
     via: str = "api"
 
@@ -110,6 +112,7 @@ async def decide(task_id: UUID, outcome: TaskState, said: Said) -> Task:
     _check_said(node.comment, outcome, said)
     if said.form:
         await edit_form(case, visit, said.form)
+    await choosing.take(case, task, outcome, said.choices)
     signature = await sign(case, task, outcome, said.comment, said.signature)
     acts.decide(case, task, visit, outcome, via=said.via, comment=said.comment, signature=signature)
     await write(case, visit)

@@ -117,5 +117,5 @@ async def remove_signer(task_id: UUID, body: RemoveSignerIn) -> TaskOut:
 
 
 async def _decide(task_id: UUID, outcome: TaskState, body: DecideIn) -> TaskOut:
-    said = Said(comment=body.comment, form=body.form, signature=body.signature)
+    said = Said(comment=body.comment, form=body.form, signature=body.signature, choices=body.choices)
     return TaskOut.model_validate(await deciding.decide(task_id, outcome, said))

@@ -8,6 +8,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from riveredge_approvals.instances.schemas import SummaryLine
+from riveredge_approvals.tasks.choosing import ChoiceOut
 from riveredge_approvals.tasks.signing import SignatureIn
 from riveredge_sdk import Body, ListQuery, Resource
 
@@ -76,6 +77,7 @@ class TaskDetail(TaskLine):
     comment: str = Field(description="Whether a comment is demanded: never, optional, on_reject or always.")
     signature: str = Field(description="Whether a decision is signed: none, drawn or electronic.")
     decision: DecisionOut | None
+    choices: list[ChoiceOut] = Field(description="You choose who is next, with your approval.")
 
 
 class DecideIn(Body):
@@ -87,6 +89,12 @@ class DecideIn(Body):
     ] = None
     signature: Annotated[
         SignatureIn | None, Field(description="Where the node demands one: drawn, or electronic by a ticket.")
+    ] = None
+    choices: Annotated[
+        dict[str, Annotated[list[UUID], Field(max_length=100)]] | None,
+        Field(
+            max_length=50, description="By node: whom one chooses to decide there, where the task's `choices` ask it."
+        ),
     ] = None
 
 

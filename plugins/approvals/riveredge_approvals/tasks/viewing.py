@@ -12,7 +12,7 @@ from riveredge_approvals.instances.forms import right_of
 from riveredge_approvals.instances.viewing import form_for_me
 from riveredge_approvals.ir.document import HumanNode
 from riveredge_approvals.models import Decision, Instance, InstanceStatus, Task, TaskState
-from riveredge_approvals.tasks import recalling
+from riveredge_approvals.tasks import choosing, recalling
 from riveredge_approvals.tasks.repository import Tasks, in_box
 from riveredge_approvals.tasks.schemas import DecisionOut, TaskDetail, TaskLine, TaskOut, TaskQuery
 from riveredge_sdk import Page, current_principal, session
@@ -73,6 +73,7 @@ async def detail(task_id: UUID) -> TaskDetail:
         comment=node.comment,
         signature=node.signature,
         decision=DecisionOut.model_validate(decision, from_attributes=True) if decision is not None else None,
+        choices=await choosing.shown(case, task) if "approve" in allow else [],
     )
 
 

@@ -94,9 +94,8 @@ class NodeConfig(Config):
     node: Annotated[str, Field(title="Node", min_length=1, max_length=64)]
 
 
-class PreviousChoiceConfig(NodeConfig):
-    min: Annotated[int, Field(title="At least", ge=0, le=100)] = 1
-    max: Annotated[int, Field(title="At most", ge=1, le=100)] = 20
+class PreviousChoiceConfig(InitiatorChoiceConfig):
+    node: Annotated[str, Field(title="Node", min_length=1, max_length=64, description="Who decides there chooses.")]
 
 
 class FieldConfig(Config):

@@ -11,16 +11,20 @@ from riveredge_sdk.features.approvals import ApproverResolver, Found, Request, m
 from riveredge_sdk.features.directory import DIRECTORY
 
 _NO_DIRECTORY = "nothing here knows managers: the directory is not installed, or is switched off"
+_NO_ASSIGNEE = "`of: assignee` is for whoever takes over an overdue task; here nobody has one yet"
 _CUT = "a chain of managers was cut, because the organisation goes in a circle"
 _staff = TenantStaff()
 
 
-def _missing() -> list[str]:
-    return [] if find_service(DIRECTORY) is not None else [_NO_DIRECTORY]
+def _missing(request: Request | None = None, of: str = "") -> list[str]:
+    missing = [] if find_service(DIRECTORY) is not None else [_NO_DIRECTORY]
+    if request is not None and of == "assignee" and request.assignee is None:
+        missing.append(_NO_ASSIGNEE)
+    return missing
 
 
 def _names(users: Sequence[UUID]) -> str:
-    return ", ".join(mention(user) for user in users)
+    return ", ".join(mention(user) for user in users) or "—"
 
 
 class ByManager(ApproverResolver[ManagerConfig]):
@@ -33,7 +37,7 @@ class ByManager(ApproverResolver[ManagerConfig]):
         return _missing()
 
     async def resolve(self, request: Request, config: ManagerConfig) -> Found:
-        people, warnings, found = whose(request, config.of), _missing(), list[UUID]()
+        people, warnings, found = whose(request, config.of), _missing(request, config.of), list[UUID]()
         for user in people:
             chain = await _staff.managers(user, department_for(request, config.of))
             found += chain.users[config.level - 1 : config.level]
@@ -58,7 +62,7 @@ class ByManagerChain(ApproverResolver[ManagerChainConfig]):
         return _missing()
 
     async def resolve(self, request: Request, config: ManagerChainConfig) -> Found:
-        people, warnings = whose(request, config.of), _missing()
+        people, warnings = whose(request, config.of), _missing(request, config.of)
         found: dict[UUID, None] = {}
         for user in people:
             chain = await _staff.managers(user, department_for(request, config.of))
@@ -96,4 +100,4 @@ class ByDepartmentHead(ApproverResolver[ManagerConfig]):
         level = f" (level {config.level})" if config.level > 1 else ""
         text = f"是 {_names(people)} 所在部门" + (f"上溯第 {config.level} 级" if config.level > 1 else "") + "的负责人"
         why = f"head of the department of {_names(people)}{level}"
-        return Found(list(found), why, _missing(), {"zh-CN": text})
+        return Found(list(found), why, _missing(request, config.of), {"zh-CN": text})

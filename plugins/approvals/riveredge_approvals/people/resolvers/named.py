@@ -91,6 +91,6 @@ async def _check(kind: str, value: str) -> Sequence[str]:
     try:
         await everyone_of(kind, value)
     except LookupError as error:
-        known = str(error.args[0]) if error.args else ""
-        return [f"There is no {kind} {value!r}." if known == value else f"There is no {kind} {value!r}: {known}."]
+        sentence = str(error)
+        return [f"{sentence[:1].upper()}{sentence[1:]}."]
     return []

@@ -34,12 +34,9 @@ class ByInitiatorChoice(ApproverResolver[InitiatorChoiceConfig]):
     config = InitiatorChoiceConfig
 
     async def resolve(self, request: Request, config: InitiatorChoiceConfig) -> Found:
-        chosen = _chosen(request)
-        if config.among:
-            allowed = {user for who in config.among for user in await TenantStaff().members(who)}
-            chosen = [user for user in chosen if user in allowed]
+        chosen = await _chosen(request, config)
         why, text = f"chosen by {mention(request.submitter)}", f"由 {mention(request.submitter)} 选定"
-        return Found(chosen[: config.max], why, texts={"zh-CN": text})
+        return Found(chosen, why, texts={"zh-CN": text})
 
 
 class ByPreviousChoice(ApproverResolver[PreviousChoiceConfig]):
@@ -49,14 +46,19 @@ class ByPreviousChoice(ApproverResolver[PreviousChoiceConfig]):
     config = PreviousChoiceConfig
 
     async def resolve(self, request: Request, config: PreviousChoiceConfig) -> Found:
-        users = _chosen(request)[: config.max]
+        users = await _chosen(request, config)
         deciders = request.decided.get(config.node, ())
         names = ", ".join(mention(user) for user in deciders) or config.node
         return Found(users, f"chosen by {names}", texts={"zh-CN": f"由 {names} 选定"})
 
 
-def _chosen(request: Request) -> Sequence[UUID]:
-    return list(dict.fromkeys(request.choices.get(request.node or "", ())))
+async def _chosen(request: Request, config: InitiatorChoiceConfig) -> Sequence[UUID]:
+    chosen = list(dict.fromkeys(request.choices.get(request.node or "", ())))
+    if config.among:
+        # Who has left a role since is not asked, whoever has chosen them.
+        allowed = {user for who in config.among for user in await TenantStaff().members(who)}
+        chosen = [user for user in chosen if user in allowed]
+    return chosen[: config.max]
 
 
 class ByFormUser(ApproverResolver[FieldConfig]):

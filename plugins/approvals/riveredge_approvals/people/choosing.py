@@ -1,0 +1,146 @@
+"""People whom people choose: the submitter when submitting, or whoever decides on a node for one after it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from riveredge_approvals.ir.document import CompiledFlow, HumanNode, Who
+from riveredge_approvals.people.staff import TenantStaff
+from riveredge_sdk import get_service
+from riveredge_sdk.features.people import PEOPLE
+from riveredge_sdk.problems import FieldError, Invalid
+
+_SUBMITTER: Final = "initiator_choice"
+_DECIDER: Final = "previous_choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whom somebody chooses for a node.
+
+    Attributes:
+        among: from whom; empty: from all members.
+    """
+
+    node: str
+    label: str
+    min: int
+    max: int
+    among: Sequence[Who] = ()
+
+    @property
+    def how_many(self) -> str:
+        """For texts: how many are to be chosen."""
+        return f"exactly {self.min}" if self.min == self.max else f"{self.min} to {self.max}"
+
+
+def choices_of_submitter(flow: CompiledFlow) -> list[Choice]:
+    """Whom the submitter chooses."""
+    return _choices(flow, _SUBMITTER)
+
+
+def choices_of_deciders(flow: CompiledFlow, node: str | None = None) -> list[Choice]:
+    """Whom those choose who decide on a node, or on any."""
+    return _choices(flow, _DECIDER, node)
+
+
+def _choices(flow: CompiledFlow, resolver: str, by: str | None = None) -> list[Choice]:
+    found: list[Choice] = []
+    # In the order of the way: a compiled flow that comes from the database has another one.
+    for name, node in sorted(flow.nodes.items(), key=lambda item: (len(item[1].dominators), item[0])):
+        lines = [
+            each.config
+            for each in (node.roster if isinstance(node, HumanNode) else ())
+            if each.resolver == resolver and by in {None, each.config.get("node")}
+        ]
+        if not lines:
+            continue
+        # Several lines of one node are one choice, from all whom any of them names.
+        named = [line.get("from") or () for line in lines]
+        among = [Who(type=each["type"], value=each["value"]) for part in named for each in part] if all(named) else []
+        least = sum(int(line.get("min", 1)) for line in lines)
+        most = sum(int(line.get("max", 20)) for line in lines)
+        found.append(Choice(name, node.label or name, least, most, among))
+    return found
+
+
+async def check_choices(flow: CompiledFlow, given: Mapping[str, Sequence[UUID]]) -> dict[str, list[str]]:
+    """Whom the submitter chose, by node: as many as the drawing says, from those it names.
+
+    Raises:
+        Invalid: naming the node (`choices.mgr`).
+    """
+    errors = await choice_errors(choices_of_submitter(flow), given)
+    if errors:
+        raise Invalid("Those who decide are not chosen as the process wants it.", errors=errors)
+    return as_kept(given)
+
+
+def as_kept(given: Mapping[str, Sequence[UUID]]) -> dict[str, list[str]]:
+    """Choices as an instance has them."""
+    return {node: [str(user) for user in users] for node, users in given.items()}
+
+
+async def choice_errors(
+    wanted: Sequence[Choice], given: Mapping[str, Sequence[UUID]], *, already: Mapping[str, object] | None = None
+) -> list[FieldError]:
+    """What is wrong with choices, or missing of them (the codes `missing` and `count`).
+
+    Args:
+        already: nodes for which somebody was chosen before, so that nobody has to be chosen anew.
+    """
+    by_node = {choice.node: choice for choice in wanted}
+    errors = [
+        FieldError(f"choices.{node}", "Nobody is to be chosen for this node here.", "unknown")
+        for node in given
+        if node not in by_node
+    ]
+    for node, choice in by_node.items():
+        users = given.get(node)
+        if users is None:
+            if choice.min > 0 and not (already or {}).get(node):
+                message = f"Choose {choice.how_many} to decide on “{choice.label}”."
+                errors.append(FieldError(f"choices.{node}", message, "missing"))
+            continue
+        if not choice.min <= len(users) <= choice.max:
+            message = f"Choose {choice.how_many} to decide on “{choice.label}”, and not {len(users)}."
+            errors.append(FieldError(f"choices.{node}", message, "count"))
+        errors += await _misfits(choice, users)
+    return errors
+
+
+async def candidates(choice: Choice) -> list[UUID] | None:
+    """From whom it is chosen, without those who have left; None: from all members."""
+    if not choice.among:
+        return None
+    staff = TenantStaff()
+    users = list(dict.fromkeys([user for who in choice.among for user in await staff.members(who)]))
+    active = await staff.active(users)
+    return [user for user in users if user in active]
+
+
+async def _misfits(choice: Choice, users: Sequence[UUID]) -> list[FieldError]:
+    members = await get_service(PEOPLE).find(list(users))
+    allowed = await candidates(choice)
+    errors: list[FieldError] = []
+    for place, user in enumerate(users):
+        where = f"choices.{choice.node}.{place}"
+        if user in users[:place]:
+            errors.append(FieldError(where, "Name each once.", "twice"))
+        elif user not in members or not members[user].active:
+            errors.append(FieldError(where, f"{user} is no active member of this organisation.", "unknown"))
+        elif allowed is not None and user not in allowed:
+            errors.append(FieldError(where, f"{user} is none of those who can be chosen.", "unknown"))
+    return errors
+
+
+__all__ = [
+    "Choice",
+    "as_kept",
+    "candidates",
+    "check_choices",
+    "choice_errors",
+    "choices_of_deciders",
+    "choices_of_submitter",
+]
