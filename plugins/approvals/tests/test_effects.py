@@ -275,7 +275,9 @@ def test_what_was_done_for_nothing_is_told_of(
     assert undone(request) == [("call", "withdrawn")]
     # So is it while one waits to be called back; what has failed was not done.
     peer.reply = lambda _call: Reply(200, {"order": 8})
-    request = submit(li, published(node("call", "webhook", connection="erp", wait_callback=True)))
+    request = submit(
+        li, published(node("call", "webhook", connection="erp", wait_callback=True, callback_timeout="PT1H"))
+    )
     engine.platform.settle()
     assert client.post(f"{API}/instances/{request['id']}/terminate", json={}).status_code == 200
     assert undone(request) == [("call", "terminated")]
