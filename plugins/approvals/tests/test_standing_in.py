@@ -1,5 +1,6 @@
 """Who stands in for whom, over REST, and what happens to tasks when their people leave."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -82,6 +83,13 @@ def test_people_arrange_who_stands_in_for_them(client: ApiClient, as_user: AsUse
     assert (listed(li), listed(li, current=True), listed(li, current=False), listed(li, limit=1)) == (3, 2, 1, 1)
     assert (listed(li, box="received"), listed(wang, box="received"), listed(eve)) == (1, 2, 1)
     assert (listed(client, box="all"), li.get(AT, params={"box": "all"}).status_code) == (4, 403)
+
+    # Of several at once one is kept.
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(lambda _: zhao.post(AT, json={"substitute_id": me}).status_code, range(4))
+        assert sorted(answers) == [201, 409, 409, 409]
+    assert listed(zhao) == 1
+    assert zhao.delete(f"{AT}/{zhao.get(AT).json()['items'][0]['id']}", headers=version).status_code == 204
 
     # What is said of the process counts before what is said of all; once it is deleted, that does.
     first = submit(client, key, form={"amount": 1})
