@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import due, engine, latency, mail, messaging, requests, startup, stream
+from benchmarks import approvals, due, engine, latency, mail, messaging, requests, startup, stream
 from benchmarks.load import Result
 from riveredge_kernel import logging as kernel_logging
 from riveredge_kernel.settings import Settings
@@ -24,6 +24,8 @@ MOST_STARTUP = 1.5
 MOST_BROADCAST = 1000
 MOST_FAN_OUT = 20.0
 MOST_MEGABYTES = 300
+LEAST_DECISIONS = 2.0
+MOST_TO_NEXT_TASK = 150
 
 
 def _verdict(reached: bool) -> str:
@@ -161,6 +163,31 @@ def _mails(kind: str, directory: Path, url: str, **database: str) -> None:
     )
 
 
+def _approvals() -> None:
+    postgres = find_postgres()
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        if postgres is not None:
+            table = Table("approvers", "RiverEdge, over HTTP", "SpiffWorkflow, in process", "ratio", "goal ≥ 2")
+            made, other = postgres.create_database(), postgres.create_database()
+            roles = {"owner_url": made.owner, "system_url": made.system}
+            for each in approvals.decisions(directory, made.app, other.owner, **roles):
+                ratio = each.ours / each.theirs
+                shown = (f"{each.approvers}", f"{each.ours:.0f}", f"{each.theirs:.0f}", f"{ratio:.2f}")
+                table.add_row(*shown, _verdict(ratio >= LEAST_DECISIONS))
+            out.print("[bold]Decisions a second[/bold], states in the same PostgreSQL", table)
+    _on_each_database(_steps)
+
+
+def _steps(kind: str, directory: Path, url: str, **database: str) -> None:
+    seconds = approvals.steps(directory, url, **database)
+    p50, p95 = seconds[len(seconds) // 2] * 1000, seconds[int(len(seconds) * 0.95)] * 1000
+    out.print(
+        f"From a decision to the next task, {kind}: p50 {p50:.0f} ms, p95 {p95:.0f} ms "
+        f"(goal under {MOST_TO_NEXT_TASK}: {_verdict(p95 < MOST_TO_NEXT_TASK)})"
+    )
+
+
 def _engine() -> None:
     table = Table("embedded engine", "goal", "measured", "", *(["Inngest server"] if engine.SERVER else []))
     with tempfile.TemporaryDirectory() as name:
@@ -178,6 +205,7 @@ ALL = {
     "stream": _stream,
     "messaging": _messaging,
     "mail": _mail,
+    "approvals": _approvals,
     "engine": _engine,
 }
 

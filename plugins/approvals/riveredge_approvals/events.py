@@ -105,7 +105,6 @@ class RehearsalRef(BaseModel):
 REHEARSAL_DUE = EventType("approvals/rehearsal.due", RehearsalRef, "A draft is to be rehearsed")
 INPUT_GIVEN = EventType("approvals/input.given", InstanceRef, "An instance has something to take in")
 WATCH_CONTINUED = EventType("approvals/watch.continued", InstanceChanged, "Another run watches over an instance")
-INSTANCE_MOVED = EventType("approvals/instance.moved", InstanceRef, "An instance has got on")
 VISIT_DUE = EventType("approvals/visit.due", VisitDue, "A reminder, a deadline or a delay has come")
 NOTICES_DUE = EventType("approvals/notices.due", NoticesDue, "People are to be told of a request")
 EFFECT_DUE = EventType("approvals/effect.due", EffectDue, "An effect is to be tried")
@@ -118,7 +117,6 @@ FILE_UNUSED = EventType("approvals/file.unused", FileRef, "Nobody has used a fil
 
 EVENTS = (
     INPUT_GIVEN,
-    INSTANCE_MOVED,
     WATCH_CONTINUED,
     VISIT_DUE,
     NOTICES_DUE,

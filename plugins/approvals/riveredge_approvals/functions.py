@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from riveredge_approvals.engine.store import advance_instance
-from riveredge_approvals.events import INPUT_GIVEN, INSTANCE_MOVED, MIGRATION_ASKED, WATCH_CONTINUED, InstanceRef
+from riveredge_approvals.events import INPUT_GIVEN, MIGRATION_ASKED, WATCH_CONTINUED, InstanceRef
 from riveredge_approvals.models import ENDED
 from riveredge_approvals.processes import migrating
 from riveredge_sdk import FunctionContext, FunctionSpec, PerTenant, Subject, publish, unit_of_work
@@ -34,18 +34,21 @@ async def watch(ctx: FunctionContext, event: InstanceChanged) -> dict[str, Any]:
     async def look() -> dict[str, Any]:
         return await advance_instance(event.instance_id, watched_by=ctx.run_id)
 
-    pause = FIRST_LOOK
+    pause, rung = FIRST_LOOK, False
     for number in range(MAX_LOOKS):
-        seen: dict[str, Any] = await ctx.step.run(f"sync-{number}", look)
-        if seen["status"] in ENDED:
-            return seen
-        moved = await ctx.step.wait_for_event(
+        # What the bell rang for is taken in by `hop`; if that is lost, it is seen here a minute later.
+        if not rung:
+            seen: dict[str, Any] = await ctx.step.run(f"sync-{number}", look)
+            if seen["status"] in ENDED:
+                return seen
+        given = await ctx.step.wait_for_event(
             f"wait-{number}",
-            event=INSTANCE_MOVED.name,
-            if_exp=f"async.data.instance_id == '{event.instance_id}' && async.data.rev > {int(seen['rev'])}",
+            event=INPUT_GIVEN.name,
+            if_exp=f"async.data.instance_id == '{event.instance_id}'",
             timeout=pause,
         )
-        pause = FIRST_LOOK if moved is not None else min(pause * 2, LONGEST_LOOK)
+        rung = given is not None
+        pause = FIRST_LOOK if rung else min(pause * 2, LONGEST_LOOK)
 
     async def go_on() -> None:
         await _go_on(event)

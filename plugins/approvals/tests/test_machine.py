@@ -88,6 +88,21 @@ class Requests(RuleBasedStateMachine):
             acts.add_signers(self.case, task, visit, [user], where=how, mode=mode)
         _run(self.game.after(visit, hop=True))
 
+    @precondition(lambda self: self.case.open_tasks and self.game.status == "running")
+    @rule(data=st.data(), leaves=st.integers(0, 3))
+    def goes_away(self, data: st.DataObject, leaves: int) -> None:
+        """Somebody's task is handed over, or she leaves for good."""
+        task = data.draw(st.sampled_from(self.case.open_tasks))
+        visit = self._visit(task)
+        asked = {t.assignee_id for t in self.case.tasks_of(visit) if t.state in OPEN_TASKS}
+        free = [user for user in PEOPLE if user not in asked]
+        self.case.actor = None
+        if leaves == 0:
+            self.game.give("member.left", user=str(task.assignee_id))
+        elif free:
+            acts.hand_over(self.case, task, data.draw(st.sampled_from(free)))
+        _run(self.game.hop())
+
     @precondition(lambda self: self.removable)
     @rule(data=st.data())
     def remove_signer(self, data: st.DataObject) -> None:
@@ -266,7 +281,7 @@ def _tokens(case: Case, scope: list[list[Any]]) -> int:
 def _by_the_table(tally: Tally, seats: list[Task]) -> str | None:
     """The outcome that the table of the modes gives; whoever did not come to decide was still open."""
     counted = [t for t in seats if t.reason != "removed" and t.state not in {"transferred", "timed_out", "returned"}]
-    counted = [t for t in counted if t.reason not in {"claimed", "recalled"}]
+    counted = [t for t in counted if t.reason not in {"claimed", "recalled", "left"}]
     n, a, r, b = (
         len(counted),
         *(sum(t.state == state for t in counted) for state in ("approved", "rejected", "abstained")),

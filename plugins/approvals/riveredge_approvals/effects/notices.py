@@ -5,12 +5,12 @@ no decision waits for messages, or fails with them.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlmodel import col, select
 
-from riveredge_approvals.effects.telling import Kind, name_of
+from riveredge_approvals.effects.telling import Kind, name_of, template_for
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.events import NOTICES_DUE, Notice, NoticesDue
 from riveredge_approvals.models import CarbonCopy, Decision, InstanceStatus, Task, TaskState, Visit
@@ -19,6 +19,8 @@ from riveredge_sdk import current_tenant, find_service, publish, session
 from riveredge_sdk.features.messaging import NOTIFIER
 
 _DECIDED = frozenset({TaskState.APPROVED, TaskState.REJECTED, TaskState.ABSTAINED, TaskState.RETURNED})
+# What is taken back once the task is closed.
+_TO_ASSIGNEES: Final[tuple[Kind, ...]] = ("assigned", "reminded", "overdue")
 # In one event.
 _MANY = 50
 
@@ -32,14 +34,18 @@ class Notices:
         self._closed: list[UUID] = []
 
     def publish(self) -> None:
-        """Hand everything over to be told after the commit. Without messaging there is nobody to do it."""
+        """Hand over what the process wants told, after the commit. Without messaging there is nobody to do it."""
         if find_service(NOTIFIER) is None:
             return
-        rest, closed = self._notices, self._closed
+        rest = [notice for notice in self._notices if self._is_wanted(notice.kind)]
+        closed = self._closed if any(self._is_wanted(kind) for kind in _TO_ASSIGNEES) else []
         while rest or closed:
             due = NoticesDue(instance_id=self._case.instance.id, notices=rest[:_MANY], closed=closed[:_MANY])
             publish(NOTICES_DUE, due)
             rest, closed = rest[_MANY:], closed[_MANY:]
+
+    def _is_wanted(self, kind: Kind) -> bool:
+        return template_for(kind, self._case.flow) is not None
 
     def asked(self, task: Task) -> None:
         """Somebody can decide now."""

@@ -22,6 +22,11 @@ log = structlog.get_logger(__name__)
 _CONSOLE = "/apps/console"
 
 
+def template_for(kind: Kind, flow: CompiledFlow) -> str | None:
+    """The template of a kind of message; None if the process does not want it."""
+    return flow.settings.notify.get(kind, f"approvals.{kind}")
+
+
 async def tell(
     kind: Kind,
     instance: Instance,
@@ -44,7 +49,7 @@ async def tell(
         data: the variables besides those of `templates.COMMON`.
     """
     notifier = find_service(NOTIFIER)
-    template = flow.settings.notify.get(kind, f"approvals.{kind}")
+    template = template_for(kind, flow)
     if notifier is None or template is None or not to:
         return
     people = await get_service(PEOPLE).find(list(to))

@@ -171,8 +171,11 @@ class Case:
         self.added.append(task)
         if task.state == TaskState.PENDING:
             self.offer(task)
-        else:
+        elif task.state == TaskState.WAITING:
             self.queue(task, task.reason)
+        else:
+            self._note_place("task.queued", task)
+            self.note(f"task.{task.state}", task=task)
         return task
 
     def offer(self, task: Task) -> None:

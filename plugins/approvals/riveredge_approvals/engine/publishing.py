@@ -4,7 +4,6 @@ from riveredge_approvals.effects.outbox import carry_out
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.compensating import result_of
 from riveredge_approvals.engine.orders import Closed, Raised, TaskClosed, TaskOpened, Undone, VisitClosed, VisitOpened
-from riveredge_approvals.events import INSTANCE_MOVED, InstanceRef
 from riveredge_approvals.ir.document import CompiledFlow, EffectNode
 from riveredge_approvals.models import Instance, Task, TaskState, Visit
 from riveredge_approvals.stream import INSTANCE, TASKS
@@ -49,7 +48,6 @@ async def publish_orders(case: Case) -> None:
         )
     if case.orders:
         push(INSTANCE, instance.id, what="changed", data={"rev": instance.rev, "status": instance.status})
-        publish(INSTANCE_MOVED, InstanceRef(instance_id=instance.id, rev=instance.rev))
     await carry_out(case)
 
 
