@@ -117,23 +117,6 @@ def test_of_many_simultaneous_decisions_one_is_accepted(as_user: AsUser, publish
     ended(people[0], request, "approved")
 
 
-def test_withdrawing_races_with_approving(as_user: AsUser, published: Publish) -> None:
-    li, wang = as_user({REQUEST_USE}), as_user({REQUEST_USE})
-    process = published(approver("mgr", user=user_of(wang)))
-    seen = set()
-    for _ in range(10):
-        request = submit(li, process)
-        task = todo(wang)
-        with ThreadPoolExecutor(2) as pool:
-            taken = pool.submit(li.post, f"{API}/instances/{request['id']}/withdraw", json={})
-            approved = pool.submit(decide, wang, task)
-        withdrawn = taken.result().status_code == 200
-        status = ended(li, request, "withdrawn" if withdrawn else "approved")["status"]
-        seen.add((status, approved.result().status_code))
-        assert not wang.get(f"{API}/tasks").json()["items"]
-    assert seen <= {("withdrawn", 200), ("withdrawn", 409), ("approved", 200)}
-
-
 def test_administrators_suspend_jump_and_end(client: ApiClient, as_user: AsUser, published: Publish) -> None:
     li, wang = as_user({REQUEST_USE}), as_user({REQUEST_USE})
     process = published(approver("first", user=user_of(wang)), approver("second", user=user_of(wang)))
