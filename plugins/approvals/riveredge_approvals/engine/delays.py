@@ -24,5 +24,5 @@ def instant_of(until: str, values: Mapping[str, Any], zone: str = "UTC") -> date
             return datetime.combine(date.fromisoformat(written), time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
         found = datetime.fromisoformat(written)
     except ValueError:
-        raise ConditionError(f"the delay cannot wait for {written[:40]!r}, which is no date", until) from None
+        raise ConditionError("the delay cannot wait for this text, which is no date", until) from None
     return (found if found.tzinfo is not None else found.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)

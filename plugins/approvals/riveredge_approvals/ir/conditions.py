@@ -202,11 +202,15 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else value
 
 
+_SHAPES = {str: "text", bool: "yes or no", int: "number", float: "number", list: "list", dict: "object"}
+
+
 def _read(kind: str, value: Any, name: str) -> Any:
     try:
         return READERS[kind](value)
     except (ValueError, TypeError, KeyError, InvalidOperation):
-        raise ConditionError(f"{name}: {str(value)[:60]!r} is no {kind}.", name) from None
+        # The value itself may be hidden from whoever reads this.
+        raise ConditionError(f"{name}: this {_SHAPES.get(type(value), 'value')} is no {kind}.", name) from None
 
 
 def read_number(value: Any) -> Decimal:
