@@ -105,8 +105,12 @@ async def drop(file_id: UUID, version: int) -> None:
 
 async def expire(file_id: UUID) -> bool:
     """Nobody has used it in time."""
-    file = await Files().find(col(StoredFile.id) == file_id)
-    if file is None or file.instance_id is not None:
+    try:
+        # Whoever uses it just now comes first, or is told that it is gone.
+        file = await Files().get(file_id, lock=True)
+    except NotFound:
+        return False
+    if file.instance_id is not None:
         return False
     await Files().delete(file)
     return True
