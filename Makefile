@@ -5,7 +5,7 @@ BIN := .venv/bin
 MEMBERS := sdk migrations kernel $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)) tests/exampleplugin
 NAMES := $(shell sed -n 's/^name = "\(riveredge-[a-z]*\)"/\1/p' $(MEMBERS:%=%/pyproject.toml))
 PACKAGES := $(subst -,_,$(NAMES))
-TYPED_TESTS := conftest.py $(wildcard */tests tests/*/tests $(patsubst %,plugins/%/tests,directory engine scheduling)) \
+TYPED_TESTS := conftest.py $(wildcard */tests tests/*/tests plugins/*/tests) \
   $(filter-out tests/exampleplugin/,$(wildcard tests/*/))
 # Two more than there are cores: many tests wait for processes and sockets.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)

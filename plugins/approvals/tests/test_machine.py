@@ -107,7 +107,7 @@ class Requests(RuleBasedStateMachine):
     @rule(data=st.data())
     def remove_signer(self, data: st.DataObject) -> None:
         added = data.draw(st.sampled_from(self.removable))
-        owner = self.case.task(added.parent_id)
+        owner = self.case.task(added.parent_id or "")
         assert owner is not None
         self.case.actor = owner.assignee_id
         visit = self._visit(added)

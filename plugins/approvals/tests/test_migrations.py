@@ -123,7 +123,7 @@ def test_running_requests_are_moved(
         assert (line["source"], line["target"]) == (1, second)
         assert client.get(f"{at}/history/verification").json()["intact"] is True
     # How it stood before it was moved is still shown.
-    early = client.get(f"{at}/diagram", params={"seq": 5})
+    early = client.get(f"{API}/instances/{joined['id']}/diagram", params={"seq": 5})
     assert early.status_code == 200, early.text
     # A task of a step that is no more is still shown to who decided it.
     first = li.get(f"{API}/tasks", params={"box": "done", "limit": 50}).json()["items"]

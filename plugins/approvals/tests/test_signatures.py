@@ -110,7 +110,7 @@ def test_decisions_are_signed(  # noqa: PLR0917
     for answer in (anonymous.get(address), anonymous.post(address, data={"decision": "approve"})):
         assert ("sign in" in answer.text, f"/approvals/instances/{request['id']}" in answer.text) == (True, True)
     # A ticket is for this request as it stands, this outcome and these words.
-    said = {"comment": "Seen", "form": {"note": "mine"}}
+    said: dict[str, Any] = {"comment": "Seen", "form": {"note": "mine"}}
     asked = decide(zhao, task, **said, signature={"kind": "electronic"}).json()
     assert (asked["signature"], asked["purpose"]) == ("electronic", "approvals.decide")
     wanted = {name: asked[name] for name in ("purpose", "content_hash")}
@@ -118,7 +118,7 @@ def test_decisions_are_signed(  # noqa: PLR0917
     signature = {"kind": "electronic", "ticket": ticket}
     for act, other in (("reject", said), ("approve", {**said, "comment": ""}), ("approve", {"comment": "Seen"})):
         assert decide(zhao, task, act, **other, signature=signature).status_code == 403
-    forged = decide(zhao, task, **said, signature={"kind": "electronic", "ticket": f"{ticket[:-1]}_"})
+    forged = decide(zhao, task, **said, signature={"kind": "electronic", "ticket": f"{ticket}_"})
     assert forged.json()["type"].endswith("reauthentication-required")
     bulk = zhao.post(f"{API}/tasks/bulk", json={"action": "approve", "task_ids": [task["id"]]}).json()
     assert bulk["items"][0]["problem"]["signature"] == "electronic"

@@ -125,6 +125,8 @@ def test_what_cannot_be_rendered_is_not_sent_and_harms_no_other_channel(
     client: ApiClient, mail_settings: Mailbox, ended: Ended
 ) -> None:
     assert client.user is not None
+    body: dict[str, Any] = {}
+    sent: dict[str, Any] = {}
     for channel, other in (("email", "in_app"), ("in_app", "email")):
         body = {
             "key": f"acme.{channel}",

@@ -139,7 +139,8 @@ def test_what_is_read_while_it_escalates_is_not_sent(client: ApiClient, run: Run
 def test_what_comes_while_a_digest_goes_out_is_in_the_next_one(client: ApiClient, run: Run) -> None:
     sender = Sender(client, digest={"window_s": 3600})
     early = [sender.send(IN_APP)[1][IN_APP] for _ in range(2)]
-    late = Notification(**{**sender.body, "to": [UUID(sender.body["to"][0])], "channels": [IN_APP]})
+    body: dict[str, Any] = sender.body
+    late = Notification(**{**body, "to": [UUID(body["to"][0])], "channels": [IN_APP]})
 
     async def bucket_of(delivery: UUID) -> UUID | None:
         async with unit_of_work(read_only=True):
