@@ -1,15 +1,18 @@
-"""Connections that the database has closed are noticed."""
+"""Connections that the database has closed are noticed, and so is a database that has too much to do."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from riveredge_kernel.db import database
+from riveredge_kernel.db import database, sqlite
 from riveredge_kernel.db.database import Database, UnsafeRoleError
 from riveredge_kernel.settings import DatabaseSettings, Settings
-from riveredge_sdk.testing.platform import DatabaseKind
+from riveredge_kernel.testing import ThreadedPlatform
+from riveredge_sdk.testing.platform import ApiClient, DatabaseKind
 from riveredge_sdk.testing.postgres import PostgresServer, find_postgres
 
 
@@ -53,3 +56,30 @@ async def test_production_refuses_a_role_that_sees_past_tenants(postgres: Postgr
             await opened.check_role()
         await opened.dispose()
     postgres.drop_database(made.name)
+
+
+@pytest.mark.database("sqlite")
+def test_who_gets_no_turn_to_write_is_asked_to_come_back(
+    platform: ThreadedPlatform, client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.2)
+    held, enough = threading.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with platform.platform.database.system("test", platform.platform.runtime) as session:
+            await session.connection()
+            held.set()
+            await enough.wait()
+
+    async def release() -> None:
+        enough.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(lambda: platform.run(hold()))
+        assert held.wait(10)
+        answer = client.post("/api/v1/example/notes", json={"title": "Later"})
+        platform.run(release())
+        holding.result(10)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert answer.json()["type"].endswith("unavailable")
+    assert client.post("/api/v1/example/notes", json={"title": "Now"}).status_code == 201

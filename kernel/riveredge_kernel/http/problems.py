@@ -4,6 +4,7 @@ The last is caught by the outermost middleware, which calls `on_unexpected`.
 """
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -77,6 +79,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StaleDataError, _on_stale)
     app.add_exception_handler(IntegrityError, _on_integrity)
     app.add_exception_handler(DBAPIError, _on_database)
+    app.add_exception_handler(PoolTimeoutError, _on_busy)
+    app.add_exception_handler(sqlite3.OperationalError, _on_busy)
     app.add_exception_handler(OSError, _on_connection)
 
 
@@ -153,6 +157,14 @@ async def _on_database(request: Request, error: Exception) -> Response:
         log.error("database_unavailable", error=str(error.orig), path=request.url.path)
         return render(problems.Unavailable("The database is not reachable.", headers={"Retry-After": "5"}), request)
     return await on_unexpected(request, error)
+
+
+async def _on_busy(request: Request, error: Exception) -> Response:
+    # No connection came free in time, or on SQLite no turn to write.
+    log.error("database_busy", error=str(error), path=request.url.path)
+    return render(
+        problems.Unavailable("The database has more to do than it can just now.", headers={"Retry-After": "2"}), request
+    )
 
 
 async def _on_connection(request: Request, error: Exception) -> Response:
