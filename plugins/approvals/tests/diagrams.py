@@ -83,5 +83,9 @@ def _split(draw: st.DrawFn, name: str, depth: int, numbers: "count[int]") -> Any
 
 
 def _ways(draw: st.DrawFn, depth: int, numbers: "count[int]", at_least: int) -> list[Any]:
+    """Ways with conditions, and one for everything else; only that may lead past everything."""
     conditions = draw(st.lists(st.sampled_from(_CONDITIONS), min_size=1, max_size=2))
-    return [(each, _steps(draw, depth - 1, numbers, at_least)) for each in [*conditions, None]]
+    return [
+        *((each, _steps(draw, depth - 1, numbers, at_least=1)) for each in conditions),
+        (None, _steps(draw, depth - 1, numbers, at_least)),
+    ]
