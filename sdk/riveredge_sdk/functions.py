@@ -117,7 +117,8 @@ class FunctionSpec(Generic[PayloadT]):
         system: runs without a tenant (platform housekeeping). Events that carry no tenant are refused otherwise.
         retries: attempts after the first, per step (0 to 20).
         per_tenant: the tenant concurrency limit the kernel adds; None for none.
-        on_failure: called once, under the same tenant, when the run has failed for good.
+        on_failure: called under the same tenant when the run has failed for good, in a step of its own: it takes
+            none itself, and may be repeated.
         subject: the object that a run with this payload serves, for example
             `lambda event: Subject("messaging.delivery", event.delivery_id)`.
         batch: one run for several events; the handler gets the first one's payload, and `payloads` gives all.

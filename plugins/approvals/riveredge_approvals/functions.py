@@ -71,7 +71,9 @@ FUNCTIONS = (
         title="Move requests to another version",
         trigger=MIGRATION_ASKED,
         handler=migrating.run,
+        on_failure=migrating.failed,
         retries=10,
+        subject=lambda event: Subject("approvals.migration", event.migration_id),
     ),
     FunctionSpec(
         id="approvals.hop",

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from riveredge_approvals.permissions import REQUEST_USE
+from riveredge_approvals.processes import migrating
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
 from .drawings import approver, flow, parallel
-from .requests import API, FORM, Publish, decide, ended, submit, todo, user_of
+from .requests import API, FORM, Publish, decide, ended, submit, todo, user_of, wait
 
 pytestmark = pytest.mark.database
 
@@ -131,3 +132,36 @@ def test_running_requests_are_moved(
     # The one that stayed goes on as it was.
     all_decide(begun, zhao, wang, sun)
     ended(li, begun, "approved")
+
+
+def test_a_migration_that_fails_for_good_stands_in_nobodys_way(
+    client: ApiClient,
+    as_user: AsUser,
+    published: Publish,
+    engine: EngineControl,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    li = as_user({REQUEST_USE})
+    mine = approver("mgr", user=user_of(li), self_approval="self")
+    process = published(mine)
+    url = f"{API}/processes/{client.get(f'{API}/processes').json()['items'][0]['id']}"
+    draft = {"revision": client.get(f"{url}/draft").json()["revision"], "form_schema": FORM}
+    kept = client.put(f"{url}/draft", json={**draft, "diagram": flow(mine, {**mine, "id": "more"})}).json()
+    made = client.post(f"{url}/publish", json={"revision": kept["revision"], "acknowledge": "all"})
+    assert made.status_code == 201, made.text
+    submit(li, process)
+    back = {"from": 2, "to": 1}
+    with monkeypatch.context() as broken:
+        # A named fault: any that no retry mends.
+        broken.setattr(migrating, "plan", lambda *_: 1 / 0)
+        asked = client.post(f"{url}/migrations", json=back)
+        assert asked.status_code == 202, asked.text
+        assert client.post(f"{url}/migrations", json=back).status_code == 409
+        engine.platform.settle()
+        engine.advance(hours=12)
+        engine.platform.settle()
+    wait(lambda: client.get(asked.headers["Location"]).json()["state"] == "failed", "it never failed")
+    again = client.post(f"{url}/migrations", json=back)
+    assert again.status_code == 202, again.text
+    engine.platform.settle()
+    assert client.get(again.headers["Location"]).json()["state"] == "completed"

@@ -23,14 +23,10 @@ async def rehearse(ctx: FunctionContext, event: RehearsalRef) -> int:
     return number + 1
 
 
-async def failed(ctx: FunctionContext, failure: Failure) -> None:
+@unit_of_work()
+async def failed(_ctx: FunctionContext, failure: Failure) -> None:
     """It is told that it did not come to its end."""
-
-    @unit_of_work()
-    async def give_up() -> None:
-        await rehearsing.give_up(UUID(failure.data["rehearsal_id"]), f"{failure.error}: {failure.message}")
-
-    await ctx.step.run("give-up", give_up)
+    await rehearsing.give_up(UUID(failure.data["rehearsal_id"]), f"{failure.error}: {failure.message}")
 
 
 FORESIGHT_FUNCTIONS: tuple[FunctionSpec[Any], ...] = (

@@ -1,5 +1,6 @@
 """Move running requests to another version: each by itself, under its lock, with what became of it."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func
@@ -25,10 +26,12 @@ from riveredge_sdk import (
     unit_of_work,
     utcnow,
 )
+from riveredge_sdk.functions import Failure
 from riveredge_sdk.json_schema import mismatches
 from riveredge_sdk.problems import Conflict, FieldError, Invalid, NotFound, invalid_field
 
 BATCH = 50
+SILENCE = timedelta(hours=1)
 # Inngest ends a run after 1000 steps.
 MAX_BATCHES = 900
 
@@ -62,7 +65,9 @@ async def ask(process_id: UUID, body: MigrationIn) -> Migration:
     if source.id == target.id:
         raise invalid_field("to", "They run on this version already.", "same")
     _check_names(flow_of_version(source), flow_of_version(target), body.names)
-    if await Migrations().find(col(Migration.process_id) == process.id, col(Migration.state) == "running"):
+    # One whose run was cancelled moves nothing any more, and stands in nobody's way for long.
+    alive = col(Migration.updated_at) > utcnow() - SILENCE
+    if await Migrations().find(col(Migration.process_id) == process.id, col(Migration.state) == "running", alive):
         raise Conflict("Another migration of this process is under way.")
     total = (await session().exec(select(func.count()).where(*_on(source)))).one()
     if total > BATCH * MAX_BATCHES:
@@ -103,6 +108,14 @@ async def run(ctx: FunctionContext, event: MigrationRef) -> int:
         return row.done
 
     return await ctx.step.run("finish", finish)
+
+
+@unit_of_work()
+async def failed(_ctx: FunctionContext, failure: Failure) -> None:
+    """It did not come to its end; what was moved stays moved, and another one can go on."""
+    row = await Migrations().get(UUID(failure.data["migration_id"]), lock=True)
+    if row.state == "running":
+        row.state, row.finished_at = "failed", utcnow()
 
 
 async def _batch(migration_id: UUID, after: UUID | None) -> str | None:

@@ -26,7 +26,7 @@ class Migration(Model, table=True):
     target: int
     names: dict[str, str] = Field(default_factory=dict, sa_type=JsonType, nullable=False)
     dry_run: bool = True
-    state: str = Field(default="running", max_length=20, description="running or completed.")
+    state: str = Field(default="running", max_length=20, description="running, completed or failed.")
     total: int = Field(default=0, description="How many instances there were when it began.")
     done: int = 0
     kept: int = Field(default=0, description="Those that stay, or would.")

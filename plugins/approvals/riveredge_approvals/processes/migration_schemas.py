@@ -36,7 +36,7 @@ class MigrationOut(Resource):
     target: int = Field(serialization_alias="to")
     names: dict[str, str] = Field(serialization_alias="map")
     dry_run: bool
-    state: str = Field(description="running or completed.")
+    state: str = Field(description="running, completed or failed.")
     total: int = Field(description="How many requests there were when it began.")
     done: int
     kept: int = Field(description="How many stay, or would.")
