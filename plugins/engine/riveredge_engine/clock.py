@@ -82,7 +82,7 @@ class ManualClock(MovableClock):
 
     def __init__(self, start: datetime | None = None) -> None:
         super().__init__(start)
-        self._frozen_ms = self.now_ms()
+        self._frozen_ms = self.now_ms() if start is None else int(start.timestamp() * 1000)
 
     def resume(self) -> None:
         """Stay where the clock is."""
