@@ -23,6 +23,7 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import cast
 
 import httpx2
@@ -49,6 +50,9 @@ class OutboundSettings(PluginSettings):
     allow: list[IPvAnyNetwork] = Field(
         default_factory=list, description="Private networks that tenants may reach. None where strangers are tenants."
     )
+    ca_file: Path | None = Field(
+        default=None, description="Certificates (PEM) of further authorities that are trusted, such as one's own."
+    )
 
 
 class OutboundRefusedError(httpx2.RequestError):
@@ -56,7 +60,7 @@ class OutboundRefusedError(httpx2.RequestError):
 
 
 def outbound_client(
-    *, seconds: float = SECONDS, max_bytes: int = MAX_BYTES, https_only: bool = True
+    *, seconds: float = SECONDS, max_bytes: int = MAX_BYTES, https_only: bool = True, http2: bool = False
 ) -> httpx2.AsyncClient:
     """A client for addresses that tenants have named. Close it, or use it as `async with`.
 
@@ -64,9 +68,10 @@ def outbound_client(
         seconds: for connecting, and for each wait for more of an answer. Bound the whole by `asyncio.timeout`.
         max_bytes: how large the body of an answer may be.
         https_only: refuse plain HTTP, except to networks that the installation allows.
+        http2: speak HTTP/2 only, and keep the connection for further calls. Such a client is for one host.
     """
     return httpx2.AsyncClient(
-        transport=outbound_transport(max_bytes=max_bytes, https_only=https_only),
+        transport=outbound_transport(max_bytes=max_bytes, https_only=https_only, http2=http2),
         # A packed answer could unpack to any size.
         headers={"Accept-Encoding": "identity"},
         trust_env=False,
@@ -74,19 +79,32 @@ def outbound_client(
     )
 
 
-def outbound_transport(*, max_bytes: int = MAX_BYTES, https_only: bool = True) -> httpx2.AsyncBaseTransport:
+def outbound_transport(
+    *, max_bytes: int = MAX_BYTES, https_only: bool = True, http2: bool = False
+) -> httpx2.AsyncBaseTransport:
     """The same guard for a client of another library, which has to be told not to follow redirects."""
-    return _GuardedTransport(OutboundSettings().allow, max_bytes, https_only)
+    return _GuardedTransport(OutboundSettings().allow, max_bytes, https_only, http2)
 
 
 class _GuardedTransport(httpx2.AsyncBaseTransport):
-    def __init__(self, allow: Sequence[IPvAnyNetwork], max_bytes: int, https_only: bool) -> None:
+    def __init__(self, allow: Sequence[IPvAnyNetwork], max_bytes: int, https_only: bool, http2: bool) -> None:
         self._allow = allow
         self._max_bytes = max_bytes
         self._https_only = https_only
+        self._http2 = http2
+        # With HTTP/2: whom the connection is kept to, and at which of its addresses.
+        self._host: tuple[str, int | None] | None = None
+        self._address: IpAddress | None = None
         # No connection is kept: the pool knows addresses only, and would use one to a host for another host there.
-        limits = httpx2.Limits(max_keepalive_connections=0)
-        self._inner = httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits)
+        limits = httpx2.Limits(max_keepalive_connections=1 if http2 else 0)
+        # HTTP/1.1 and HTTP/2 set up a context differently, so they do not share one.
+        self._inner = httpx2.AsyncHTTPTransport(
+            verify=_tls("h2" if http2 else "http/1.1", OutboundSettings().ca_file),
+            trust_env=False,
+            limits=limits,
+            http1=not http2,
+            http2=http2,
+        )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         # Neither the host, which may be somebody's name, nor our trace for the host: both are nobody else's business.
@@ -103,8 +121,13 @@ class _GuardedTransport(httpx2.AsyncBaseTransport):
             raise OutboundRefusedError("only http and https addresses are reached", request=request)
         if url.userinfo:
             raise OutboundRefusedError("an address with a user name in it is not reached", request=request)
+        if self._http2:
+            self._host = self._host or (url.host, url.port)
+            if self._host != (url.host, url.port):
+                raise OutboundRefusedError("a client that keeps its connection is for one host", request=request)
         failed: httpx2.TransportError | None = None
-        for address in await self._resolve(request):
+        # A stable sort: the address that the connection is kept to comes first, if the host still has it.
+        for address in sorted(await self._resolve(request), key=lambda address: address != self._address):
             request.url = url.copy_with(host=str(address))
             request.extensions = {**request.extensions, "sni_hostname": url.host}
             try:
@@ -114,6 +137,7 @@ class _GuardedTransport(httpx2.AsyncBaseTransport):
                 continue
             finally:
                 request.url = url
+            self._address = address
             response.stream = _Bounded(cast("httpx2.AsyncByteStream", response.stream), self._max_bytes, request)
             return response
         raise failed or httpx2.ConnectError(f"{url.host} has no address", request=request)
@@ -189,8 +213,11 @@ def is_public(address: IpAddress) -> bool:
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context(trust_env=False)
+def _tls(_protocol: str, ca_file: Path | None) -> ssl.SSLContext:
+    context = httpx2.create_ssl_context(trust_env=False)
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 __all__ = [

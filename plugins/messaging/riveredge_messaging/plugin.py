@@ -31,7 +31,9 @@ from riveredge_messaging.models import Decision, Delivery, Message
 from riveredge_messaging.permissions import INBOX_USE, PERMISSIONS, ROLES
 from riveredge_messaging.providers import apprise
 from riveredge_messaging.providers.aliyun_sms import AliyunSms
+from riveredge_messaging.providers.apns import Apns
 from riveredge_messaging.providers.apprise import Apprise
+from riveredge_messaging.providers.fcm import Fcm
 from riveredge_messaging.providers.smtp import SmtpProvider
 from riveredge_messaging.providers.twilio import Twilio
 from riveredge_messaging.providers.webhook import Webhook
@@ -89,6 +91,7 @@ class MessagingPlugin(Plugin):
 
     def __init__(self) -> None:
         self._smtp = SmtpProvider()
+        self._apns = Apns()
 
     def routers(self) -> Iterable[Router]:
         return (
@@ -177,13 +180,14 @@ class MessagingPlugin(Plugin):
     def message_providers(self) -> Iterable[MessageProvider[Any]]:
         # Apprise is an extra.
         chat = (Apprise(),) if apprise.is_installed() else ()
-        return (self._smtp, Twilio(), AliyunSms(), Webhook(), *chat)
+        return (self._smtp, Twilio(), AliyunSms(), Fcm(), self._apns, Webhook(), *chat)
 
     def quotas(self) -> Iterable[Quota]:
         return (ATTACHMENTS_QUOTA,)
 
     async def shutdown(self) -> None:
         await self._smtp.aclose()
+        await self._apns.aclose()
 
     def message_templates(self) -> Iterable[MessageTemplateSpec]:
         return TEMPLATES

@@ -12,6 +12,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+# Part of the contract, in a file of their own.
+from riveredge_sdk.features.message_failures import ConfigurationFailure as ConfigurationFailure  # noqa: PLC0414
+from riveredge_sdk.features.message_failures import PermanentFailure as PermanentFailure  # noqa: PLC0414
+from riveredge_sdk.features.message_failures import TemporaryFailure as TemporaryFailure  # noqa: PLC0414
+from riveredge_sdk.features.message_failures import UnknownOutcome as UnknownOutcome  # noqa: PLC0414
 from riveredge_sdk.ports import Port
 
 DeliveryOutcome = Literal["accepted", "delivered"]
@@ -211,6 +216,7 @@ class RenderedMessage:
         headers: further header lines, for channels that have such.
         files: attachments and inline images, with their content.
         callback_url: where the provider is to report what becomes of it; empty where nothing can be received.
+        expires_at: after this it is of no use; who keeps it for later does not keep it longer.
     """
 
     delivery_id: UUID
@@ -226,6 +232,7 @@ class RenderedMessage:
     headers: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[Attachment] = ()
     callback_url: str = ""
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,46 +241,6 @@ class DeliveryResult:
 
     outcome: DeliveryOutcome
     reference: str = ""
-
-
-class TemporaryFailure(Exception):  # noqa: N818
-    """Nothing was sent, and it may work later, or through another provider.
-
-    Args:
-        retry_after: seconds, if the peer asked to wait (a quota is used up): the provider then rests that long, which
-            is no failure of it.
-        of_recipient: it is the recipient's side that is not ready (a full mailbox, greylisting): tried again later
-            through the same provider, against which it does not count.
-    """
-
-    def __init__(self, message: str, *, retry_after: float | None = None, of_recipient: bool = False) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-        self.of_recipient = of_recipient
-
-
-class PermanentFailure(Exception):  # noqa: N818
-    """It is the recipient or the message: neither another try nor another provider can help.
-
-    Args:
-        bad_address: the address itself is wrong or gone (an unknown mailbox, a dead device), not only this message
-            refused: it is not used again.
-    """
-
-    def __init__(self, message: str, *, bad_address: bool = False) -> None:
-        super().__init__(message)
-        self.bad_address = bad_address
-
-
-class ConfigurationFailure(Exception):  # noqa: N818
-    """It is the provider's configuration: wrong credentials, an unknown sender. Nothing was sent.
-
-    The configuration is taken out of use until somebody mends it, and another one takes over.
-    """
-
-
-class UnknownOutcome(Exception):  # noqa: N818
-    """The message was handed over and no answer came: it may have been sent. Repeated only where that is allowed."""
 
 
 class MessageChannel(ABC):
@@ -413,6 +380,18 @@ class MessageProvider(ABC, Generic[ConfigT]):
     description: ClassVar[str] = ""
     config: type[ConfigT]
     supports_idempotency: ClassVar[bool] = False
+
+    def check_address(self, address: str) -> str:
+        """The address in this provider's form, where a channel has several kinds: a push service's token of a device.
+
+        Raises:
+            ValueError: it is none; the message is for people.
+        """
+        return address
+
+    def reaches(self, config: ConfigT, app: str, environment: str) -> bool:
+        """Of a push service: whether a configuration is for an app's devices. `app` is empty where it does not say."""
+        return True
 
     def parallel(self, config: ConfigT) -> int:
         """How many messages at a time one process may hand over through a configuration."""

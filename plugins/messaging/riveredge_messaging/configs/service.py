@@ -21,6 +21,7 @@ from riveredge_messaging.delivery.schemas import (
     RouteOut,
 )
 from riveredge_messaging.models import Delivery, Message, MessageKind
+from riveredge_messaging.reach.models import PUSH
 from riveredge_messaging.repository import Messages
 from riveredge_messaging.sending.audience import Audience
 from riveredge_messaging.templates.built_in import CONFIG_TEST
@@ -65,6 +66,7 @@ async def create(body: ConfigIn) -> MessageConfig:
         cost=body.cost.model_dump(mode="json") if body.cost is not None else None,
         keeper_id=_person(),
     )
+    _check_rate(row)
     fill(row, body.settings)
     await _check_currency(row)
     await Configs().add(row)
@@ -84,6 +86,7 @@ async def change(row: MessageConfig, body: ConfigChange) -> MessageConfig:
     for name, value in given.items():
         if value is not None or name in {"per_minute", "cost"}:
             setattr(row, name, value)
+    _check_rate(row)
     await _check_currency(row)
     if body.settings is not None:
         fill(row, body.settings)
@@ -215,6 +218,16 @@ def _health(row: ConfigHealth | None, *, active: bool) -> HealthOut:
         last_error=row.last_error,
         last_failure_at=row.last_failure_at,
     )
+
+
+def _check_rate(row: MessageConfig) -> None:
+    """One push goes to several devices through several configurations, so that none of them is waited for.
+
+    Raises:
+        Invalid: there is a rate nevertheless.
+    """
+    if row.per_minute is not None and row.channel == PUSH:
+        raise invalid_field("per_minute", "Push services have quotas of their own; give none.", "no_rate")
 
 
 async def _check_currency(row: MessageConfig) -> None:

@@ -8,22 +8,18 @@ from uuid import UUID
 from sqlalchemy import case, update
 from sqlmodel import col, select
 
-from riveredge_messaging.configs.catalog import BUILT_IN
 from riveredge_messaging.configs.choosing import RECIPIENT_PAUSE, TRIES_EACH, pause_after, tries
-from riveredge_messaging.configs.health import healths, locked, note_results, rest, state_of
+from riveredge_messaging.configs.results import WORKED, Result, note_health
 from riveredge_messaging.delivery.ending import MAX_ERROR, end, stop, tell_sent
 from riveredge_messaging.delivery.handing_over import Outcome
-from riveredge_messaging.delivery.models import AttemptState, ConfigHealth, DeliveryAttempt
+from riveredge_messaging.delivery.models import AttemptState, DeliveryAttempt
 from riveredge_messaging.delivery.queueing import queue_later
-from riveredge_messaging.events import CONFIG_FAILED, ConfigRef
 from riveredge_messaging.feedback import suppression
 from riveredge_messaging.models import Delivery, DeliveryStatus, Verdict
 from riveredge_messaging.timeline.decisions import note_on
-from riveredge_sdk import publish, session, unit_of_work, utcnow
+from riveredge_sdk import session, unit_of_work, utcnow
 
-_WORKED = {AttemptState.ACCEPTED: DeliveryStatus.SENT, AttemptState.DELIVERED: DeliveryStatus.DELIVERED}
-
-_BUILT_IN_PAUSE = 300.0
+_ENDS = {AttemptState.ACCEPTED: DeliveryStatus.SENT, AttemptState.DELIVERED: DeliveryStatus.DELIVERED}
 # What says nothing about the message: the configuration could not be used.
 _NO_TRIES = frozenset({AttemptState.NOT_BEGUN, AttemptState.MISCONFIGURED, AttemptState.QUOTA})
 
@@ -35,17 +31,23 @@ async def note_outcomes(channel: str, outcomes: Sequence[Outcome]) -> list[UUID]
     Returns:
         The deliveries that go on at once: through another configuration, or because they were not begun.
     """
-    worked = [outcome for outcome in outcomes if outcome.state in _WORKED]
-    others = [outcome for outcome in outcomes if outcome.state not in _WORKED]
+    worked = [outcome for outcome in outcomes if outcome.state in WORKED]
+    others = [outcome for outcome in outcomes if outcome.state not in WORKED]
     await _end_worked(channel, worked)
-    usable = await _note_health(outcomes)
+    usable = await note_health(
+        [
+            Result(outcome.attempt.config, outcome.state, outcome.error, outcome.retry_after, outcome.of_recipient)
+            for outcome in outcomes
+            if outcome.attempt.config is not None and outcome.state != AttemptState.NOT_BEGUN
+        ]
+    )
     return await _go_on(channel, others, usable) if others else []
 
 
 async def _end_worked(channel: str, outcomes: Sequence[Outcome]) -> None:
     """The ordinary case: few statements, however many they are."""
     now = utcnow()
-    for state, status in _WORKED.items():
+    for state, status in _ENDS.items():
         ids = [outcome.attempt.delivery_id for outcome in outcomes if outcome.state == state]
         if not ids:
             continue
@@ -164,48 +166,6 @@ def _another(outcome: Outcome, tried: Sequence[DeliveryAttempt], *, usable: bool
         return False
     untried = any(tries(tried, key) == 0 for key in others)
     return untried and (not usable or tries(tried, config.key) >= TRIES_EACH)
-
-
-async def _note_health(outcomes: Sequence[Outcome]) -> dict[str, bool]:
-    """Write down how the configurations did, and tell of those that somebody has to mend.
-
-    Returns:
-        Whether each can be used now.
-    """
-    by_config: defaultdict[str, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        if outcome.attempt.config is not None and outcome.state != AttemptState.NOT_BEGUN:
-            by_config[outcome.attempt.config.key].append(outcome)
-    known = await healths(list(by_config))
-    usable: dict[str, bool] = {}
-    for key, same in sorted(by_config.items()):
-        if key not in known and all(outcome.state in _WORKED for outcome in same):
-            continue
-        if key in known and known[key].is_quiet and all(outcome.state in _WORKED for outcome in same):
-            continue
-        row = await locked(key)
-        # A refusal of the recipient shows that the provider works.
-        worked = sum(o.state in _WORKED or o.state == AttemptState.REFUSED or o.of_recipient for o in same)
-        bad = [o for o in same if o.state in {AttemptState.TEMPORARY, AttemptState.UNKNOWN} and not o.of_recipient]
-        note_results(row, worked=worked, failed=len(bad), error=bad[-1].error if bad else None)
-        for outcome in same:
-            if outcome.state == AttemptState.QUOTA:
-                rest(row, outcome.retry_after or 0, outcome.error)
-            elif outcome.state == AttemptState.MISCONFIGURED and row.fault is None:
-                _take_out(row, outcome)
-        usable[key] = state_of(row, utcnow()).usable
-    return usable
-
-
-def _take_out(row: ConfigHealth, outcome: Outcome) -> None:
-    config = outcome.attempt.config
-    assert config is not None  # noqa: S101  (it is what the row is of)
-    if config.key in BUILT_IN:
-        # Nobody puts these back into use by hand, so they are tried again by themselves.
-        rest(row, _BUILT_IN_PAUSE, outcome.error)
-        return
-    row.fault, row.last_error, row.last_failure_at = outcome.error[:500], outcome.error[:500], utcnow()
-    publish(CONFIG_FAILED, ConfigRef(config=config.key, title=config.title, fault=row.fault))
 
 
 async def _forget(row: Delivery, outcome: Outcome) -> None:

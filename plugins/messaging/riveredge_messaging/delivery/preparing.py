@@ -147,6 +147,7 @@ def _make(  # noqa: PLR0911  (one for each reason to stop)
         data=message.data,
         options=rendered.options,
         category=message.category,
+        expires_at=message.expires_at,
     )
     if loaded.channel.id == unsubscribe.CHANNEL and made.category in loaded.leavable:
         made = replace(made, headers=links.headers(delivery.recipient_id, made.category))

@@ -1,6 +1,7 @@
 """HTTP calls of providers, and what their failures mean: whether anything was sent, and whose fault it is."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -17,19 +18,28 @@ _BUSY = 30.0
 
 
 async def call(
-    url: str, *, headers: Mapping[str, str], content: bytes, auth: tuple[str, str] | None = None
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    content: bytes,
+    auth: tuple[str, str] | None = None,
+    client: httpx2.AsyncClient | None = None,
 ) -> httpx2.Response:
     """POST to an address that somebody has configured, past the guard of `riveredge_sdk.outbound`.
 
+    Args:
+        client: a guarded client that keeps its connection; None: one for this call.
+
     Raises:
         ConfigurationFailure: the address is not one to be reached.
-        TemporaryFailure: the peer was not reached, asks to wait, or is not well.
+        TemporaryFailure: the peer was not reached, asks to wait, or is not well. Whoever brings a client reads the
+            latter two from the answer: see `check_busy`.
         UnknownOutcome: it was reached, and gave no answer.
     """
     try:
-        async with outbound_client(max_bytes=MAX_ANSWER) as client:
-            signs_in = httpx2.BasicAuth(*auth) if auth is not None else httpx2.USE_CLIENT_DEFAULT
-            answer = await client.post(url, headers=dict(headers), content=content, auth=signs_in)
+        signs_in = httpx2.BasicAuth(*auth) if auth is not None else httpx2.USE_CLIENT_DEFAULT
+        async with outbound_client(max_bytes=MAX_ANSWER) if client is None else nullcontext(client) as used:
+            answer = await used.post(url, headers=dict(headers), content=content, auth=signs_in)
     except OutboundRefusedError as error:
         raise ConfigurationFailure(f"The address cannot be used: {error}.") from None
     except httpx2.InvalidURL as error:
@@ -44,11 +54,21 @@ async def call(
         raise TemporaryFailure(f"Not reached: {type(e).__name__}: {e}"[:300]) from None
     except httpx2.HTTPError as error:
         raise UnknownOutcome(f"No answer: {type(error).__name__}: {error}"[:300]) from None
+    if client is None:
+        check_busy(answer)
+    return answer
+
+
+def check_busy(answer: httpx2.Response) -> None:
+    """What the statuses mean that mean the same everywhere.
+
+    Raises:
+        TemporaryFailure: the peer asks to wait, or is not well.
+    """
     if answer.status_code == 429 or (answer.status_code == 503 and "retry-after" in answer.headers):
         raise TemporaryFailure(f"The peer asks to wait ({answer.status_code}).", retry_after=wait_of(answer))
     if answer.status_code >= 500:
         raise TemporaryFailure(f"The peer answers {answer.status_code}.")
-    return answer
 
 
 def json_of(answer: httpx2.Response) -> dict[str, Any]:

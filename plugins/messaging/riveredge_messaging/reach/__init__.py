@@ -1,1 +1,1 @@
-"""Where people are reached besides their account's mail address: phone numbers that they have proved, and browsers."""
+"""Where people are reached besides their account's mail address: phone numbers that they have proved, and devices."""

@@ -1,4 +1,4 @@
-"""`/api/v1/messaging/devices`: the browsers that notify one."""
+"""`/api/v1/messaging/devices`: the browsers and apps that notify one."""
 
 from typing import Annotated
 from uuid import UUID
@@ -37,9 +37,9 @@ async def get_device(device_id: UUID) -> DeviceOut:
     return DeviceOut.model_validate(await devices.find(_me(), device_id))
 
 
-@router.post(require=INBOX_USE, summary="Let this browser notify me")
+@router.post(require=INBOX_USE, summary="Let this browser or app notify me")
 async def register_device(body: DeviceIn) -> DeviceOut:
-    """A browser that is registered again keeps its id. One that was somebody else's is one's own from then on."""
+    """One that is registered again keeps its id. One that was somebody else's is one's own from then on."""
     return DeviceOut.model_validate(await devices.register(_me(), body))
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field
 
 from riveredge_messaging.models import Model
-from riveredge_sdk import PlatformModel, plugin_registry
+from riveredge_sdk import PlatformModel, plugin_registry, utcnow
 from riveredge_sdk.models import UtcDateTime
 from riveredge_sdk.secrets import SealedText
 
@@ -28,8 +28,13 @@ class Address(Model, table=True):
     error: str | None = Field(default=None, max_length=500, description="Why the last code could not be sent.")
 
 
+PUSH = "messaging.push"
+# Browsers; all other devices name a provider of the channel.
+WEB_PUSH = "messaging.web_push"
+
+
 class Device(Model, table=True):
-    """A browser that a person lets notify them. The subscription is as good as a key, so it is sealed."""
+    """A browser or an app that a person lets notify them. How it is reached is as good as a key, so it is sealed."""
 
     __tablename__ = "messaging_device"
     __table_args__ = (
@@ -39,9 +44,13 @@ class Device(Model, table=True):
 
     user_id: UUID
     title: str = Field(default="", max_length=200)
+    provider: str = Field(default=WEB_PUSH, max_length=100)
+    app: str = Field(default="", max_length=200, description="The Firebase project, or the bundle; empty: not said.")
+    environment: str = Field(default="production", max_length=20)
     service: str = Field(max_length=255, description="The host of the browser's push service.")
-    digest: str = Field(max_length=64, description="Of the subscription's address, so that it is kept once.")
-    subscription: str = Field(sa_type=SealedText)
+    digest: str = Field(max_length=64, description="Of how it is reached, so that it is kept once.")
+    subscription: str = Field(sa_type=SealedText, description="A browser's subscription, or an app's token; JSON.")
+    registered_at: datetime = Field(default_factory=utcnow, sa_type=UtcDateTime, nullable=False)
     used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 

@@ -35,7 +35,12 @@ class Devices(Repository[Device]):
     """Devices."""
 
     model = Device
-    fields = (FilterField("title", "text", Device.title), FilterField("service", "text", Device.service))
+    fields = (
+        FilterField("title", "text", Device.title),
+        FilterField("service", "text", Device.service),
+        FilterField("provider", "text", Device.provider),
+        FilterField("app", "text", Device.app),
+    )
 
     async def with_devices(self, users: Sequence[UUID]) -> set[UUID]:
         """Those of the people who have any."""

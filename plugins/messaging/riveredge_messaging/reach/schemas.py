@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import AfterValidator, BaseModel, Field
 
 from riveredge_messaging.channels.web_push.encryption import CURVE, decode
+from riveredge_messaging.reach.models import WEB_PUSH
 from riveredge_sdk import Body, Resource
 from riveredge_sdk.outbound import OutboundSettings
 
@@ -83,9 +84,27 @@ class Subscription(Body):
 
 
 class DeviceIn(Body):
-    """A browser that is to notify."""
+    """A browser, with its subscription, or an app, with its token."""
 
-    subscription: Subscription
+    provider: Annotated[
+        str,
+        Field(max_length=100, description="messaging.web_push, messaging.fcm, messaging.apns, or another plugin's."),
+    ] = WEB_PUSH
+    subscription: Annotated[Subscription | None, Field(description="Of browsers.")] = None
+    token: Annotated[
+        str | None, Field(min_length=1, max_length=4096, description="Of apps: what the push service gave them.")
+    ] = None
+    app: Annotated[
+        str,
+        Field(
+            max_length=200,
+            pattern=r"^[A-Za-z0-9.:_-]*$",
+            description="Whose token it is, where several apps are configured: the Firebase project, or the bundle.",
+        ),
+    ] = ""
+    environment: Annotated[
+        Literal["production", "sandbox"], Field(description="sandbox: an app for Apple's devices that Xcode installed.")
+    ] = "production"
     title: Annotated[str, Field(max_length=200, description="What the person calls it: Work laptop.")] = ""
 
 
@@ -99,7 +118,11 @@ class DeviceOut(Resource):
     """One's own device."""
 
     title: str
-    service: Annotated[str, Field(description="The host of the browser's push service.")]
+    provider: str
+    app: str
+    environment: str
+    service: Annotated[str, Field(description="The host of the browser's push service; empty for apps.")]
+    registered_at: Annotated[datetime, Field(description="When the browser or the app last said that it is there.")]
     used_at: Annotated[datetime | None, Field(description="When a message was last handed over for it.")]
 
 

@@ -1,8 +1,6 @@
 """Hands one encrypted message to the push service of one browser."""
 
-import json
 from base64 import urlsafe_b64encode
-from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +8,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from riveredge_messaging.channels.cutting import fit, packed
 from riveredge_messaging.channels.web_push.encryption import MAX_CONTENT, decode, encrypt
 from riveredge_messaging.channels.web_push.vapid import authorization
 from riveredge_messaging.inbox.options import InboxOptions
@@ -39,31 +38,22 @@ def content_of(message: RenderedMessage, options: InboxOptions) -> bytes:
 
     A long body is cut, so that all of it fits into one push.
     """
-    told: dict[str, Any] = {
+    told = {
         "title": message.subject,
-        "body": message.text,
         # Browsers replace a notification by a later one with the same tag: a repetition is not seen twice.
         "tag": str(message.delivery_id),
         "delivery": str(message.delivery_id),
         "link": options.link,
         "actions": [action.model_dump() for action in options.actions],
     }
-    made = _packed(told)
-    if len(made) <= MAX_CONTENT:
-        return made
-    # How long a text is in JSON, only writing it tells.
-    fits = bisect_right(range(len(message.text)), MAX_CONTENT, key=lambda n: len(_packed(_cut(told, message.text, n))))
-    if fits == 0:
-        raise PermanentFailure("The message is too large to be pushed.")
-    return _packed(_cut(told, message.text, fits - 1))
+    return packed(fit(message.text, MAX_CONTENT, lambda text: {**told, "body": text}))
 
 
-def _cut(told: Mapping[str, Any], text: str, length: int) -> Mapping[str, Any]:
-    return {**told, "body": text[:length] + "…"}
-
-
-def _packed(told: Mapping[str, Any]) -> bytes:
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+def kept_for(message: RenderedMessage) -> timedelta:
+    """How long a push service is to keep it: until it is of no use, and no longer than `KEPT`."""
+    if message.expires_at is None:
+        return KEPT
+    return min(max(message.expires_at - utcnow(), timedelta()), KEPT)
 
 
 async def push_to(subscription: Mapping[str, Any], content: bytes, message: RenderedMessage, sender: Sender) -> str:
@@ -80,7 +70,7 @@ async def push_to(subscription: Mapping[str, Any], content: bytes, message: Rend
         "Authorization": authorization(sender.key, endpoint, subject=sender.subject, now=utcnow()),
         "Content-Encoding": "aes128gcm",
         "Content-Type": "application/octet-stream",
-        "TTL": str(int(KEPT.total_seconds())),
+        "TTL": str(int(kept_for(message).total_seconds())),
         # A message that waits is replaced by its own repetition.
         "Topic": urlsafe_b64encode(message.delivery_id.bytes).rstrip(b"=").decode(),
     }
