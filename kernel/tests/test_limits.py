@@ -36,9 +36,9 @@ from riveredge_sdk.testing.platform import ApiClient, DatabaseKind, TestTenant
 from riveredge_sdk.uow import unit_of_work
 
 LOGIN = "/api/v1/auth/login"
-# On SQLite the writers behind a greater one wait for one another longer than they do.
-FLOOD = {"sqlite": 400, "postgresql": 10_000}
-AT_ONCE = 400
+FLOOD = 10_000
+AT_ONCE = 1000
+ACCOUNTS = 20
 PASSWORD = "correct horse battery staple"
 LIMIT = Limit("test.limit", hits=3, seconds=600)
 
@@ -180,7 +180,7 @@ def test_what_was_just_refused_is_refused_without_the_database(
 
     async def lock() -> None:
         for _ in range(10):
-            await guesses.wrong(email, device, known=False, detail="")
+            assert await guesses.wrong(email, device, known=False) is None
         guesses.recall(email, device)
         with pytest.raises(TooManyRequests) as refused:
             await guesses.check(email, device, known=False)
@@ -282,16 +282,16 @@ async def test_a_turnstile_holds_back_turns_away_and_shares() -> None:
                 await leave.wait()
                 inside -= 1
                 return "served"
-        except Unavailable as problem:
-            return f"turned away for {problem.headers['Retry-After']} s"
+        except (TooManyRequests, Unavailable) as problem:
+            return f"{problem.status} for {problem.headers['Retry-After']} s"
 
     flood = [asyncio.create_task(come("flood")) for _ in range(50)]
     await asyncio.sleep(0)
     others = [asyncio.create_task(come(f"honest {number}")) for number in range(3)]
     await asyncio.sleep(0)
     leave.set()
-    assert [await task for task in flood].count("served") == 4
-    assert [await task for task in others] == ["served", "served", "turned away for 3 s"]
+    assert Counter([await task for task in flood]) == {"served": 4, "429 for 3 s": 46}
+    assert [await task for task in others] == ["served", "served", "503 for 3 s"]
     assert most == 2
     assert await come("later") == "served"
     assert not turnstile._inside
@@ -316,7 +316,7 @@ def allow_files(count: int) -> None:
 async def attack(base_url: str, number: int) -> int:
     """The status of a try to sign in, on a connection of its own. By hand: a library costs more than the server."""
     reader, writer = await asyncio.open_connection(*base_url.removeprefix("http://").split(":"))
-    body = json.dumps({"email": f"user{number % 20}@example.com", "password": "wrong password"})
+    body = json.dumps({"email": f"user{number % ACCOUNTS}@example.com", "password": "wrong password"})
     head = f"POST {LOGIN} HTTP/1.1\r\nHost: flooded\r\nConnection: close\r\nContent-Type: application/json\r\n"
     writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
     answer = await reader.read()
@@ -343,7 +343,7 @@ def test_a_flood_of_sign_ins_stays_bounded_and_others_are_served(database_kind: 
                 async with room:
                     return await attack(platform.base_url, number)
 
-            attacks = [asyncio.create_task(try_to(number)) for number in range(FLOOD[database_kind])]
+            attacks = [asyncio.create_task(try_to(number)) for number in range(FLOOD)]
             served = []
             async with ApiClientAsync(platform.base_url, user.token) as honest:
                 while not all(task.done() for task in attacks):
@@ -352,10 +352,9 @@ def test_a_flood_of_sign_ins_stays_bounded_and_others_are_served(database_kind: 
             return Counter([await task for task in attacks]), served
 
         statuses, served = asyncio.run(flood())
-        assert set(statuses) <= {401, 429, 503}
-        assert statuses.total() == FLOOD[database_kind]
-        assert statuses[503] > AT_ONCE / 2, "else this floods nothing"
-        assert 1 <= statuses[401] <= 20 * 10, "of each account, ten tries are heard"
+        assert set(statuses) == {401, 429}, "nobody's fault but the flood's: no 5xx"
+        assert statuses.total() == FLOOD
+        assert ACCOUNTS <= statuses[401] <= 10 * ACCOUNTS, "of each account, ten tries are heard"
         assert set(served) == {200}
         assert psutil.Process().memory_info().rss - before < 700_000_000
         with ApiClient(platform) as http:

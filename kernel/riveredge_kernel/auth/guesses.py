@@ -18,7 +18,7 @@ from riveredge_kernel.limits.limiter import Limiter, too_many
 from riveredge_kernel.settings import AuthSettings
 from riveredge_sdk.limits import Limit
 from riveredge_sdk.models import utcnow
-from riveredge_sdk.problems import Unauthorized
+from riveredge_sdk.problems import TooManyRequests
 
 _KNOWN_FOR = timedelta(days=30)
 _RECALLED_SECONDS = 1.0
@@ -38,13 +38,15 @@ class Guesses:
         self._refused: dict[tuple[str, str], tuple[float, Limit, datetime]] = {}
 
     def recall(self, account: str, device: Device) -> None:
-        """Raise again what `check` has just raised for the account and this address, without asking the database.
+        """Raise again what `check` has just raised for the account and this address, or for this network, without
+        asking the database.
 
         So a flood costs little. What an operator does in another process counts a second later.
         """
-        found = self._refused.get((account, device.ip))
-        if found is not None and found[0] > time.monotonic():
-            raise too_many(*found[1:])
+        for key in ((account, device.ip), ("", device.network)):
+            found = self._refused.get(key)
+            if found is not None and found[0] > time.monotonic():
+                raise too_many(*found[1:])
 
     async def check(self, account: str, device: Device, *, known: bool) -> None:
         """Raise `TooManyRequests` if no more guesses are allowed, from there or for this account."""
@@ -53,18 +55,22 @@ class Guesses:
             return
         if len(self._refused) >= _REMEMBERED:
             self._refused.clear()
-        self._refused[account, device.ip] = time.monotonic() + _RECALLED_SECONDS, *found
+        key = ("", device.network) if found[0] is self._network else (account, device.ip)
+        self._refused[key] = time.monotonic() + _RECALLED_SECONDS, *found
         raise too_many(*found)
 
-    async def wrong(self, account: str, device: Device, *, known: bool, detail: str) -> Unauthorized:
-        """Count a wrong guess; the problem to raise.
+    async def wrong(
+        self, account: str, device: Device, *, known: bool, within: AsyncSession | None = None
+    ) -> TooManyRequests | None:
+        """Count a wrong guess. What this gives is to be raised, and the guess's outcome not told: others have used up
+        the guesses since this one began.
 
-        Raises:
-            TooManyRequests: others have used up the guesses since this one began; its outcome is not told.
+        Args:
+            within: the transaction; by default one of its own.
         """
-        await self._limiter.count(self._network, device.network)
-        await self._limiter.hit(self._account, _key(account, known))
-        return Unauthorized(detail)
+        counts = ((self._network, device.network), (self._account, _key(account, known)))
+        _, (hits, until) = await self._limiter.count(*counts, within=within)
+        return too_many(self._account, until) if hits > self._account.hits else None
 
     async def right(self, account: str, *, known: bool) -> None:
         """Forget the wrong guesses before a right one.

@@ -84,6 +84,6 @@ class Proofs:
         async with self._turnstile.enter(device.network):
             await self._guesses.check(user.email, device, known=known)
             if not await verify_password(password, user.password_hash):
-                await self._guesses.wrong(user.email, device, known=known, detail="")
-                raise invalid_field("password", "The password is wrong.", "wrong_password")
+                too_many = await self._guesses.wrong(user.email, device, known=known)
+                raise too_many or invalid_field("password", "The password is wrong.", "wrong_password")
             await self._guesses.right(user.email, known=known)

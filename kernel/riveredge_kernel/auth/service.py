@@ -26,7 +26,7 @@ from riveredge_kernel.tenancy.models import Tenant
 from riveredge_sdk.context import Context, find_context, use_context
 from riveredge_sdk.events import EventType
 from riveredge_sdk.models import utcnow
-from riveredge_sdk.problems import Forbidden, NotFound, Unauthorized
+from riveredge_sdk.problems import Forbidden, NotFound, Problem, Unauthorized
 from riveredge_sdk.runtime import Runtime
 from riveredge_sdk.uow import publish, unit_of_work
 
@@ -129,6 +129,8 @@ class AuthService:
         account = normalized(email)
         self._guesses.recall(account, device)
         async with self._turnstile.enter(device.network):
+            # Others have been refused while this one waited.
+            self._guesses.recall(account, device)
             user = await self._proven(account, password, device)
         second = await self._second_factor.is_on(user.id)
         if second and code is None:
@@ -177,22 +179,24 @@ class AuthService:
         await self._guesses.check(account, device, known=known)
         fits = await verify_password(password, user.password_hash if user else None)
         if user is None or not fits or not user.active:
-            await self._tell_failure(user.id if user else None, device)
-            raise await self._guesses.wrong(
-                account, device, known=known, detail="E-mail address or password are wrong."
-            )
+            raise await self._failure(account, user, device, known=known)
         await self._guesses.right(account, known=known)
         return user
 
-    async def _tell_failure(self, user_id: UUID | None, device: Device) -> None:
-        """By an event, so that it is as much work whoever has the address, and the entry is written later."""
+    async def _failure(self, account: str, user: User | None, device: Device, *, known: bool) -> Problem:
+        """Count the wrong guess and tell of it in one transaction, because SQLite's writers wait for one another.
+
+        By an event, so that it is as much work whoever has the address, and the entry is written later.
+        """
         found = find_context()
         context = Context(
             runtime=self._runtime, system_reason="failed sign-in", request_id=found.request_id if found else ""
         )
         with use_context(context):
-            async with unit_of_work(independent=True):
-                publish(SIGN_IN_FAILED, FailedSignIn(user_id=user_id, ip=device.ip))
+            async with unit_of_work(independent=True) as db:
+                publish(SIGN_IN_FAILED, FailedSignIn(user_id=user.id if user else None, ip=device.ip))
+                too_many = await self._guesses.wrong(account, device, known=known, within=db)
+        return too_many or Unauthorized("E-mail address or password are wrong.")
 
     async def note_failure(self, failed: FailedSignIn) -> None:
         """Write the entry."""

@@ -42,7 +42,7 @@ class Limiter:
 
     async def hit(self, limit: Limit, key: str) -> None:
         """See `riveredge_sdk.limits.RateLimiter`."""
-        hits, until = await self.count(limit, key)
+        ((hits, until),) = await self.count((limit, key))
         if hits > limit.hits:
             raise too_many(limit, until)
 
@@ -62,8 +62,16 @@ class Limiter:
         ends = {digest: end for digest, hits, end in rows if hits >= limits[digest].hits and end > now}
         return next(((limit, ends[digest]) for digest, limit in limits.items() if digest in ends), None)
 
-    async def count(self, limit: Limit, key: str) -> tuple[int, datetime]:
-        """Count one; how many there are now, and when that is forgotten."""
+    async def count(self, *counts: tuple[Limit, str], within: AsyncSession | None = None) -> list[tuple[int, datetime]]:
+        """Count one for each, in one transaction; how many there are now, and when that is forgotten.
+
+        Args:
+            within: the transaction; by default one of its own. Whoever counts several names them in the same order.
+        """
+        async with nullcontext(within) if within is not None else self._transaction() as db:
+            return [(await db.exec(self._counted(limit, key))).one() for limit, key in counts]
+
+    def _counted(self, limit: Limit, key: str) -> Any:
         now = utcnow()
         end = now + timedelta(seconds=limit.seconds)
         insert: Any = postgresql.insert if self._database.kind == "postgresql" else sqlite.insert
@@ -71,7 +79,7 @@ class Limiter:
         statement = insert(LimitCounter).values(
             id=uuid7(), created_at=now, updated_at=now, version=1, key_hash=_hashed(limit, key), hits=1, ends_at=end
         )
-        statement = statement.on_conflict_do_update(
+        return statement.on_conflict_do_update(
             index_elements=["key_hash"],
             set_={
                 "updated_at": now,
@@ -80,9 +88,6 @@ class Limiter:
                 "ends_at": case((over | (col(LimitCounter.hits) + 1 == limit.hits), end), else_=LimitCounter.ends_at),
             },
         ).returning(col(LimitCounter.hits), col(LimitCounter.ends_at))
-        async with self._transaction() as db:
-            hits, until = (await db.exec(statement)).one()
-        return hits, until
 
     async def add(self, key: str, amount: int, ends_at: datetime) -> int:
         """Count several of one window in a transaction of its own; how many there are now."""
@@ -102,9 +107,13 @@ class Limiter:
 
     async def forget(self, limit: Limit, *keys: str) -> None:
         """Begin anew for these keys."""
-        hashes = [_hashed(limit, key) for key in keys]
+        named = col(LimitCounter.key_hash).in_([_hashed(limit, key) for key in keys])
+        # Mostly there is nothing to forget, and nobody has to wait for a writer's turn for that.
+        async with self._database.system("limits", self._runtime, read_only=True) as db:
+            if (await db.exec(select(LimitCounter.id).where(named).limit(1))).first() is None:
+                return
         async with self._database.system("limits", self._runtime) as db:
-            await db.exec(delete(LimitCounter).where(col(LimitCounter.key_hash).in_(hashes)))
+            await db.exec(delete(LimitCounter).where(named))
 
     async def prune(self) -> int:
         """Delete the counters of windows that are over; their number."""

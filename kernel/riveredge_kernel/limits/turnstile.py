@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from riveredge_sdk.problems import Unavailable
+from riveredge_sdk.problems import TooManyRequests, Unavailable
+
+_LATER = {"Retry-After": "3"}
 
 
 class Turnstile:
@@ -28,10 +30,13 @@ class Turnstile:
         """Work in the block.
 
         Raises:
-            Unavailable: too many wait already.
+            TooManyRequests: too many of this address wait already.
+            Unavailable: too many of all wait already.
         """
-        if self._inside.total() >= self._room or self._inside[address] >= self._share:
-            raise Unavailable("Too many people sign in at this moment.", headers={"Retry-After": "3"})
+        if self._inside[address] >= self._share:
+            raise TooManyRequests("Too many sign in from your network at this moment.", headers=_LATER)
+        if self._inside.total() >= self._room:
+            raise Unavailable("Too many people sign in at this moment.", headers=_LATER)
         self._inside[address] += 1
         try:
             async with self._free:
