@@ -109,7 +109,15 @@ def create_app(
     functions = FunctionHost(settings, runtime, tenants, host, runtime.timers, tracing=tracing)
     outbox = Outbox(functions.is_consumed, tracing)
     options: dict[str, float] = {} if confirm_within is None else {"confirm_within": confirm_within}
-    relay = EventRelay(database, runtime, functions.sender, patience=functions.patience, tracing=tracing, **options)
+    relay = EventRelay(
+        database,
+        runtime,
+        functions.sender,
+        is_trigger=functions.is_trigger,
+        patience=functions.patience,
+        tracing=tracing,
+        **options,
+    )
     caches = (*auth.caches(), tenants.invalidate_all)
     archives = ArchiveParts.assemble(settings, database, runtime, host, tenants, grants=auth.grants)
     audit_log = audit.AuditLog(database, runtime, settings.audit.retention_days)

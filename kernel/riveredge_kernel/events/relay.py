@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, func, or_, select
 
@@ -32,6 +32,8 @@ SWEEP_SECONDS = 1.0
 BATCH = 100
 LEASE = timedelta(seconds=30)
 MAX_BACKOFF = 60
+# What starts no function is in no hurry: it waits so long for what can be sent with it.
+GATHER_SECONDS = 0.05
 # While Inngest does not answer, it is asked again after half a second, then after twice as long, up to this.
 MAX_ABSENCE = 10.0
 _MAX_ERROR = 300
@@ -39,6 +41,19 @@ _MAX_ERROR = 300
 CONFIRM_WITHIN = 15
 MAX_CONFIRM = 3600
 _UNCONFIRMED = or_(col(OutboxEvent.state) == OutboxState.PENDING, col(OutboxEvent.state) == OutboxState.SENT)
+
+# Made once, so that their SQL is.
+_PENDING = select(OutboxEvent).where(
+    col(OutboxEvent.id).in_(bindparam("ids", expanding=True)), col(OutboxEvent.state) == OutboxState.PENDING
+)
+# A run may have been seen before we come to say that its event was sent.
+_SENT = (
+    update(OutboxEvent)
+    .where(col(OutboxEvent.id).in_(bindparam("ids", expanding=True)), col(OutboxEvent.state) != OutboxState.CONFIRMED)
+    .values(sent_at=bindparam("now"), error=None, attempts=col(OutboxEvent.attempts) + 1)
+)
+_EXPECTED = _SENT.values(state=OutboxState.SENT, next_attempt_at=bindparam("check_at"))
+_DONE = _SENT.values(state=OutboxState.CONFIRMED, confirmed_at=bindparam("now"))
 
 
 class Sends(Protocol):
@@ -57,6 +72,7 @@ class EventRelay:
         sender: Sends,
         *,
         confirm_within: float = CONFIRM_WITHIN,
+        is_trigger: Callable[[str], bool] = lambda _: True,
         patience: Callable[[str], timedelta] = lambda _: timedelta(0),
         tracing: "Tracing | None" = None,
     ) -> None:
@@ -64,9 +80,11 @@ class EventRelay:
         self._runtime = runtime
         self._sender = sender
         self._confirm_within = confirm_within
+        self._is_trigger = is_trigger
         self._patience = patience
         self._tracing = tracing
         self._fresh: list[UUID] = []
+        self._unhurried: list[UUID] = []
         self._sending = False
         self._sent = asyncio.Event()
         self._wake = asyncio.Event()
@@ -77,7 +95,17 @@ class EventRelay:
 
     def nudge(self, events: Sequence[PublishedEvent]) -> None:
         """These have just been committed by this process."""
-        self._fresh.extend(event.id for event in events)
+        gathering = bool(self._unhurried)
+        for event in events:
+            (self._fresh if self._is_trigger(event.name) else self._unhurried).append(event.id)
+        if self._fresh:
+            self._wake.set()
+        elif self._unhurried and not gathering:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._hurry)
+
+    def _hurry(self) -> None:
+        self._fresh += self._unhurried
+        self._unhurried.clear()
         self._wake.set()
 
     async def start(self) -> None:
@@ -94,7 +122,8 @@ class EventRelay:
 
     async def flush(self) -> None:
         """Return when what this process has committed so far has been tried."""
-        while self._fresh or self._sending:
+        while self._fresh or self._unhurried or self._sending:
+            self._hurry()
             self._sent.clear()
             await self._sent.wait()
 
@@ -127,6 +156,8 @@ class EventRelay:
         self._sent.set()
 
     async def _send_fresh(self) -> None:
+        if len(self._fresh) < BATCH:
+            self._hurry()
         ids, self._fresh = self._fresh[:BATCH], self._fresh[BATCH:]
         self._sending = True
         try:
@@ -137,8 +168,8 @@ class EventRelay:
 
     async def _send_ids(self, ids: list[UUID]) -> None:
         async with self._database.system("outbox", self._runtime, read_only=True) as session:
-            rows = (await session.exec(select(OutboxEvent).where(col(OutboxEvent.id).in_(ids)))).all()
-        await self._send([row for row in rows if row.state == OutboxState.PENDING])
+            rows = (await session.exec(_PENDING, params={"ids": ids})).all()
+        await self._send(rows)
 
     async def _sweep(self) -> int:
         """Claim rows that are due and send them; how many there were."""
@@ -197,14 +228,11 @@ class EventRelay:
             by_check.setdefault(self._confirm_by(row, now) if row.consumed else None, []).append(row.id)
         async with self._database.system("outbox", self._runtime) as session:
             for check_at, ids in by_check.items():
-                values: dict[str, Any] = {"sent_at": now, "error": None, "attempts": col(OutboxEvent.attempts) + 1}
+                values = {"ids": ids, "now": now}
                 if check_at is None:
-                    values |= {"state": OutboxState.CONFIRMED, "confirmed_at": now}
+                    await session.exec(_DONE, params=values)
                 else:
-                    values |= {"state": OutboxState.SENT, "next_attempt_at": check_at}
-                # The run may have been seen already, while we were on the way here.
-                still_open = col(OutboxEvent.state) != OutboxState.CONFIRMED
-                await session.exec(update(OutboxEvent).where(col(OutboxEvent.id).in_(ids), still_open).values(**values))
+                    await session.exec(_EXPECTED, params={**values, "check_at": check_at})
 
     def _confirm_by(self, row: OutboxEvent, now: datetime) -> datetime:
         start = (max(now, row.due_at) if row.due_at else now) + self._patience(row.name)

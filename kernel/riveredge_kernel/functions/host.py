@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,8 @@ class FunctionHost:
         self.mirror = RunMirror(timers, tracing)
         self._around = Surroundings(runtime, tenants, plugins, self.mirror, tracing)
         self._by_id: dict[str, Wrapped] = {}
+        self._expected: Mapping[str, frozenset[str]] = {}
+        self._triggers: frozenset[str] = frozenset()
         self._client = make_client(settings, mirroring(self))
         self.sender = EventSender(self._client)
         self.api = EngineApi(settings.inngest)
@@ -90,7 +92,11 @@ class FunctionHost:
 
     def is_consumed(self, event: str) -> bool:
         """Whether an event of this name is sure to start a function."""
-        return event == RUN_REQUESTED or any(event in wrapped.expected for wrapped in self._by_id.values())
+        return event == RUN_REQUESTED or event in self._expected
+
+    def is_trigger(self, event: str) -> bool:
+        """Whether an event of this name may start a function."""
+        return event == RUN_REQUESTED or event in self._triggers
 
     def patience(self, event: str) -> timedelta:
         """How long an event of this name may lie in a batch before it starts anything."""
@@ -101,9 +107,10 @@ class FunctionHost:
     def mount(self, app: FastAPI) -> None:
         """Wrap the plugins' functions and add the endpoint that Inngest calls."""
         contributed = self._plugins.collect(Plugin.functions)
-        expected = _expected(c.item for c in contributed)
+        self._expected = _expected(c.item for c in contributed)
+        self._triggers = frozenset(event.name for c in contributed for event in c.item.events)
         for c in contributed:
-            wrapped = Wrapped(c.item, c.plugin_id, expected, self._around)
+            wrapped = Wrapped(c.item, c.plugin_id, self._expected, self._around)
             self._by_id[inngest_id(c.item.id)] = wrapped
         functions = [build(self._client, wrapped) for wrapped in self._by_id.values()]
         inngest.fast_api.serve(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 
 from riveredge_approvals.engine import history
@@ -16,6 +17,18 @@ from riveredge_approvals.models import FormRevision, Input, Instance, ProcessVer
 from riveredge_sdk import current_tenant, session, utcnow
 from riveredge_sdk.problems import NotFound
 
+# Made once: the same statement is looked through, filtered and compiled once.
+_OF_TASK = select(Task.instance_id).where(col(Task.id) == bindparam("task")).scalar_subquery()
+_INSTANCE = select(Instance).where(col(Instance.id) == bindparam("instance"))
+_INSTANCE_LOCKED = _INSTANCE.with_for_update()
+_INSTANCE_OF_TASK_LOCKED = select(Instance).where(col(Instance.id) == _OF_TASK).with_for_update()
+_VISITS = select(Visit).where(col(Visit.instance_id) == bindparam("instance")).order_by(col(Visit.seq))
+_TASKS = select(Task).where(col(Task.instance_id) == bindparam("instance"))
+_WAITING = (
+    select(Input)
+    .where(col(Input.instance_id) == bindparam("instance"), col(Input.applied_at).is_(None))
+    .order_by(col(Input.seq))
+)
 _flows: dict[UUID, CompiledFlow] = {}
 _MAX_FLOWS = 500
 
@@ -29,12 +42,29 @@ async def load(instance_id: UUID, *, lock: bool = True) -> Case:
     Raises:
         NotFound: there is none.
     """
-    query = select(Instance).where(col(Instance.id) == instance_id)
-    instance = (await session().exec(query.with_for_update() if lock else query)).one_or_none()
+    query = _INSTANCE_LOCKED if lock else _INSTANCE
+    instance = (await session().exec(query, params={"instance": instance_id})).one_or_none()
     if instance is None:
         raise NotFound(f"There is no request with the id {instance_id} here.")
-    visits = await session().exec(select(Visit).where(col(Visit.instance_id) == instance_id).order_by(col(Visit.seq)))
-    tasks = await session().exec(select(Task).where(col(Task.instance_id) == instance_id))
+    return await _case(instance)
+
+
+async def load_of_task(task_id: UUID) -> Case:
+    """The instance that a task belongs to, locked.
+
+    Raises:
+        NotFound: there is no such task.
+    """
+    instance = (await session().exec(_INSTANCE_OF_TASK_LOCKED, params={"task": task_id})).one_or_none()
+    if instance is None:
+        raise NotFound(f"There is no task with the id {task_id} here.")
+    return await _case(instance)
+
+
+async def _case(instance: Instance) -> Case:
+    of_instance = {"instance": instance.id}
+    visits = await session().exec(_VISITS, params=of_instance)
+    tasks = await session().exec(_TASKS, params=of_instance)
     return Case(
         instance=instance,
         flow=await flow_of(instance),
@@ -105,5 +135,4 @@ async def advance_instance(instance_id: UUID, *, watched_by: str | None = None) 
 
 async def waiting(instance_id: UUID) -> Sequence[Input]:
     """What an instance has not taken in yet, in its order."""
-    query = select(Input).where(col(Input.instance_id) == instance_id, col(Input.applied_at).is_(None))
-    return (await session().exec(query.order_by(col(Input.seq)))).all()
+    return (await session().exec(_WAITING, params={"instance": instance_id})).all()

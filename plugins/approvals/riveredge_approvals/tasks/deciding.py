@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from riveredge_approvals.engine import acts, returning
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.inputs import put
-from riveredge_approvals.engine.store import load, save
+from riveredge_approvals.engine.store import load_of_task, save
 from riveredge_approvals.instances.forms import edit_form
 from riveredge_approvals.models import OPEN_TASKS, Decision, InstanceStatus, Task, TaskState, Visit
 from riveredge_approvals.problems import (
@@ -45,11 +45,7 @@ async def open_case(task_id: UUID) -> tuple[Case, Task, Visit]:
         TaskClosed: it is over, saying how.
         NotAllowedHere: the instance is suspended.
     """
-    query = select(Task.instance_id).where(col(Task.id) == task_id)
-    instance_id = (await session().exec(query)).one_or_none()
-    if instance_id is None:
-        raise NotFound(f"There is no task with the id {task_id} here.")
-    case = await load(instance_id)
+    case = await load_of_task(task_id)
     case.actor = current_principal().id
     task = case.task(task_id)
     visit = case.visit(task.visit_id) if task is not None else None
