@@ -168,13 +168,15 @@ def _approvals() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         if postgres is not None:
-            table = Table("approvers", "RiverEdge, over HTTP", "SpiffWorkflow, in process", "ratio", "goal ≥ 2")
+            table = Table(
+                "approvers", "RiverEdge, over HTTP", "in process", "SpiffWorkflow, in process", "ratio", "goal ≥ 2"
+            )
             made, other = postgres.create_database(), postgres.create_database()
             roles = {"owner_url": made.owner, "system_url": made.system}
             for each in approvals.decisions(directory, made.app, other.owner, **roles):
                 ratio = each.ours / each.theirs
-                shown = (f"{each.approvers}", f"{each.ours:.0f}", f"{each.theirs:.0f}", f"{ratio:.2f}")
-                table.add_row(*shown, _verdict(ratio >= LEAST_DECISIONS))
+                rates = (f"{rate:.0f}" for rate in (each.served, each.ours, each.theirs))
+                table.add_row(f"{each.approvers}", *rates, f"{ratio:.2f}", _verdict(ratio >= LEAST_DECISIONS))
             out.print("[bold]Decisions a second[/bold], states in the same PostgreSQL", table)
     _on_each_database(_steps)
 

@@ -1,20 +1,21 @@
 """Decisions a second with 1, 10 and 100 approvers, against SpiffWorkflow with its state in the same PostgreSQL.
 
-Both run the same diagram: people check beside each other, all of them; above an amount the chief decides, too. Here a
-decision is a request over HTTP as an approver makes it, and ends with everything it leaves behind: votes, history,
-messages. There it is what an application does that keeps SpiffWorkflow's state: read the row under its lock, restore
-the workflow, complete the task, write the state, commit; in the same process, without HTTP, sign-in or permissions.
+Both run the same diagram: people check beside each other, all of them; above an amount the chief decides, too. Compared
+is what both do in one process, without HTTP, sign-in or permissions. Theirs is what an application does that keeps
+SpiffWorkflow's state: read the row under its lock, restore the workflow, complete the task, write the state, commit.
+Ours leaves votes, a history, pushes and events behind, and the flow goes on by a durable function meanwhile. Beside it
+stands what approvers see of ours: the same as requests over HTTP.
 """
 
 import asyncio
 import logging
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import httpx2
@@ -28,12 +29,15 @@ from sqlmodel import col, select
 
 from benchmarks.messaging import settings_for
 from riveredge_approvals.models import Instance, InstanceStatus, Task, TaskState
+from riveredge_approvals.tasks import deciding
+from riveredge_approvals.tasks.deciding import Said
 from riveredge_kernel import logging as kernel_logging
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.platform import Platform
 from riveredge_kernel.server import running
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.testing import migrate
+from riveredge_sdk.auth import Principal
 from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.uow import unit_of_work
 
@@ -48,9 +52,10 @@ _AMOUNT = 9000
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Decisions a second."""
+    """Decisions a second; `served` are ours over HTTP."""
 
     approvers: int
+    served: float
     ours: float
     theirs: float
 
@@ -165,14 +170,35 @@ def _diagram(approvers: int, chief: UUID) -> dict[str, Any]:
     }
 
 
-async def _decide_all(company: _Company, process: str, approvers: int) -> float:
+_Approve: TypeAlias = Callable[[UUID, UUID], Awaitable[Any]]
+
+
+def _served(company: _Company) -> _Approve:
+    """Approves a task as its user, over HTTP."""
+    return lambda task, user: company.post(user, f"/tasks/{task}/approve", {})
+
+
+def _in_process(company: _Company) -> _Approve:
+    """The same without HTTP: a unit of work of the plugin's own service."""
+
+    async def approve(task: UUID, user: UUID) -> None:
+        principal = Principal(id=user, tenant_id=company.tenant)
+        context = Context(runtime=company.platform.runtime, tenant_id=company.tenant, principal=principal)
+        with use_context(context):
+            async with unit_of_work():
+                await deciding.decide(task, TaskState.APPROVED, Said())
+
+    return approve
+
+
+async def _decide_all(company: _Company, process: str, approvers: int, approve_one: _Approve) -> float:
     """Decisions a second: several requests, one after the other, everybody asked deciding at once."""
     chief, seconds, made = company.people[0], 0.0, 0
     gate = asyncio.Semaphore(CONNECTIONS)
 
     async def approve(task: UUID, user: UUID) -> None:
         async with gate:
-            await company.post(user, f"/tasks/{task}/approve", {})
+            await approve_one(task, user)
 
     while made < DECISIONS:
         # As many requests at a time as there are connections to decide on them.
@@ -191,13 +217,15 @@ async def _decide_all(company: _Company, process: str, approvers: int) -> float:
     return made / seconds
 
 
-async def _ours(settings: Settings) -> dict[int, float]:
+async def _ours(settings: Settings) -> dict[int, tuple[float, float]]:
+    """By the number of approvers: over HTTP, and in the process."""
     async with running(settings) as platform, httpx2.AsyncClient(base_url=platform.base_url, timeout=60) as http:
         company = await _company(platform, http)
         found = {}
         for approvers in APPROVERS:
             process = await _publish(company, approvers)
-            found[approvers] = await _decide_all(company, process, approvers)
+            served = await _decide_all(company, process, approvers, _served(company))
+            found[approvers] = (served, await _decide_all(company, process, approvers, _in_process(company)))
         return found
 
 
@@ -308,7 +336,7 @@ def _quiet(settings: Settings) -> None:
     logging.getLogger("riveredge_engine").setLevel(logging.ERROR)
 
 
-def _measure_ours(settings: Settings) -> dict[int, float]:
+def _measure_ours(settings: Settings) -> dict[int, tuple[float, float]]:
     _quiet(settings)
     return asyncio.run(_ours(settings))
 
@@ -331,7 +359,9 @@ def decisions(directory: Path, url: str, other: str, **database: str) -> list[De
     migrate(database.get("owner_url") or url)
     ours = _in_a_process(_measure_ours, settings_for(directory, url, **database))
     theirs = _in_a_process(_measure_theirs, other)
-    return [Decided(approvers, ours[approvers], theirs[approvers]) for approvers in APPROVERS]
+    return [
+        Decided(approvers, served, in_process, theirs[approvers]) for approvers, (served, in_process) in ours.items()
+    ]
 
 
 def steps(directory: Path, url: str, **database: str) -> list[float]:
