@@ -1,7 +1,6 @@
 """Messaging: a message to 10,000 inboxes, and one that 500 people with an open page are told of."""
 
 import asyncio
-import json
 import multiprocessing
 import resource
 import time
@@ -14,8 +13,8 @@ import httpx2
 from sqlalchemy import func, insert, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import col, select
-from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks.crowd import crowd
 from riveredge_kernel.auth.models import Membership, User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.platform import Platform
@@ -32,7 +31,6 @@ RECIPIENTS = 10_000
 FIRST = 500
 CLIENTS = 500
 ROUNDS = 10
-_AT_ONCE = 50
 _BODY = {"template": "messaging.welcome", "data": {"product": "x"}, "channels": ["messaging.in_app"]}
 
 
@@ -127,36 +125,17 @@ async def _told(settings: Settings) -> list[float]:
 
 
 async def _broadcast(base: str, tokens: dict[UUID, str]) -> list[float]:
-    address = base.replace("http", "ws", 1) + "/api/v1/stream"
-    gate = asyncio.Semaphore(_AT_ONCE)
     seconds: list[float] = []
-    opened: list[Any] = []
-
-    async def follow(token: str) -> ClientConnection:
-        async with gate:
-            headers = {"Authorization": f"Bearer {token}"}
-            connecting = connect(address, additional_headers=headers, proxy=None, compression=None)
-            opened.append(connecting)
-            socket = await connecting.__aenter__()
-            await socket.send(json.dumps({"type": "subscribe", "topic": "messaging.inbox"}))
-            assert [json.loads(await socket.recv())["type"] for _ in range(2)] == ["hello", "subscribed"]  # noqa: S101
-            return socket
-
-    async def receive(socket: ClientConnection, started: float) -> None:
-        while json.loads(await socket.recv())["type"] != "message":
-            pass
-        seconds.append(time.perf_counter() - started)
-
-    sockets = await asyncio.gather(*(follow(token) for token in tokens.values()))
     body = {**_BODY, "to": [str(user) for user in tokens]}
     headers = {"Authorization": f"Bearer {next(iter(tokens.values()))}"}
-    async with httpx2.AsyncClient(base_url=base, headers=headers, timeout=60) as http:
+    async with (
+        crowd(base, list(tokens.values()), "messaging.inbox") as told,
+        httpx2.AsyncClient(base_url=base, headers=headers, timeout=60) as http,
+    ):
         for _ in range(ROUNDS):
             started = time.perf_counter()
-            reading = [asyncio.create_task(receive(socket, started)) for socket in sockets]
             (await http.post("/api/v1/messaging/messages", json=body)).raise_for_status()
-            await asyncio.gather(*reading)
-    await asyncio.gather(*(one.__aexit__(None, None, None) for one in opened))
+            seconds += [at - started for at in await told()]
     return sorted(seconds)
 
 

@@ -1,22 +1,19 @@
 """The live stream: a push that 500 WebSocket clients follow, from the request that causes it to the last of them."""
 
 import asyncio
-import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import httpx2
-from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks.crowd import crowd
 from benchmarks.requests import ENGINE_OFF, free_port, prepare, served
 from riveredge_kernel.settings import Settings
 from riveredge_kernel.testing import migrate
 
 CLIENTS = 500
 PUSHES = 40
-_AT_ONCE = 50
 
 
 def run(directory: Path, url: str, **database: str) -> list[float]:
@@ -40,33 +37,14 @@ def run(directory: Path, url: str, **database: str) -> list[float]:
 
 
 async def _broadcast(base: str, token: str) -> list[float]:
-    headers = {"Authorization": f"Bearer {token}"}
-    address = base.replace("http", "ws", 1) + "/api/v1/stream"
-    gate = asyncio.Semaphore(_AT_ONCE)
     seconds: list[float] = []
-
-    async def follow(stack: list[Any]) -> ClientConnection:
-        async with gate:
-            opened = connect(address, additional_headers=headers, proxy=None, compression=None)
-            stack.append(opened)
-            socket = await opened.__aenter__()
-            await socket.send(json.dumps({"type": "subscribe", "topic": "example.notes"}))
-            assert [json.loads(await socket.recv())["type"] for _ in range(2)] == ["hello", "subscribed"]  # noqa: S101
-            return socket
-
-    async def receive(socket: ClientConnection, started: float) -> None:
-        while json.loads(await socket.recv())["type"] != "message":
-            pass
-        seconds.append(time.perf_counter() - started)
-
-    opened: list[Any] = []
-    async with httpx2.AsyncClient(base_url=base, headers=headers, timeout=30) as http:
-        sockets = await asyncio.gather(*(follow(opened) for _ in range(CLIENTS)))
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        crowd(base, [token] * CLIENTS, "example.notes") as told,
+        httpx2.AsyncClient(base_url=base, headers=headers, timeout=30) as http,
+    ):
         for _ in range(PUSHES):
             started = time.perf_counter()
-            reading = [asyncio.create_task(receive(socket, started)) for socket in sockets]
-            answer = await http.post("/api/v1/example/notes", json={"title": "Milk"})
-            answer.raise_for_status()
-            await asyncio.gather(*reading)
-        await asyncio.gather(*(one.__aexit__(None, None, None) for one in opened))
+            (await http.post("/api/v1/example/notes", json={"title": "Milk"})).raise_for_status()
+            seconds += [at - started for at in await told()]
     return sorted(seconds)
