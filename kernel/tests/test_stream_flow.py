@@ -24,6 +24,7 @@ from riveredge_sdk.context import Context, use_context
 from riveredge_sdk.testing.platform import ApiClient, TestTenant
 from riveredge_sdk.testing.plugin import AsUser, OpenStream
 from riveredge_sdk.testing.stream import StreamClient
+from riveredge_sdk.uow import Pushed
 
 pytestmark = pytest.mark.database
 
@@ -69,6 +70,26 @@ def test_a_rollback_tells_nobody(
         platform.run(fail())
     write(client)
     assert live.next()["seq"] == first + 1
+
+
+def test_what_another_process_has_pushed_before_comes_first(
+    platform: ThreadedPlatform, tenant: TestTenant, client: ApiClient, stream: OpenStream
+) -> None:
+    live = stream(client)
+    live.subscribe("example.notes")
+    write(client)
+    first = live.next()["seq"]
+
+    async def push_elsewhere() -> None:
+        mine = platform.platform
+        with use_context(platform.context(tenant)):
+            # As other processes do: this one's connections are not told.
+            async with mine.database.unit_of_work(before_commit=mine.stream.write, after_commit=lambda _: None) as unit:
+                unit.add_push(Pushed(topic=NOTES.id, key="", what="written", data={}))
+
+    platform.run(push_elsewhere())
+    write(client)
+    assert [live.next()["seq"] for _ in range(2)] == [first + 1, first + 2]
 
 
 def test_a_full_note_book_pushes_nothing(client: ApiClient, stream: OpenStream) -> None:

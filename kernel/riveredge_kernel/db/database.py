@@ -1,11 +1,11 @@
 """The database: its engines, and the three ways to open a session on it."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import Dialect, event, text
@@ -30,6 +30,9 @@ from riveredge_sdk.stream import MAX_PUSHES
 from riveredge_sdk.tenancy import TenantWallError
 from riveredge_sdk.uow import Pushed
 
+if TYPE_CHECKING:
+    from riveredge_kernel.stream.journal import Numbered
+
 log = structlog.get_logger(__name__)
 
 BeforeCommit = Callable[["Transaction"], Awaitable[None]]
@@ -47,13 +50,14 @@ class UnsafeRoleError(RuntimeError):
 
 @dataclass(slots=True)
 class Transaction:
-    """Implements `riveredge_sdk.uow.UnitOfWork`."""
+    """Implements `riveredge_sdk.uow.UnitOfWork`. `numbered`: the pushes, once they are rows of it."""
 
     session: AsyncSession
     read_only: bool = False
     events: list[PublishedEvent] = field(default_factory=list)
     pushes: list[Pushed] = field(default_factory=list)
     records: list[AuditRecord] = field(default_factory=list)
+    numbered: Sequence["Numbered"] = ()
 
     def add_event(self, event: PublishedEvent) -> None:
         if self.read_only:

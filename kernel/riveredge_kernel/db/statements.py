@@ -4,6 +4,8 @@ Only what the ORM compiles gets the tenant filter, so anything else is refused, 
 """
 
 from collections.abc import Iterable
+from datetime import datetime
+from types import NoneType
 from typing import Any, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -121,12 +123,18 @@ def _children(element: Any) -> Iterable[Any]:
     return cast("Iterable[Any]", element.get_children())
 
 
+# Most values of rows: no SQL hides in them.
+_PLAIN = frozenset({NoneType, bool, int, float, str, bytes, datetime, UUID, dict, list})
+
+
 def check_value(value: Any) -> None:
     """An SQL expression given as a value is written by the flush, where no filter applies: it may not read rows.
 
     Raises:
         TenantWallError: it has a subquery, or something that `mappers_of` refuses.
     """
+    if type(value) in _PLAIN:
+        return
     if hasattr(value, "__clause_element__"):
         value = value.__clause_element__()
     if isinstance(value, ClauseElement):

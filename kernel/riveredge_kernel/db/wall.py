@@ -152,7 +152,9 @@ def _on_flush(session: TenantSession, _context: Any, _instances: Any) -> None:
     scope = scope_of(session)
     if scope.system:
         return
-    changed = [*session.new, *(row for row in session.dirty if session.is_modified(row)), *session.deleted]
+    # Made anew each time that the session is asked for it.
+    new = session.new
+    changed = [*new, *(row for row in session.dirty if session.is_modified(row)), *session.deleted]
     if changed and scope.read_only:
         raise TenantWallError(f"this unit of work is for reading only; it cannot write {type(changed[0]).__name__}")
     for row in changed:
@@ -161,9 +163,9 @@ def _on_flush(session: TenantSession, _context: Any, _instances: Any) -> None:
         if not isinstance(row, TenantModel):
             continue
         tenant = scope.tenant()
-        if row in session.new:
+        if row in new:
             row.tenant_id = row.__dict__.get("tenant_id") or tenant
-        if row.tenant_id != tenant or inspect(row).attrs.tenant_id.history.deleted:
+        if row.tenant_id != tenant or (row not in new and inspect(row).attrs.tenant_id.history.deleted):
             raise TenantWallError(f"{type(row).__name__} {row.id} belongs to another tenant than the one being served")
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from riveredge_kernel.metrics import STREAM_GAPS
-from riveredge_kernel.stream.journal import ChannelId, Name
-from riveredge_kernel.stream.models import StreamMessage
+from riveredge_kernel.stream.journal import ChannelId, Name, Numbered
 from riveredge_sdk.auth import Principal
 from riveredge_sdk.stream import StreamTopic
 
@@ -145,7 +144,7 @@ def gap(subscription: Subscription) -> str:
     return compact({"type": "gap", **_named(subscription.name), "seq": subscription.position})
 
 
-def told(row: StreamMessage) -> str:
+def told(row: Numbered) -> str:
     """A push as clients get it; the same text for all of them."""
     return compact(
         {
@@ -168,5 +167,5 @@ def _named(name: Name) -> dict[str, str | None]:
     return {"topic": name[0], "key": name[1] or None}
 
 
-def compact(message: dict[str, Any]) -> str:
-    return json.dumps(message, separators=(",", ":"))
+# Made once: json.dumps would make one for each message.
+compact = json.JSONEncoder(separators=(",", ":")).encode

@@ -1,8 +1,8 @@
 """Brings pushes to the connections of this process.
 
-There is one way only: somebody says that a channel has changed, and the hub reads it in the database from where its
-followers are. So it does not matter whether that word was late, doubled, lost or forged: nothing is sent that is not in
-the journal, and in the journal's order.
+Somebody says that a channel has changed, and the hub reads it in the database from where its followers are. So it does
+not matter whether that word was late, doubled, lost or forged: nothing is sent that is not in the journal, and in the
+journal's order. What this process itself has committed it need not read, where it is the next in its channel.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from riveredge_kernel.metrics import STREAM_CONNECTIONS, STREAM_MESSAGES
 from riveredge_kernel.stream.follower import GOING_AWAY, INTERNAL, Follower, Subscription, about, told
-from riveredge_kernel.stream.journal import MAX_READ, ChannelId, Name, StreamJournal
+from riveredge_kernel.stream.journal import MAX_READ, ChannelId, Name, Numbered, StreamJournal
 from riveredge_sdk.models import utcnow
 
 log = structlog.get_logger(__name__)
@@ -135,6 +135,21 @@ class StreamHub:
         if self._dirty:
             self._work.set()
 
+    def committed(self, tenant: UUID, messages: Iterable[Numbered]) -> None:
+        """These are in the journal now, by this process's own doing."""
+        behind: set[ChannelId] = set()
+        for message in messages:
+            name = (tenant, message.topic, message.key)
+            channel = self._channels.get(name)
+            if channel is None:
+                continue
+            if message.seq == channel.read + 1:
+                self._deliver(channel, message)
+            elif message.seq > channel.read:
+                # Others have written between, and say so later, or never.
+                behind.add(name)
+        self.changed(behind)
+
     def grants_changed(self, *, users: Iterable[UUID] = (), tenants: Iterable[UUID] = (), everybody: bool) -> None:
         """What these may do has changed, or whether they may do anything at all."""
         users, tenants = set(users), set(tenants)
@@ -174,16 +189,16 @@ class StreamHub:
             rows = await self._journal.after(tenant, positions)
             for row in rows:
                 channel = self._channels.get((tenant, row.topic, row.key))
-                if channel is None or row.seq <= channel.read:
-                    continue
-                self._deliver(channel.followers, row.seq, told(row))
-                channel.read = row.seq
+                if channel is not None and row.seq > channel.read:
+                    self._deliver(channel, row)
             if len(rows) >= MAX_READ:
                 self.changed((tenant, topic, key) for topic, key in positions)
 
     @staticmethod
-    def _deliver(followers: Iterable[Subscription], seq: int, text: str) -> None:
-        for subscription in followers:
+    def _deliver(channel: _Channel, message: Numbered) -> None:
+        seq, text = message.seq, told(message)
+        channel.read = seq
+        for subscription in channel.followers:
             if seq <= subscription.position:
                 continue
             # At 0 the channel was new: its first number is the time.
@@ -198,9 +213,14 @@ class StreamHub:
         if self._is_gone(subscription):
             return
         tenant, _, _ = subscription.channel
-        last, rows = await self._journal.since(tenant, subscription.name, subscription.since)
-        if self._is_gone(subscription):
-            return
+        while True:
+            last, rows = await self._journal.since(tenant, subscription.name, subscription.since)
+            if self._is_gone(subscription):
+                return
+            channel = self._channels.setdefault(subscription.channel, _Channel(last))
+            if channel.read <= last:
+                break
+            # The others who follow it were told of something meanwhile.
         follower = subscription.follower
         start = last if subscription.since is None or rows is None else subscription.since
         subscription.position, subscription.joined = start, True
@@ -209,7 +229,7 @@ class StreamHub:
             follower.miss(subscription, last)
         for row in rows or ():
             follower.offer(subscription, row.seq, told(row))
-        self._channels.setdefault(subscription.channel, _Channel(last)).followers.add(subscription)
+        channel.followers.add(subscription)
 
     @staticmethod
     def _is_gone(subscription: Subscription) -> bool:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from functools import cache
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Insert, and_, bindparam, delete, func, insert
@@ -26,10 +27,25 @@ ChannelId: TypeAlias = tuple[UUID, str, str]
 # Who was away for longer fetches everything anew, which is cheaper than so many messages.
 MAX_REPLAY = 500
 MAX_READ = 1000
-_AT_ONCE = 100
+# So many channels are asked for at once. Of each number there is one statement, which is compiled once.
+_AT_ONCE = (1, 10, 100)
 _KEEP_CHANNELS = timedelta(days=7)
 
 _INSERT = insert(StreamMessage.__table__)  # type: ignore[attr-defined]
+
+
+class Numbered(NamedTuple):
+    """A push with its number in its channel."""
+
+    topic: str
+    key: str
+    seq: int
+    what: str
+    data: Mapping[str, Any]
+    created_at: datetime
+
+
+_COLUMNS = [getattr(StreamMessage, name) for name in Numbered._fields]
 
 
 class StreamJournal:
@@ -41,7 +57,7 @@ class StreamJournal:
         self._retention = retention
         self._take_numbers = _numbering(postgresql if database.kind == "postgresql" else sqlite)
 
-    async def write(self, unit: Transaction) -> None:
+    async def write(self, unit: Transaction) -> Sequence[Numbered]:
         """Number the unit's pushes and add their rows, in its transaction. The last thing before the commit.
 
         Channels are taken in one order by everybody, and nothing else is waited for after them: no deadlock.
@@ -54,22 +70,15 @@ class StreamJournal:
         tenant = current_tenant()
         numbers = await unit.session.run_sync(self._take, counts, tenant, now)
         counters = await _count(unit)
-        rows = []
+        numbered = []
         for push in unit.pushes:
             name = (push.topic, push.key)
             numbers[name] += 1
-            rows.append(
-                {
-                    **fresh(now),
-                    "tenant_id": tenant,
-                    "topic": push.topic,
-                    "key": push.key,
-                    "seq": numbers[name],
-                    "what": push.what,
-                    "data": {**push.data, **counters.get(name, {})},
-                }
-            )
+            data = {**push.data, **counters.get(name, {})}
+            numbered.append(Numbered(push.topic, push.key, numbers[name], push.what, data, now))
+        rows = [{**fresh(now), "tenant_id": tenant, **each._asdict()} for each in numbered]
         await unit.session.run_sync(send_rows, _INSERT, rows)
+        return numbered
 
     def _take(self, session: Session, counts: Mapping[Name, int], tenant: UUID, now: datetime) -> dict[Name, int]:
         """Take the channels' next numbers, as many as counted; of each channel, the one before the first of them."""
@@ -81,24 +90,18 @@ class StreamJournal:
         taken = add_rows(session, self._take_numbers, rows)
         return {(row.topic, row.key): row.seq - counts[row.topic, row.key] for row in taken}
 
-    async def after(self, tenant_id: UUID, positions: Mapping[Name, int]) -> Sequence[StreamMessage]:
+    async def after(self, tenant_id: UUID, positions: Mapping[Name, int]) -> Sequence[Numbered]:
         """What was pushed after the positions, in order; at most about `MAX_READ` messages, the first ones."""
-        found: list[StreamMessage] = []
-        names = list(positions.items())
+        found: list[Numbered] = []
+        wanted = [(topic, key, seq) for (topic, key), seq in positions.items()]
         with use_context(Context(runtime=self._runtime, tenant_id=tenant_id)):
             async with unit_of_work(read_only=True, independent=True) as session:
-                for start in range(0, len(names), _AT_ONCE):
-                    later = (
-                        and_(col(StreamMessage.topic) == t, col(StreamMessage.key) == k, col(StreamMessage.seq) > s)
-                        for (t, k), s in names[start : start + _AT_ONCE]
-                    )
-                    query = select(StreamMessage).where(or_(*later)).order_by(col(StreamMessage.seq)).limit(MAX_READ)
-                    found += (await session.exec(query)).all()
+                for start in range(0, len(wanted), _AT_ONCE[-1]):
+                    query, values = _later(wanted[start : start + _AT_ONCE[-1]])
+                    found += [Numbered(*row) for row in (await session.exec(query, params=values)).all()]
         return found
 
-    async def since(
-        self, tenant_id: UUID, name: Name, position: int | None
-    ) -> tuple[int, Sequence[StreamMessage] | None]:
+    async def since(self, tenant_id: UUID, name: Name, position: int | None) -> tuple[int, Sequence[Numbered] | None]:
         """The number of the channel's last push, and what came after `position`.
 
         Returns:
@@ -114,7 +117,7 @@ class StreamJournal:
                 if not 0 < last - position <= MAX_REPLAY:
                     return last, None
                 query = (
-                    select(StreamMessage)
+                    select(*_COLUMNS)
                     .where(
                         col(StreamMessage.topic) == topic,
                         col(StreamMessage.key) == key,
@@ -123,7 +126,7 @@ class StreamJournal:
                     )
                     .order_by(col(StreamMessage.seq))
                 )
-                rows = (await session.exec(query)).all()
+                rows = [Numbered(*row) for row in (await session.exec(query)).all()]
         return last, rows if len(rows) == last - position else None
 
     async def changed(self, since: datetime) -> dict[ChannelId, int]:
@@ -151,6 +154,25 @@ class StreamJournal:
             async with unit_of_work(independent=True) as session:
                 counts[name] = (await session.exec(statement)).rowcount
         return counts
+
+
+def _later(wanted: Sequence[tuple[str, str, int]]) -> tuple[Any, dict[str, Any]]:
+    """The query for what came after positions in channels, and its parameters."""
+    size = next(size for size in _AT_ONCE if size >= len(wanted))
+    # What is left over asks for the last channel again.
+    padded = [*wanted, *[wanted[-1]] * (size - len(wanted))]
+    values = {f"{name}{index}": each for index, row in enumerate(padded) for name, each in zip("tks", row, strict=True)}
+    return _later_in(size), values
+
+
+@cache
+def _later_in(size: int) -> Any:
+    columns: dict[str, Any] = {"t": StreamMessage.topic, "k": StreamMessage.key, "s": StreamMessage.seq}
+    later = []
+    for index in range(size):
+        given = {name: bindparam(f"{name}{index}", type_=column.type) for name, column in columns.items()}
+        later.append(and_(columns["t"] == given["t"], columns["k"] == given["k"], columns["s"] > given["s"]))
+    return select(*_COLUMNS).where(or_(*later)).order_by(col(StreamMessage.seq)).limit(MAX_READ)
 
 
 async def _count(unit: Transaction) -> Mapping[Name, Mapping[str, int]]:

@@ -82,17 +82,16 @@ class LiveStream:
     async def write(self, unit: Transaction) -> None:
         """Before a commit: the unit's pushes become rows of it."""
         if unit.pushes:
-            await self.journal.write(unit)
+            unit.numbered = await self.journal.write(unit)
 
     def committed(self, unit: Transaction) -> None:
         """After it: whoever follows is told."""
         if not unit.pushes:
             return
         tenant = current_tenant()
-        channels = {(tenant, push.topic, push.key) for push in unit.pushes}
-        self.hub.changed(channels)
+        self.hub.committed(tenant, unit.numbered)
         if self.wire is not None:
-            self.wire.tell(channels)
+            self.wire.tell({(tenant, push.topic, push.key) for push in unit.pushes})
 
     def grants_changed(self, change: GrantsChange) -> None:
         """Somebody may do more, less or nothing from now on: forget what is cached, look at open connections."""

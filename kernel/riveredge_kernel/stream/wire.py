@@ -126,12 +126,13 @@ class StreamWire:
     def _heard_channels(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
         try:
             sender, entries = json.loads(payload)
+            if sender == self._me:
+                return
             channels = [(UUID(tenant), str(topic), str(key)) for tenant, topic, key in entries]
         except (ValueError, TypeError, AttributeError, RecursionError):
             log.warning("stream_wire_garbled")
             return
-        if sender != self._me:
-            self._on_channels(channels)
+        self._on_channels(channels)
 
     def _heard_grants(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
         self._on_grants(GrantsChange.from_text(payload))
