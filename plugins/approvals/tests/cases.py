@@ -90,6 +90,13 @@ class Play:
     def withdraw(self) -> None:
         end(self.case, InstanceStatus.WITHDRAWN)
 
+    async def terminate(self) -> None:
+        end(self.case, InstanceStatus.TERMINATED)
+
+    async def jump(self, to: str) -> None:
+        self.give("instance.jumped", to=to)
+        await self.hop()
+
     async def after(self, visit: Visit, *, hop: bool) -> None:
         """Ring for the visit if it is decided, as the services do, and let the hop follow."""
         if visit.data.get("decided"):

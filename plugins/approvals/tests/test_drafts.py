@@ -78,12 +78,26 @@ def test_what_is_published_was_validated(client: ApiClient, as_user: AsUser, oth
     both = ["emptyBranch", "autoApproveOnEmpty"]
     assert client.post(f"{url}/publish", json={"revision": 3, "acknowledge": both}).status_code == 201
     assert "checksumUnchanged" in codes(client.post(f"{url}/validate", json={}))
+    # What an earlier version names is looked up anew before it comes back.
+    erp = client.post(f"{API}/connections", json={"key": "erp", "title": "ERP", "base_url": "https://erp.example.com"})
+    calls = flow(approver("mgr", user=user_of(client)), node("call", "webhook", connection="erp"))
+    plain = flow(approver("mgr", user=user_of(client)))
+    for revision, drawing in ((3, calls), (4, plain)):
+        client.put(f"{url}/draft", json={"revision": revision, "diagram": drawing, "form_schema": FORM})
+        assert client.post(f"{url}/publish", json={"revision": revision + 1}).status_code == 201
+    at = f"{API}/connections/{erp.json()['id']}"
+    assert client.delete(at, headers={"If-Match": erp.headers["ETag"]}).status_code == 204
+    gone = client.post(f"{url}/roll-back", json={"version": 2, "acknowledge": "all"})
+    assert (gone.status_code, [each["code"] for each in gone.json()["issues"]]) == (422, ["unknownConnection"])
+    warned = client.post(f"{url}/roll-back", json={"version": 1, "acknowledge": ["emptyBranch"]})
+    assert (warned.status_code, warned.json()["codes"]) == (422, ["autoApproveOnEmpty"])
+    assert client.post(f"{url}/roll-back", json={"version": 1, "acknowledge": both}).json()["number"] == 4
     # A drawing that is not kept, with the form that it would have.
     other = {"diagram": flow(approver("a", assignees=[{"type": "form_user", "field": "boss"}])), "form_schema": FORM}
     assert codes(client.post(f"{url}/validate", json=other)) == {"unknownField": "a"}
     other["form_schema"] = schema_of({"boss": {"type": "string"}})
     assert client.post(f"{url}/validate", json=other).json()["valid"] is True
-    assert client.get(f"{url}/draft").json()["revision"] == 3
+    assert client.get(f"{url}/draft").json()["revision"] == 5
     assert as_user({REQUEST_USE}).post(f"{url}/validate", json={}).status_code == 403
     foreign = as_user({"approvals.process.read"}, tenant=other_tenant)
     assert foreign.post(f"{url}/validate", json={}).status_code == 404

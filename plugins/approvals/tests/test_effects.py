@@ -260,6 +260,15 @@ def test_what_was_done_for_nothing_is_told_of(
     assert li.post(f"{API}/instances/{request['id']}/withdraw", json={}).status_code == 200
     assert notes() == 0
     assert undone(request) == [("write", "returned"), ("write", "withdrawn")]
+    # A rejection undoes what says so, and nothing else.
+    for also in (True, False):
+        rejected = published(
+            node("write", "example.note", title="Done", compensate_on_reject=also), approver("mgr", user=user_of(wang))
+        )
+        request = submit(li, rejected)
+        assert decide(wang, todo(wang, "mgr"), "reject").status_code == 200
+        ended(li, request, "rejected")
+        assert (notes(), undone(request)) == ((0, [("write", "rejected")]) if also else (1, []))
     # Taken back while the other system is at it: what it has done is not wanted any more either.
     connection(client, peer.url)
 

@@ -317,3 +317,44 @@ def test_the_submitter_and_those_who_decide_choose_among_some(as_user: AsUser, p
     assert decide(zhao, todo(zhao, "free")).status_code == 200
     assert decide(wang, todo(wang, "free")).status_code == 200
     ended(li, request, "approved")
+
+
+def test_who_was_chosen_can_be_chosen_anew_when_it_has_come_back(as_user: AsUser, published: Publish) -> None:
+    li, wang, zhao, chen = (as_user({REQUEST_USE}) for _ in range(4))
+    ids = {each: str(user_of(each)) for each in (wang, zhao, chen)}
+    among = [{"type": "user", "value": user} for user in ids.values()]
+    process = published(
+        approver("mgr", assignees=[{"type": "initiator_choice", "from": among, "min": 1, "max": 1}]),
+        approver("next", assignees=[{"type": "previous_choice", "node": "mgr", "min": 1, "max": 1}], allow=["return"]),
+        approver("last", assignees=[{"type": "initiator_choice", "min": 1, "max": 1}], allow=["return"]),
+        resubmit="direct",
+    )
+    request = submit(li, process, choices={"mgr": [ids[wang]], "last": [ids[chen]]})
+    at = f"{API}/instances/{request['id']}"
+    assert decide(wang, todo(wang), choices={"next": [ids[chen]]}).status_code == 200
+    assert li.get(at).json()["choices"] == []
+    assert decide(chen, todo(chen, "next"), "return").status_code == 200
+    ended(li, request, "draft")
+    due = {each["node"]: each for each in li.get(at).json()["choices"]}
+    assert (due["mgr"]["required"], [each["id"] for each in due["mgr"]["chosen"]]) == (False, [ids[wang]])
+    assert wang.get(at).json()["choices"] == []
+    # Whom those who decide choose is theirs; and only those whom the drawing names can be chosen.
+    for choices, field in (({"next": [ids[zhao]]}, "choices.next"), ({"mgr": [str(user_of(li))]}, "choices.mgr.0")):
+        refused = li.post(f"{at}/resubmit", json={"choices": choices})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
+    # Whoever has decided already is another one now: she is asked, and chooses anew who is next.
+    assert li.post(f"{at}/resubmit", json={"choices": {"mgr": [ids[zhao]]}}).status_code == 200
+    task = todo(zhao, "mgr")
+    (offered,) = zhao.get(f"{API}/tasks/{task['id']}").json()["choices"]
+    assert ([each["id"] for each in offered["chosen"]], offered["required"]) == ([ids[chen]], False)
+    assert decide(zhao, task, choices={"next": [ids[wang]]}).status_code == 200
+    assert decide(wang, todo(wang, "next"), "return").status_code == 200
+    ended(li, request, "draft")
+    # Where nobody has decided yet whom she chooses instead, it goes straight back.
+    assert li.post(f"{at}/resubmit", json={"choices": {"last": [ids[zhao]]}}).status_code == 200
+    assert decide(wang, todo(wang, "next")).status_code == 200
+    assert decide(zhao, todo(zhao, "last")).status_code == 200
+    ended(li, request, "approved")
+    history = li.get(f"{at}/history", params={"limit": 100}).json()["items"]
+    again = [line["data"].get("choices") for line in history if line["kind"] == "instance.resubmitted"]
+    assert again == [{"mgr": [ids[zhao]]}, {"last": [ids[zhao]]}]

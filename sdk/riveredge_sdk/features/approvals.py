@@ -296,8 +296,8 @@ class EffectUndone(BaseModel):
         visit_id: on which it was done; what a webhook had as its `Idempotency-Key`.
         effect: the type of the node: `webhook`, or `<plugin>.<name>`.
         result: what it came to.
-        because: the request was `withdrawn`, `terminated`, `revoked` or `returned` (it may come that way again: another
-            visit then).
+        because: the request was `withdrawn`, `terminated`, `revoked` or `rejected` (where the node says so), or it was
+            `returned`, or `jumped` back by an administrator: it may come that way again, by another visit then.
     """
 
     instance_id: UUID

@@ -274,7 +274,11 @@ def _own_effect(_c: _Compiler, node: DrawnNode, read: data.Webhook | data.Notify
 
 
 def _effect_values(read: data.Effect) -> dict[str, Any]:
-    return {"save": read.save, "on_error": ir.OnError(action=read.on_error.action)}
+    return {
+        "save": read.save,
+        "on_error": ir.OnError(action=read.on_error.action),
+        "compensate_on_reject": read.compensate_on_reject,
+    }
 
 
 _MAKERS: Final[Mapping[type[data.Data], Callable[[_Compiler, DrawnNode, Any, Mapping[str, Any]], ir.Node]]] = {

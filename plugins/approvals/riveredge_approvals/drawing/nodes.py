@@ -142,6 +142,9 @@ class Effect(Data):
     timeout_s: Annotated[int | None, Field(ge=1, le=60, description="For one attempt; none: its own.")] = None
     save: Annotated[dict[str, str], Field(default_factory=dict)]
     on_error: Annotated[OnError, Field(default_factory=OnError)]
+    compensate_on_reject: Annotated[
+        bool, Field(description="Tell whoever did it that it is not wanted any more when the request is rejected.")
+    ] = False
 
 
 class Webhook(Effect):

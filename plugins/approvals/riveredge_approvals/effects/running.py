@@ -138,8 +138,8 @@ async def _too_late(event: EffectDue, came: Mapping[str, Any]) -> str:
     visit = case.visit(event.visit_id)
     if visit is None or visit.status != VisitStatus.CANCELLED:
         return "dropped"
-    status = case.instance.status
-    undo_late(case, visit, came["result"], status if status in ENDED else "returned")
+    if not undo_late(case, visit, came["result"]):
+        return "dropped"
     await save(case)
     return "undone"
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from riveredge_approvals.engine import deadlines, leaving, opening, reseating, returning
 from riveredge_approvals.engine.case import Case
-from riveredge_approvals.engine.compensating import undo_all
+from riveredge_approvals.engine.compensating import undo_all, undo_behind
 from riveredge_approvals.engine.orders import Started
 from riveredge_approvals.ir.document import EffectNode, Exit, SubflowNode
 from riveredge_approvals.models import Input, InstanceStatus, Visit, VisitStatus
@@ -44,7 +44,7 @@ async def _submitted(case: Case, data: Mapping[str, Any]) -> None:
     case.note("instance.submitted", again=again or None, form_rev=case.instance.form_rev)
     target, case.instance.resubmit_to = case.instance.resubmit_to, None
     entry = case.flow.entry
-    straight = target is not None and returning.still_leads(case, entry, target)
+    straight = target is not None and not data.get("anew") and returning.still_leads(case, entry, target)
     if target is not None and not straight:
         undo_all(case, "returned")
     case.agenda.append((Exit(edge="", to=target if straight and target is not None else entry), []))
@@ -76,7 +76,7 @@ async def _effect(case: Case, data: Mapping[str, Any]) -> None:
         return
     if data.get("ok"):
         case.write(data.get("save", {}))
-        case.keep(visit, result=data.get("result"))
+        case.keep(visit, result=data["result"] if data.get("result") is not None else {})
         leaving.leave(case, visit)
         return
     message = str(data.get("error", "It failed."))
@@ -121,7 +121,7 @@ async def _mended(case: Case, data: Mapping[str, Any]) -> None:
 
 
 async def _jumped(case: Case, data: Mapping[str, Any]) -> None:
-    """An administrator moves the instance: tokens beside or inside are taken away."""
+    """An administrator moves the instance: tokens beside or inside are taken away, what lies behind is undone."""
     target = data["to"]
     if target not in case.flow.nodes:
         # It was moved to another version meanwhile.
@@ -130,6 +130,7 @@ async def _jumped(case: Case, data: Mapping[str, Any]) -> None:
     if scope is None:
         return
     leaving.take_back(case, scope)
+    undo_behind(case, target, scope, "jumped")
     case.note("instance.jumped", to=target)
     case.agenda.append((Exit(edge="", to=target), scope))
 

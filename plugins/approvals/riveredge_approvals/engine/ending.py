@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from riveredge_approvals.engine.case import Case
-from riveredge_approvals.engine.compensating import undo_all
+from riveredge_approvals.engine.compensating import undo_all, undo_rejected
 from riveredge_approvals.engine.orders import Closed
 from riveredge_approvals.models import InstanceStatus, TaskState, Visit, VisitStatus
 
@@ -20,6 +20,8 @@ def end(case: Case, status: InstanceStatus, note: str = "") -> None:
     case.agenda.clear()
     if status in {InstanceStatus.WITHDRAWN, InstanceStatus.TERMINATED}:
         undo_all(case, status)
+    elif status == InstanceStatus.REJECTED:
+        undo_rejected(case)
     instance.status, instance.finished_at, instance.outcome_note = status, case.now, note
     case.orders.append(Closed(before))
     case.note(f"instance.{status}", note=note or None)
@@ -32,5 +34,5 @@ def clear(case: Case, visits: Sequence[Visit], reason: str) -> None:
         if task.visit_id in gone:
             case.close_task(task, TaskState.CLOSED, reason)
     for visit in visits:
-        case.keep(visit, decided=False)
+        case.keep(visit, decided=False, cleared=reason)
         case.close_visit(visit, VisitStatus.CANCELLED, None)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from riveredge_approvals.engine import returning
 from riveredge_approvals.engine.case import Case, Scope
-from riveredge_approvals.engine.compensating import undo_since
+from riveredge_approvals.engine.compensating import undo_behind
 from riveredge_approvals.engine.ending import clear, end
 from riveredge_approvals.ir.document import Exit, HumanNode, JoinNode, OnReject, SubflowNode
 from riveredge_approvals.models import InstanceStatus, Visit, VisitStatus
@@ -60,7 +60,7 @@ def follow(case: Case, visit: Visit) -> None:
     else:
         if back_to is not None:
             # It does not go straight back after all, but all of the way again.
-            undo_since(case, visit.node, visit.scope, "returned", before=visit)
+            undo_behind(case, visit.node, visit.scope, "returned")
         _go_on(case, visit, "passed")
 
 

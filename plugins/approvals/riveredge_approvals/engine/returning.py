@@ -3,12 +3,22 @@
 from typing import Any
 
 from riveredge_approvals.engine.case import Case, Scope
-from riveredge_approvals.engine.compensating import undo_all, undo_since
+from riveredge_approvals.engine.compensating import undo_all, undo_behind
 from riveredge_approvals.engine.ending import clear
 from riveredge_approvals.engine.orders import ToSubmitter
 from riveredge_approvals.ir.conditions import ConditionError, evaluate
-from riveredge_approvals.ir.document import ChoiceNode, Exit, ForkNode, JoinNode, StartNode
-from riveredge_approvals.models import InstanceStatus, Visit, VisitStatus
+from riveredge_approvals.ir.document import (
+    ChoiceNode,
+    Condition,
+    Exit,
+    ForkNode,
+    HumanNode,
+    JoinNode,
+    Node,
+    StartNode,
+    exits_of,
+)
+from riveredge_approvals.models import OPEN_VISITS, InstanceStatus, Visit, VisitStatus
 
 
 def targets(case: Case, visit: Visit) -> list[str]:
@@ -37,7 +47,7 @@ def go_back(case: Case, visit: Visit, target: str) -> None:
         # Opened by `move`; the way straight back is remembered with the visits that are over.
         case.keep(visit, straight_back_from=target)
     else:
-        undo_since(case, target, scope, "returned")
+        undo_behind(case, target, scope, "returned")
 
 
 def to_submitter(case: Case, visit: Visit) -> None:
@@ -48,7 +58,9 @@ def to_submitter(case: Case, visit: Visit) -> None:
     instance.status = InstanceStatus.DRAFT
     direct = case.flow.settings.resubmit == "direct" and not visit.scope
     instance.resubmit_to = visit.node if direct else None
-    if not direct:
+    if direct:
+        case.keep(visit, straight_back_from=case.flow.entry)
+    else:
         undo_all(case, "returned")
     case.orders.append(ToSubmitter(case.actor))
     case.note("instance.returned", visit, to=case.flow.entry, direct=direct or None)
@@ -67,34 +79,64 @@ def returner_of(case: Case, visit: Visit) -> str | None:
 
 
 def still_leads(case: Case, source: str, target: str) -> bool:
-    """Whether the way from a node leads to another one with the form as it is, over passed nodes and whole regions."""
-    at, values = source, case.values()
-    for _ in case.flow.nodes:
-        if at == target:
-            return True
-        node = case.node(at)
-        if isinstance(node, ChoiceNode):
-            taken = _taken(case, node, values)
-            if taken is None:
-                return False
-            at = taken
-        elif isinstance(node, ForkNode):
-            at = node.join
-        elif "passed" in node.next:
-            at = node.next["passed"].to
-        else:
+    """Whether the conditions on the way from a node to the one that returned to it choose, with the form as it is now,
+    what they chose then: branches, those of inclusive forks and of regions on the way among them, and nodes to skip.
+    """
+    returner = max(
+        (v for v in case.visits if v.node == target and v.data.get("straight_back_from") == source),
+        key=lambda v: v.seq,
+        default=None,
+    )
+    if returner is None or not isinstance(case.flow.nodes.get(target), HumanNode):
+        return False
+    way, seen, values = [case.node(source).next["passed"].to], set[str](), case.values()
+    while way:
+        name = way.pop()
+        if name in seen or name == target:
+            seen.add(name)
+            continue
+        seen.add(name)
+        visit = _before(case, name, returner)
+        taken = _taken_now(case, visit, values) if visit is not None else None
+        if taken is None:
             return False
-    return False
+        way.extend(taken)
+    return target in seen
 
 
-def _taken(case: Case, node: ChoiceNode, values: dict[str, Any]) -> str | None:
-    try:
-        for branch in node.branches:
-            if evaluate(branch.when, values, case.flow.types).holds:
-                return branch.to
-    except ConditionError:
+def _before(case: Case, name: str, returner: Visit) -> Visit | None:
+    """The latest visit of a node that counts, on the way to the one that returned."""
+    known = [v for v in case.visits if v.node == name and v.seq < returner.seq and v.status != VisitStatus.CANCELLED]
+    return max(known, key=lambda v: v.seq, default=None)
+
+
+def _taken_now(case: Case, visit: Visit, values: dict[str, Any]) -> list[str] | None:
+    """Where the way went on from a visit; None if it would not go there now, or is not drawn so any more."""
+    node = case.flow.nodes.get(visit.node)
+    if node is None or visit.status in OPEN_VISITS or not _chooses_the_same(case, node, visit, values):
         return None
-    return None
+    exits = {exit_.edge: exit_.to for exit_ in exits_of(node)}
+    return [exits[edge] for edge in visit.edges] if exits.keys() >= set(visit.edges) else None
+
+
+def _chooses_the_same(case: Case, node: Node, visit: Visit, values: dict[str, Any]) -> bool:
+    def holds(condition: Condition) -> bool:
+        return evaluate(condition, values, case.flow.types).holds
+
+    try:
+        match node:
+            case ChoiceNode():
+                return visit.edges == [next(each.edge for each in node.branches if holds(each.when))]
+            case ForkNode(kind="inclusive"):
+                others = node.branches[:-1]
+                taken = [each.edge for each in others if holds(each.when)] or [node.branches[-1].edge]
+                return visit.edges == taken
+            case HumanNode() if node.skip_when is not None:
+                return holds(node.skip_when) == (visit.data.get("why") == "skip_when")
+            case _:
+                return True
+    except (ConditionError, StopIteration):
+        return False
 
 
 def _is_within(other: Visit, visit: Visit, scope: Scope) -> bool:

@@ -1,6 +1,6 @@
 """What is done with requests as a whole: withdraw, submit again, revoke; terminate, suspend, move and mend."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from riveredge_approvals.files.using import use_in_form
 from riveredge_approvals.instances.access import must_see
 from riveredge_approvals.instances.forms import checked_form
 from riveredge_approvals.models import ENDED, Decision, InstanceStatus, ProcessVersion, Task, VisitStatus
+from riveredge_approvals.people.choosing import check_choices
 from riveredge_approvals.problems import NotAllowedHere, WithdrawTooLate
 from riveredge_sdk import current_principal, session
 from riveredge_sdk.problems import Forbidden, invalid_field
@@ -54,24 +55,32 @@ async def take_back(case: Case, reason: str) -> Case:
     return await _write(case)
 
 
-async def resubmit(instance_id: UUID, form: Mapping[str, Any] | None) -> Case:
-    """Its submitter sends it on its way again, perhaps changed.
+async def resubmit(
+    instance_id: UUID, form: Mapping[str, Any] | None, choices: Mapping[str, Sequence[UUID]] = {}
+) -> Case:
+    """Its submitter sends it on its way again, perhaps changed, and perhaps to others than she chose before.
 
     Raises:
         NotFound, Forbidden: as in `withdraw`.
         NotAllowedHere: it did not come back to her.
-        Invalid: the form does not fit.
+        Invalid: the form does not fit, or somebody cannot be chosen, or has to be chosen anew.
     """
     case = await _own(instance_id)
     _must_be(case, InstanceStatus.DRAFT)
+    chosen = await check_choices(case.flow, choices, before=case.instance.choices)
+    rechosen = {node for node, users in chosen.items() if users != case.instance.choices.get(node)}
+    case.instance.choices = chosen
     version = await _version(case)
     values = checked_form(version.form_schema, case.flow, form or {}, before=case.instance.form)
     before = case.instance.form
     case.instance.form, case.instance.form_rev = values, case.instance.form_rev + 1
     await use_in_form(case.instance, version.form_schema, before, by=case.actor)
     case.instance.status = InstanceStatus.RUNNING
-    case.note("instance.resubmitted", form_rev=case.instance.form_rev)
-    put(case.instance, "instance.submitted", {"again": True, "by": str(case.actor)})
+    changed = {node: chosen[node] for node in sorted(rechosen)}
+    case.note("instance.resubmitted", form_rev=case.instance.form_rev, choices=changed or None)
+    # Whoever was chosen instead of somebody who has decided already is to be asked: then it does not go straight back.
+    anew = any(v.node in rechosen and v.node != case.instance.resubmit_to for v in case.visits)
+    put(case.instance, "instance.submitted", {"again": True, "anew": anew, "by": str(case.actor)})
     return await _write(case)
 
 

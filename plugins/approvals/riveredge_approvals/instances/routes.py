@@ -103,7 +103,7 @@ async def withdraw(instance_id: UUID, body: ReasonIn) -> InstanceOut:
     max_body_size=1_000_000,
 )
 async def resubmit(instance_id: UUID, body: ResubmitIn) -> InstanceOut:
-    return InstanceOut.model_validate((await acting.resubmit(instance_id, body.form)).instance)
+    return InstanceOut.model_validate((await acting.resubmit(instance_id, body.form, body.choices)).instance)
 
 
 @router.post("/{instance_id}/revoke", require=REQUEST_USE, status=200, summary="Take an approval back")

@@ -7,8 +7,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from riveredge_approvals.instances.diagram import EdgeMark, NodeMark
+from riveredge_approvals.people.schemas import ChoiceOut
 from riveredge_sdk import Body, Resource
 
+Choices = Annotated[dict[str, Annotated[list[UUID], Field(max_length=100)]], Field(default_factory=dict, max_length=50)]
 Reason = Annotated[str, Field(default="", max_length=500, description="Why: kept in the history.")]
 
 
@@ -28,14 +30,7 @@ class InstanceIn(Body):
     department: Annotated[
         UUID | None, Field(description="From which of her departments the submitter asks; her main one if left out.")
     ] = None
-    choices: Annotated[
-        dict[str, Annotated[list[UUID], Field(max_length=100)]],
-        Field(
-            default_factory=dict,
-            max_length=50,
-            description="By node: whom the submitter chooses, where the process lets her.",
-        ),
-    ]
+    choices: Annotated[Choices, Field(description="By node: whom the submitter chooses, where the process lets her.")]
 
 
 class SummaryLine(BaseModel):
@@ -74,12 +69,16 @@ class InstanceDetail(InstanceOut):
     form: dict[str, Any]
     my_tasks: list[UUID] = Field(description="What the reader is asked about it now.")
     may: list[str] = Field(description="What the reader can do with it now: withdraw, resubmit, revoke, urge, …")
+    choices: list[ChoiceOut] = Field(description="Whom its submitter chooses, while it is back with her.")
 
 
 class ResubmitIn(Body):
-    """The form as it is to be; without it, as it was."""
+    """The form as it is to be, and who is to decide; without them, as it was."""
 
     form: Annotated[dict[str, Any] | None, Field(description="The fields that change.")] = None
+    choices: Annotated[
+        Choices, Field(description="By node: whom the submitter chooses instead of those she chose before.")
+    ]
 
 
 class ReasonIn(Body):

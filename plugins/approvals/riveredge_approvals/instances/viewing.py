@@ -24,6 +24,7 @@ from riveredge_approvals.instances.schemas import (
 )
 from riveredge_approvals.ir.document import CcNode, HumanNode
 from riveredge_approvals.models import CarbonCopy, HistoryEntry, Instance, InstanceStatus, ProcessVersion, TaskState
+from riveredge_approvals.people.choosing import choices_of_submitter, show
 from riveredge_approvals.permissions import INSTANCE_READ
 from riveredge_sdk import current_principal, session
 from riveredge_sdk.problems import invalid_field
@@ -40,7 +41,9 @@ async def detail(instance_id: UUID) -> InstanceDetail:
     me = current_principal().id
     mine = [task.id for task in case.tasks if task.assignee_id == me and task.state == TaskState.PENDING]
     shown = InstanceOut.model_validate(case.instance).model_dump()
-    return InstanceDetail(**shown, form=await form_for_me(case), my_tasks=mine, may=_may(case, me))
+    may = _may(case, me)
+    choices = await show(choices_of_submitter(case.flow), case.instance.choices) if "resubmit" in may else []
+    return InstanceDetail(**shown, form=await form_for_me(case), my_tasks=mine, may=may, choices=choices)
 
 
 async def form_for_me(case: Case) -> dict[str, Any]:

@@ -5,7 +5,7 @@ such as `["gt", "form.amount", "5000"]`. Compiling is pure: the same drawing giv
 on the canvas does not change it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
@@ -197,6 +197,7 @@ class EffectNode(_Node):
     callback_timeout_s: int | None = None
     save: Mapping[str, str] = {}
     on_error: OnError = OnError()
+    compensate_on_reject: bool = False
 
 
 class SubflowNode(_Node):
@@ -221,6 +222,11 @@ Node: TypeAlias = Annotated[
     StartNode | HumanNode | CcNode | ChoiceNode | ForkNode | JoinNode | DelayNode | EffectNode | SubflowNode | EndNode,
     Field(discriminator="kind"),
 ]
+
+
+def exits_of(node: Node) -> Sequence[Exit]:
+    """All ways out of a node."""
+    return node.branches if isinstance(node, ChoiceNode | ForkNode) else tuple(node.next.values())
 
 
 class Needs(Part):
@@ -315,4 +321,5 @@ __all__ = [
     "SubflowNode",
     "Tally",
     "Who",
+    "exits_of",
 ]

@@ -6,6 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from riveredge_approvals.ir.document import CompiledFlow, HumanNode, Who
+from riveredge_approvals.people.explaining import names_of
+from riveredge_approvals.people.schemas import ChoiceOut, PersonRef
 from riveredge_approvals.people.staff import TenantStaff
 from riveredge_sdk import get_service
 from riveredge_sdk.features.people import PEOPLE
@@ -13,6 +15,7 @@ from riveredge_sdk.problems import FieldError, Invalid
 
 _SUBMITTER: Final = "initiator_choice"
 _DECIDER: Final = "previous_choice"
+MAX_SHOWN: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +68,22 @@ def _choices(flow: CompiledFlow, resolver: str, by: str | None = None) -> list[C
     return found
 
 
-async def check_choices(flow: CompiledFlow, given: Mapping[str, Sequence[UUID]]) -> dict[str, list[str]]:
+async def check_choices(
+    flow: CompiledFlow, given: Mapping[str, Sequence[UUID]], *, before: Mapping[str, Sequence[str]] = {}
+) -> dict[str, list[str]]:
     """Whom the submitter chose, by node: as many as the drawing says, from those it names.
+
+    Args:
+        before: who was chosen when it was submitted before. They stay, unless all of a node have left.
 
     Raises:
         Invalid: naming the node (`choices.mgr`).
     """
-    errors = await choice_errors(choices_of_submitter(flow), given)
+    already = await still_chosen(before)
+    errors = await choice_errors(choices_of_submitter(flow), given, already=already)
     if errors:
         raise Invalid("Those who decide are not chosen as the process wants it.", errors=errors)
-    return as_kept(given)
+    return {node: list(users) for node, users in before.items()} | as_kept(given)
 
 
 def as_kept(given: Mapping[str, Sequence[UUID]]) -> dict[str, list[str]]:
@@ -110,6 +119,38 @@ async def choice_errors(
     return errors
 
 
+async def still_chosen(chosen: Mapping[str, Sequence[str]]) -> dict[str, list[UUID]]:
+    """Of those who were chosen, by node, who is still there."""
+    everybody = {UUID(user) for users in chosen.values() for user in users}
+    active = await TenantStaff().active(everybody) if everybody else set()
+    return {node: [user for each in users if (user := UUID(each)) in active] for node, users in chosen.items()}
+
+
+async def show(choices: Sequence[Choice], chosen: Mapping[str, Sequence[str]]) -> list[ChoiceOut]:
+    """What somebody is to choose, and from whom."""
+    there = await still_chosen({choice.node: chosen.get(choice.node, ()) for choice in choices})
+    found: list[ChoiceOut] = []
+    for choice in choices:
+        among = await candidates(choice)
+        names = await names_of([*(among or ())[:MAX_SHOWN], *there[choice.node]])
+        found.append(
+            ChoiceOut(
+                node=choice.node,
+                label=choice.label,
+                min=choice.min,
+                max=choice.max,
+                required=choice.min > 0 and not there[choice.node],
+                among=None if among is None else [_ref(user, names) for user in among[:MAX_SHOWN]],
+                chosen=[_ref(user, names) for user in there[choice.node]],
+            )
+        )
+    return found
+
+
+def _ref(user: UUID, names: Mapping[UUID, str]) -> PersonRef:
+    return PersonRef(id=user, name=names.get(user, "—"))
+
+
 async def candidates(choice: Choice) -> list[UUID] | None:
     """From whom it is chosen, without those who have left; None: from all members."""
     if not choice.among:
@@ -143,4 +184,6 @@ __all__ = [
     "choice_errors",
     "choices_of_deciders",
     "choices_of_submitter",
+    "show",
+    "still_chosen",
 ]

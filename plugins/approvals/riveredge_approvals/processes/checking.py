@@ -65,14 +65,19 @@ def show(issues: Sequence[Issue]) -> list[IssueOut]:
     ]
 
 
-async def must_be_publishable(process: Process, acknowledged: Sequence[str] | Literal["all"]) -> None:
-    """See that the draft has no errors, and that its warnings were seen.
+async def must_be_publishable(
+    process: Process,
+    drawing: Mapping[str, Any],
+    form_schema: Mapping[str, Any],
+    acknowledged: Sequence[str] | Literal["all"],
+) -> None:
+    """See that a drawing of a process has no errors as things are now, and that its warnings were seen.
 
     Raises:
         DrawingInvalid: there are errors.
         WarningsNotAcknowledged: there are warnings that nobody has acknowledged.
     """
-    issues = await find_issues(process, process.draft, process.form_schema)
+    issues = await find_issues(process, drawing, form_schema)
     if errors := errors_in(issues):
         raise DrawingInvalid([each.model_dump() for each in show(issues)], len(errors))
     open_ = [issue for issue in issues if issue.severity == "warning"]

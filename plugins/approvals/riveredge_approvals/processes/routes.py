@@ -72,8 +72,9 @@ async def publish_process(process_id: UUID, body: PublishIn) -> VersionOut:
 
 @router.post("/{process_id}/roll-back", require=PROCESS_PUBLISH, summary="Publish an earlier version anew")
 async def roll_back_process(process_id: UUID, body: RollBackIn) -> VersionOut:
+    """What the version names is looked up as when a draft is published: it may be gone since."""
     process = await processes.get(process_id, lock=True)
-    return _version(await service.roll_back(process, body.version, body.note))
+    return _version(await service.roll_back(process, body))
 
 
 @router.post("/{process_id}/archive", require=PROCESS_PUBLISH, status=200, summary="Take no new requests")

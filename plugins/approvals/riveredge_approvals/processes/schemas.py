@@ -76,15 +76,18 @@ class DraftOut(BaseModel):
     problem: str | None = Field(description="Why it cannot be published as it is.")
 
 
+Acknowledge = Annotated[
+    Literal["all"] | list[Annotated[str, Field(max_length=64)]],
+    Field(default_factory=list, description="Codes of warnings that somebody has looked at, or `all`."),
+]
+
+
 class PublishIn(Body):
     """What is published, and why."""
 
     revision: Annotated[int, Field(ge=1, le=2**31 - 1, description="The `revision` of the draft you have looked at.")]
     note: Annotated[str, Field(max_length=2000, description="What has changed; kept with the version.")] = ""
-    acknowledge: Annotated[
-        Literal["all"] | list[Annotated[str, Field(max_length=64)]],
-        Field(default_factory=list, description="Codes of warnings that somebody has looked at, or `all`."),
-    ]
+    acknowledge: Acknowledge
 
 
 class RollBackIn(Body):
@@ -92,6 +95,7 @@ class RollBackIn(Body):
 
     version: Annotated[int, Field(ge=1, le=2**31 - 1)]
     note: Annotated[str, Field(max_length=2000)] = ""
+    acknowledge: Acknowledge
 
 
 class VersionOut(BaseModel):

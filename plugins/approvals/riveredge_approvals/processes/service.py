@@ -13,7 +13,7 @@ from riveredge_approvals.ir.document import CompiledFlow
 from riveredge_approvals.models import Instance, Process, ProcessVersion
 from riveredge_approvals.processes.checking import must_be_publishable
 from riveredge_approvals.processes.repository import Processes, Versions
-from riveredge_approvals.processes.schemas import DraftIn, DraftOut, ProcessIn, PublishIn
+from riveredge_approvals.processes.schemas import DraftIn, DraftOut, ProcessIn, PublishIn, RollBackIn
 from riveredge_sdk import current_principal, session, utcnow
 from riveredge_sdk.json_schema import flaw
 from riveredge_sdk.problems import Conflict, Invalid, PreconditionFailed, invalid_field, taken_field
@@ -81,7 +81,7 @@ async def publish(process: Process, body: PublishIn) -> ProcessVersion:
     """
     _must_be_current(process, body.revision)
     _must_not_be_archived(process)
-    await must_be_publishable(process, body.acknowledge)
+    await must_be_publishable(process, process.draft, process.form_schema, body.acknowledge)
     diagram, _ = read_diagram(process.draft)
     compiled = compile_draft(process, diagram)
     current = await find_version(process, process.published) if process.published is not None else None
@@ -90,19 +90,23 @@ async def publish(process: Process, body: PublishIn) -> ProcessVersion:
     return await _add(process, compiled, process.draft, process.form_schema, body.note)
 
 
-async def roll_back(process: Process, number: int, note: str) -> ProcessVersion:
+async def roll_back(process: Process, body: RollBackIn) -> ProcessVersion:
     """Publish an earlier version anew, as a further one.
 
     Raises:
-        NotFound: there is no such version.
+        Invalid: there is no such version.
         Conflict: the process is archived, or the version is the one in use.
+        DrawingInvalid: what it names is gone since.
+        WarningsNotAcknowledged: as `publish`.
     """
     _must_not_be_archived(process)
+    number = body.version
     if number == process.published:
         raise Conflict(f"Version {number} is in use.")
     old = await find_version(process, number)
+    await must_be_publishable(process, old.diagram, old.form_schema, body.acknowledge)
     compiled = CompiledFlow.model_validate({**old.compiled, "version": process.last_version + 1})
-    return await _add(process, compiled, old.diagram, old.form_schema, note or f"As version {number}.")
+    return await _add(process, compiled, old.diagram, old.form_schema, body.note or f"As version {number}.")
 
 
 async def find_version(process: Process, number: int) -> ProcessVersion:

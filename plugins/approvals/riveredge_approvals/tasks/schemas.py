@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from riveredge_approvals.instances.schemas import SummaryLine
-from riveredge_approvals.tasks.choosing import ChoiceOut
+from riveredge_approvals.people.schemas import ChoiceOut
 from riveredge_approvals.tasks.signing import SignatureIn
 from riveredge_sdk import Body, ListQuery, Resource
 
