@@ -14,6 +14,9 @@ _SINCE = {
     "effect": "what {node!r} does has begun",
     "request": "a request was started on {node!r}",
     "moved": "it has gone on from {node!r} another way",
+    "resubmitted": "it was submitted again",
+    "undone": "what {node!r} did was undone",
+    "cancelled": "what {node!r} was about was cancelled with it",
     "ended": "the request is not running any more",
 }
 _SAID = 5

@@ -235,7 +235,8 @@ class Requests(RuleBasedStateMachine):
     @property
     def recallable(self) -> list[Task]:
         """Decisions that nobody has acted on yet."""
-        decided = [t for t in self.case.tasks if t.state in _DECIDED and t.part == "seat" and t.reason is None]
+        said = _DECIDED | {TaskState.RETURNED}
+        decided = [t for t in self.case.tasks if t.state in said and t.reason is None]
         return [task for task in decided if not undoing.since(self.case, self._visit(task), task)]
 
     def _comes(self, visit: Visit, *, ok: bool) -> None:

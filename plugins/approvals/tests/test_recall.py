@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from riveredge_approvals.engine import acts
 from riveredge_approvals.engine.undoing import since, undo
 from riveredge_approvals.models import Task
 from riveredge_approvals.permissions import REQUEST_USE
@@ -18,12 +19,13 @@ from .drawings import compiled as flow
 from .requests import API, Publish, decide, ended, submit, todo, user_of
 
 A, B, C, D = uuid4(), uuid4(), uuid4(), uuid4()
+NAMES = {A: "A", B: "B", C: "C", D: "D"}
 
 
 def decided(played: Play, user: object, node: str) -> Task:
     """What somebody has decided on a node."""
     found = [task for task in played.case.tasks if str(task.assignee_id) == str(user) and task.node == node]
-    return next(task for task in found if task.state in {"approved", "rejected"})
+    return next(task for task in found if task.state in {"approved", "rejected", "returned"})
 
 
 def kept(played: Play, user: object, node: str) -> list[str]:
@@ -132,6 +134,138 @@ async def test_what_has_happened_since_keeps_it() -> None:
     assert kept(played, A, "mgr") == ["moved"]
 
 
+async def test_a_return_is_taken_back_while_nobody_has_acted() -> None:
+    steps = (approver("mgr", user=A), approver("two", users=[B, C], mode="all", allow=["return", "recall"]))
+    for resubmit in ("replay", "direct"):
+        for target in ("start", "mgr"):
+            played = await play(flow(*steps, settings={"resubmit": resubmit})).start()
+            await played.decide(A)
+            await played.decide(C)
+            for hop in (False, True):
+                await played.send_back(B, target, hop=hop)
+                recall(played, B, "two")
+                await played.hop()
+                # As it was: who has approved has, who returned it is asked anew.
+                assert (played.status, played.asked) == ("running", {"two"})
+                assert [str(task.assignee_id) for task in played.pending] == [str(B)]
+            await played.send_back(B, target)
+            if target == "start":
+                await played.resubmit()
+                assert kept(played, B, "two") == ["resubmitted"]
+            else:
+                await played.decide(A)
+                assert kept(played, B, "two") == ["decided"]
+    # The others beside, and all that went back with it from other branches, are as they were.
+    beside = parallel("in", [approver("x", user=B, allow=["return"])], [approver("y", users=[C, D], mode="all")])
+    played = await play(flow(approver("mgr", user=A), parallel("out", [beside], [approver("z", user=A)]))).start()
+    await played.decide(A)
+    await played.decide(C)
+    played.give("nudge")
+    for target in ("start", "mgr"):
+        await played.send_back(B, target)
+        assert kept(played, B, "x") == []
+        recall(played, B, "x")
+        assert (played.status, played.asked) == ("running", {"x", "y", "z"})
+        assert sorted(played.states("y")) == ["approved", "pending"]
+    for user in (B, D, A):
+        await played.decide(user)
+    assert played.status == "approved"
+    # What was begun outside, or undone, is not begun anew.
+    effect = node("call", "webhook", connection="erp")
+    played = await play(flow(parallel("p", [approver("x", user=B, allow=["return"])], [effect]))).start()
+    await played.send_back(B, "start")
+    assert kept(played, B, "x") == ["cancelled"]
+    played = await play(flow(effect, approver("x", user=B, allow=["return"]))).start()
+    (visit,) = played.case.open_visits
+    played.give("effect.done", visit=str(visit.id), ok=True, result={})
+    await played.hop()
+    await played.send_back(B, "start")
+    assert kept(played, B, "x") == ["undone"]
+
+
+async def test_an_opinion_is_taken_back_while_who_asked_has_not_acted_on_it() -> None:
+    def asked(played: Play) -> str:
+        return "".join(sorted(NAMES[task.assignee_id] for task in played.pending))
+
+    async def begin(where: Any, mode: str, *people: Any, seat: str = "all") -> Play:
+        drawn = flow(approver("mgr", users=[A, B], mode=seat, reject="collect" if seat == "all" else "first"))
+        played = await play(drawn).start()
+        task = played.task(A)
+        played.case.actor = A
+        visit = played.case.visit(task.visit_id)
+        assert visit is not None
+        if where == "delegate":
+            acts.delegate(played.case, task, people[0])
+        else:
+            acts.add_signers(played.case, task, visit, people, where=where, mode=mode)
+        return played
+
+    # A delegate: it has come back to who asked, and goes there again.
+    played = await begin("delegate", "", C)
+    await played.decide(C, "rejected")
+    assert asked(played) == "AB"
+    recall(played, C, "mgr")
+    assert asked(played) == "BC"
+    await played.decide(C)
+    # Who asks somebody else since has acted on it; so has who decides.
+    acts.delegate(played.case, played.task(A), D)
+    assert kept(played, C, "mgr") == ["acted"]
+    await played.decide(D)
+    assert kept(played, C, "mgr") == ["acted"]
+    await played.decide(A)
+    assert kept(played, D, "mgr") == ["decided"]
+
+    # Before: one of any was enough, so the other is asked again, too.
+    played = await begin("before", "any", C, D)
+    await played.decide(C)
+    assert asked(played) == "AB"
+    recall(played, C, "mgr")
+    assert asked(played) == "BCD"
+    # A rejection is hers, too: it is not any more.
+    await played.decide(D, "rejected")
+    assert asked(played) == "B"
+    recall(played, D, "mgr")
+    assert asked(played) == "BCD"
+    await played.decide(C)
+    await played.decide(A)
+    await played.decide(B)
+    assert played.status == "approved"
+    # In a sequence the next one waits again; who has decided stays decided.
+    played = await begin("before", "sequential", C, D)
+    await played.decide(C)
+    assert asked(played) == "BD"
+    recall(played, C, "mgr")
+    assert asked(played) == "BC"
+    await played.decide(C)
+    await played.decide(D)
+    assert kept(played, C, "mgr") == ["decided"]
+    recall(played, D, "mgr")
+    assert asked(played) == "BD"
+    # The node was decided by it, and has not gone on.
+    played = await begin("before", "all", C, seat="sequential")
+    await played.decide(C, "rejected", hop=False)
+    recall(played, C, "mgr")
+    await played.hop()
+    assert (played.status, asked(played)) == ("running", "C")
+
+    # After: hers counts on condition of theirs.
+    played = await begin("after", "any", C, D)
+    await played.decide(A)
+    assert asked(played) == "BCD"
+    await played.decide(C)
+    assert asked(played) == "B"
+    recall(played, C, "mgr")
+    assert asked(played) == "BCD"
+    await played.decide(C, "rejected", hop=False)
+    assert played.states("mgr")[0] == "rejected:after"
+    recall(played, C, "mgr")
+    assert (played.states("mgr")[0], asked(played)) == ("approved", "BCD")
+    await played.decide(D)
+    await played.decide(B)
+    assert played.status == "approved"
+    assert kept(played, D, "mgr") == ["ended"]
+
+
 @pytest.mark.database
 def test_a_decision_is_taken_back_over_rest(
     as_user: AsUser, published: Publish, engine: EngineControl, client: ApiClient
@@ -176,6 +310,28 @@ def test_a_decision_is_taken_back_over_rest(
     todo(zhao, "ceo")
     assert recalled(wang, wang.get(f"{API}/tasks", params={"box": "done"}).json()["items"][0]).status_code == 200
     assert li.post(f"{API}/instances/{second['id']}/withdraw", json={}).status_code == 200
+    # A return, until it is submitted again; and an opinion.
+    sent = submit(li, published(approver("mgr", user=user_of(wang), allow=["return", "recall", "delegate"])))
+    mine = todo(wang)
+    assert decide(wang, mine, "return").status_code == 200
+    ended(li, sent, "draft")
+    assert wang.get(f"{API}/tasks/{mine['id']}").json()["allow"] == ["recall"]
+    mine = recalled(wang, mine).json()
+    assert li.post(f"{API}/instances/{sent['id']}/resubmit", json={}).status_code == 409
+    assert decide(wang, mine, "return").status_code == 200
+    ended(li, sent, "draft")
+    assert li.post(f"{API}/instances/{sent['id']}/resubmit", json={}).status_code == 200
+    assert [each["what"] for each in recalled(wang, mine).json()["since"]] == ["resubmitted"]
+    asking = todo(wang)
+    assert decide(wang, asking, "delegate", to=str(user_of(zhao))).status_code == 200
+    opinion = todo(zhao, "mgr")
+    assert decide(zhao, opinion, "reject", comment="No").status_code == 200
+    opinion = recalled(zhao, opinion).json()
+    assert decide(wang, asking).status_code == 409
+    assert decide(zhao, opinion).status_code == 200
+    assert decide(wang, asking).status_code == 200
+    ended(li, sent, "approved")
+    assert client.get(f"{API}/instances/{sent['id']}/history/verification").json()["intact"] is True
     # Whoever is next decides at the same moment: one of the two is too late, and knows why.
     for _ in range(6):
         raced = submit(li, process)

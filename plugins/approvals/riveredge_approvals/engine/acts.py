@@ -5,6 +5,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from riveredge_approvals.engine.case import Case
+from riveredge_approvals.engine.opinions import remember_asked
 from riveredge_approvals.engine.settling import group_key, settle
 from riveredge_approvals.engine.voting import vote
 from riveredge_approvals.models import OPEN_TASKS, Task, TaskState, Visit, VisitStatus
@@ -30,6 +31,8 @@ def decide(case: Case, task: Task, visit: Visit, outcome: TaskState, **said: Any
     Args:
         said: what `vote` keeps of it.
     """
+    if task.part != "seat":
+        remember_asked(case, visit, task)
     if task.part == "delegate":
         vote(case, task, outcome, **said)
         owner = case.task(task.parent_id) if task.parent_id is not None else None
@@ -44,10 +47,11 @@ def decide(case: Case, task: Task, visit: Visit, outcome: TaskState, **said: Any
 def send_back(case: Case, task: Task, visit: Visit, target: str, **said: Any) -> None:
     """Return it to a node: all open siblings are closed, and the token goes there."""
     vote(case, task, TaskState.RETURNED, **said)
-    for sibling in case.tasks_of(visit):
-        if sibling.state in OPEN_TASKS:
-            case.close_task(sibling, TaskState.CLOSED, "returned")
-    case.keep(visit, return_to=target, decided=True)
+    others = [sibling for sibling in case.tasks_of(visit) if sibling.state in OPEN_TASKS]
+    states = {str(sibling.id): [sibling.state, sibling.reason] for sibling in others}
+    for sibling in others:
+        case.close_task(sibling, TaskState.CLOSED, "returned")
+    case.keep(visit, return_to=target, decided=True, undecided=states)
     case.close_visit(visit, VisitStatus.CANCELLED, "returned")
 
 

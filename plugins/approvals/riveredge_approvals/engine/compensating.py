@@ -12,9 +12,9 @@ from riveredge_approvals.ir.document import CompiledFlow, EffectNode, exits_of
 from riveredge_approvals.models import ENDED, InstanceStatus, Visit
 
 
-def undo_all(case: Case, because: str) -> None:
-    """All effects of the instance that were done."""
-    _undo(case, case.visits, because)
+def undo_all(case: Case, because: str) -> list[str]:
+    """All effects of the instance that were done; the nodes of those."""
+    return _undo(case, case.visits, because)
 
 
 def undo_rejected(case: Case) -> None:

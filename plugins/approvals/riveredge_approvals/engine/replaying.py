@@ -22,6 +22,7 @@ _INSTANCE = {
     "instance.submitted": InstanceStatus.RUNNING,
     "instance.resubmitted": InstanceStatus.RUNNING,
     "instance.resumed": InstanceStatus.RUNNING,
+    "instance.taken_on": InstanceStatus.RUNNING,
     "instance.suspended": InstanceStatus.SUSPENDED,
     **{f"instance.{status}": InstanceStatus(status) for status in ENDED},
 }
@@ -128,6 +129,8 @@ class _Past:
             task.state, task.reason = TaskState.WAITING, "before"
         elif entry.kind == "task.overruled":
             task.state, task.reason = TaskState.REJECTED, "after"
+        elif entry.kind == "task.upheld":
+            task.state, task.reason = TaskState.APPROVED, None
 
     def _open_task(self, entry: HistoryEntry, task_id: UUID, visit: Visit) -> None:
         task = self._tasks.get(task_id)

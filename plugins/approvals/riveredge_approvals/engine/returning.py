@@ -1,5 +1,6 @@
 """Going back: returns, rejections to a node, resubmissions and jumps. None of it is drawn."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from riveredge_approvals.engine.case import Case, Scope
@@ -18,7 +19,10 @@ from riveredge_approvals.ir.document import (
     StartNode,
     exits_of,
 )
-from riveredge_approvals.models import OPEN_VISITS, InstanceStatus, Visit, VisitStatus
+from riveredge_approvals.models import OPEN_TASKS, OPEN_VISITS, InstanceStatus, Visit, VisitStatus
+
+# Nodes whose stay can be taken up again as it was.
+_REOPENED = frozenset({"approver", "handler", "join"})
 
 
 def targets(case: Case, visit: Visit) -> list[str]:
@@ -34,11 +38,10 @@ def go_back(case: Case, visit: Visit, target: str) -> None:
     """
     node = case.node(target)
     scope = visit.scope[: len(node.region)]
-    rewound = [other for other in case.tokens if _is_within(other, visit, scope)]
-    clear(case, rewound, "returned")
     if isinstance(node, StartNode):
         to_submitter(case, visit)
         return
+    _take_along(case, visit, target, scope, [other for other in case.tokens if _is_within(other, visit, scope)])
     again = Exit(edge="", to=target)
     case.agenda.append((again, scope))
     direct = case.flow.settings.resubmit == "direct"
@@ -46,22 +49,39 @@ def go_back(case: Case, visit: Visit, target: str) -> None:
     if direct and not visit.scope[len(node.region) :]:
         # Opened by `move`; the way straight back is remembered with the visits that are over.
         case.keep(visit, straight_back_from=target)
-    else:
-        undo_behind(case, target, scope, "returned")
+    elif undone := undo_behind(case, target, scope, "returned"):
+        case.keep(visit, went_back={**visit.data["went_back"], "undone": undone})
+
+
+def _take_along(case: Case, visit: Visit, target: str, scope: Scope, others: Sequence[Visit]) -> None:
+    """Take other tokens back with that of a visit; how they stood is remembered, for whoever takes the return back."""
+    went_back = {
+        "to": target,
+        "after": len(case.visits),
+        "depth": len(scope),
+        "others": [str(other.id) for other in others],
+        # What was begun outside, or was about to go on, is not begun anew.
+        "lost": [other.node for other in others if other.kind not in _REOPENED or other.status != VisitStatus.ACTIVE],
+    }
+    for other in others:
+        open_ = [task for task in case.tasks_of(other) if task.state in OPEN_TASKS]
+        case.keep(other, undecided={str(task.id): [task.state, task.reason] for task in open_})
+    clear(case, others, "returned")
+    case.keep(visit, went_back=went_back)
 
 
 def to_submitter(case: Case, visit: Visit) -> None:
     """The form goes back to its submitter."""
     instance = case.instance
-    clear(case, case.tokens, "returned")
+    _take_along(case, visit, case.flow.entry, [], case.tokens)
     case.agenda.clear()
     instance.status = InstanceStatus.DRAFT
     direct = case.flow.settings.resubmit == "direct" and not visit.scope
     instance.resubmit_to = visit.node if direct else None
     if direct:
         case.keep(visit, straight_back_from=case.flow.entry)
-    else:
-        undo_all(case, "returned")
+    elif undone := undo_all(case, "returned"):
+        case.keep(visit, went_back={**visit.data["went_back"], "undone": undone})
     case.orders.append(ToSubmitter(case.actor))
     case.note("instance.returned", visit, to=case.flow.entry, direct=direct or None)
 

@@ -1,5 +1,7 @@
 """What a decision means for its visit: the next in turn, those who come before and after, and the tally."""
 
+from typing import Any
+
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.tally import Result, count, judge
 from riveredge_approvals.ir.document import Tally
@@ -50,7 +52,7 @@ def _groups(case: Case, visit: Visit) -> list[tuple[Task, str, list[Task]]]:
 
 def _settle_group(case: Case, visit: Visit, group: tuple[Task, str, list[Task]]) -> None:
     parent, part, members = group
-    rule = _rule_of(visit, parent, part)
+    rule = Tally(mode=mode_of(visit, parent, part))
     if part == "after":
         if parent.state != TaskState.APPROVED:
             return
@@ -60,9 +62,12 @@ def _settle_group(case: Case, visit: Visit, group: tuple[Task, str, list[Task]])
         if rule.mode == "sequential":
             _call_next(case, members)
         return
-    for task in members:
-        if task.state in OPEN_TASKS:
-            case.close_task(task, TaskState.CLOSED, "decided")
+    others = [task for task in members if task.state in OPEN_TASKS]
+    if others:
+        states = {str(task.id): [task.state, task.reason] for task in others}
+        case.keep(visit, settled={**visit.data.get("settled", {}), group_key(parent, part): states})
+    for task in others:
+        case.close_task(task, TaskState.CLOSED, "decided")
     if part == "before" and parent.state == TaskState.WAITING and parent.reason == "before":
         if result == "passed":
             case.offer(parent)
@@ -86,8 +91,9 @@ def group_key(parent: Task, part: str) -> str:
     return f"{parent.id}:{part}"
 
 
-def _rule_of(visit: Visit, parent: Task, part: str) -> Tally:
-    return Tally(mode=visit.data.get("added", {}).get(group_key(parent, part), "all"))
+def mode_of(visit: Visit, parent: Task, part: str) -> Any:
+    """How those added around a task decide together."""
+    return visit.data.get("added", {}).get(group_key(parent, part), "all")
 
 
 def _call_next(case: Case, members: list[Task]) -> None:

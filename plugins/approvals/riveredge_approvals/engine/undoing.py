@@ -1,8 +1,9 @@
-"""Taking a decision back before anybody acted on what came of it.
+"""Taking a decision back before anybody acted on what came of it: also a return, and the opinion of who was added.
 
 The visit is opened again as it stood before it was decided; what its token came to meanwhile is cancelled. A token is
 alone in its branch, so that all later visits in the branch came of it: with the join at the branch's end, and what
-came of that if it had passed.
+came of that if it had passed. Of a return came what stands where it went back to; what it took along from other
+branches is opened again.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.ending import clear
+from riveredge_approvals.engine.opinions import acted_on_by, ask_again, beside_in_turn, give_back
 from riveredge_approvals.engine.orders import TaskClosed, VisitOpened
 from riveredge_approvals.ir.document import EffectNode, HumanNode, SubflowNode
 from riveredge_approvals.models import OPEN_VISITS, InstanceStatus, Task, TaskState, Visit, VisitStatus
@@ -19,6 +21,8 @@ from riveredge_sdk import uuid7
 
 RECALLED = "recalled"
 _VOTES = frozenset({TaskState.APPROVED, TaskState.REJECTED, TaskState.ABSTAINED})
+_CALLED = _VOTES | {TaskState.TRANSFERRED, TaskState.DELEGATED, TaskState.PENDING, TaskState.TIMED_OUT}
+_OF_RETURNS = frozenset({"return_to", "straight_back_from", "went_back"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class Since:
     """What has happened since a decision, so that it stays.
 
     Attributes:
-        what: `decided`, `acted` (handed on, claimed, others added), `effect`, `request`, `moved` or `ended`.
+        what: `decided`, `acted` (handed on, claimed, others added), `effect`, `request`, `moved`, `resubmitted`,
+            `undone` (an effect, when it went back), `cancelled` (something else that went back with it) or `ended`.
         by: who did it, if it was somebody.
     """
 
@@ -42,16 +47,20 @@ def since(case: Case, visit: Visit, task: Task) -> list[Since]:
     Args:
         visit: where it was decided. task: what was decided, by somebody.
     """
-    if case.instance.status != InstanceStatus.RUNNING:
+    went_back = visit.data.get("went_back")
+    is_back = went_back is not None and went_back["to"] == case.flow.entry
+    if case.instance.status != (InstanceStatus.DRAFT if is_back else InstanceStatus.RUNNING):
+        if is_back and case.instance.status == InstanceStatus.RUNNING:
+            return [Since("resubmitted", case.flow.entry, case.instance.submitter_id)]
         return [Since("ended", at=case.instance.finished_at)]
-    if visit.status not in {VisitStatus.ACTIVE, VisitStatus.PASSED, VisitStatus.FAILED}:
+    if not _is_reopened(case, visit, task):
         return [Since("moved", visit.node, at=visit.closed_at)]
-    node = case.flow.nodes.get(visit.node)
-    if not isinstance(node, HumanNode):
-        return [Since("moved", visit.node, at=visit.closed_at)]
-    if visit.status == VisitStatus.FAILED and not visit.data.get("decided") and node.on_reject.action == "return":
-        return [Since("moved", node.on_reject.to, at=visit.closed_at)]
     found = [_acted(after) for after in _called_by(case, visit, task) if _is_touched(case, after)]
+    if task.part != "seat" and (asking := acted_on_by(case, visit, task)) is not None:
+        found.append(_acted(asking))
+    if went_back is not None:
+        found += [Since("undone", name) for name in went_back.get("undone", ())]
+        found += [Since("cancelled", name) for name in went_back["lost"]]
     if visit.status != VisitStatus.ACTIVE and not visit.data.get("decided"):
         for later in _came_of(case, visit):
             found += _done_on(case, later)
@@ -62,6 +71,8 @@ def undo(case: Case, visit: Visit, task: Task, reason: str = "") -> Task:
     """Take the decision back: the task that asks for it anew, in the same place. Only if nothing keeps it (`since`)."""
     later = list(_came_of(case, visit)) if visit.status != VisitStatus.ACTIVE else []
     called = _called_by(case, visit, task)
+    if task.part != "seat":
+        give_back(case, visit, task)
     again = _anew(case, task, reason)
     for after in called:
         _wait_again(case, after)
@@ -74,12 +85,18 @@ def undo(case: Case, visit: Visit, task: Task, reason: str = "") -> Task:
         for each in later:
             case.keep(each, recalled=True)
         _reopen(case, visit, again)
+        _go_forward(case, visit)
     case.open_task(again)
     return again
 
 
 def _came_of(case: Case, visit: Visit) -> Iterator[Visit]:
     """The visits that a token came to after it had left this one, and that count."""
+    if (went_back := visit.data.get("went_back")) is not None:
+        depth = went_back["depth"]
+        later = (v for v in case.visits[went_back["after"] :] if v.scope[:depth] == visit.scope[:depth])
+        yield from (v for v in later if not v.data.get("recalled"))
+        return
     for other in case.visits:
         if _is_after(other, visit) and not other.data.get("recalled"):
             yield other
@@ -110,6 +127,18 @@ def _join_of(case: Case, visit: Visit) -> Visit | None:
     )
 
 
+def _is_reopened(case: Case, visit: Visit, task: Task) -> bool:
+    """Whether the visit is one that can be opened again: what it led to is known, and it is still drawn."""
+    if not isinstance(case.flow.nodes.get(visit.node), HumanNode):
+        return False
+    if visit.status == VisitStatus.CANCELLED:
+        # By this return, and no other way.
+        is_open = visit.data.get("decided") or "went_back" in visit.data
+        return task.state == TaskState.RETURNED and bool(is_open)
+    goes_back = visit.status == VisitStatus.FAILED and case.human(visit).on_reject.action == "return"
+    return not goes_back or bool(visit.data.get("decided")) or "went_back" in visit.data
+
+
 def _done_on(case: Case, visit: Visit) -> list[Since]:
     if visit.status == VisitStatus.CANCELLED:
         return [Since("moved", visit.node, at=visit.closed_at)]
@@ -130,7 +159,7 @@ def _is_touched(case: Case, task: Task) -> bool:
     if task.state in _VOTES:
         return task.reason != "auto"
     if task.state == TaskState.CLOSED:
-        return task.reason != "decided"
+        return task.reason not in {"decided", RECALLED}
     if task.state == TaskState.PENDING or (task.state == TaskState.WAITING and task.reason == "turn"):
         return any(other.parent_id == task.id and other.origin in {"added", "delegate"} for other in case.tasks)
     return True
@@ -146,10 +175,9 @@ def _called_by(case: Case, visit: Visit, task: Task) -> list[Task]:
     """Those on the same visit who come after the task: the next in a sequence, and those added after it."""
     beside = case.tasks_of(visit)
     found = [other for other in beside if other.parent_id == task.id and other.part == "after"]
-    if case.human(visit).tally.mode == "sequential":
-        decided = _VOTES | {TaskState.TRANSFERRED, TaskState.DELEGATED, TaskState.PENDING, TaskState.TIMED_OUT}
-        found += [each for each in beside if each.part == "seat" and each.seq > task.seq and each.state in decided]
-    return found
+    if task.part == "seat" and case.human(visit).tally.mode == "sequential":
+        found += [each for each in beside if each.part == "seat" and each.seq > task.seq and each.state in _CALLED]
+    return found + [each for each in beside_in_turn(case, visit, task) if each.state in _CALLED]
 
 
 def _anew(case: Case, task: Task, reason: str) -> Task:
@@ -213,20 +241,23 @@ def _unjoin(case: Case, visit: Visit) -> None:
 def _reopen(case: Case, visit: Visit, again: Task) -> None:
     """As it stood before it was decided: whoever was not asked any more then is asked again."""
     _open_again(case, visit)
-    for task_id, (state, reason) in visit.data.get("undecided", {}).items():
-        task = case.task(task_id)
-        if task is None or task.state != TaskState.CLOSED:
-            continue
-        task.closed_at = None
-        if task.part == "after" and task.parent_id == again.id:
-            case.queue(task, "turn")
-        elif state == TaskState.PENDING:
-            case.offer(task)
-        elif state == TaskState.WAITING:
-            case.queue(task, reason)
-        else:
-            task.state, task.reason = state, reason
-            case.note(f"task.{state}", task=task)
+    ask_again(case, visit.data.get("undecided", {}), after=again.id)
+
+
+def _go_forward(case: Case, visit: Visit) -> None:
+    """If it went back: it has not, and nor has what was taken along."""
+    went_back = visit.data.get("went_back")
+    if went_back is None:
+        return
+    for name in went_back["others"]:
+        other = case.visit(name)
+        if other is not None:
+            _open_again(case, other)
+            ask_again(case, other.data.get("undecided", {}))
+    visit.data = {name: value for name, value in visit.data.items() if name not in _OF_RETURNS}
+    if case.instance.status == InstanceStatus.DRAFT:
+        case.instance.status, case.instance.resubmit_to = InstanceStatus.RUNNING, None
+        case.note("instance.taken_on", visit)
 
 
 def _open_again(case: Case, visit: Visit) -> None:

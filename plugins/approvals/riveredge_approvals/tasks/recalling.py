@@ -10,11 +10,11 @@ from riveredge_approvals.models import Task, TaskState
 from riveredge_approvals.problems import NotAllowedHere, RecallTooLate
 from riveredge_approvals.tasks.deciding import must_be_mine, open_case
 
-_RECALLABLE = frozenset({TaskState.APPROVED, TaskState.REJECTED, TaskState.ABSTAINED})
+_RECALLABLE = frozenset({TaskState.APPROVED, TaskState.REJECTED, TaskState.ABSTAINED, TaskState.RETURNED})
 
 
 async def recall(task_id: UUID, reason: str) -> Task:
-    """The decision counts no more, and stays in the history; the task that asks for it anew.
+    """The decision, or return, or opinion, counts no more, and stays in the history; the task that asks for it anew.
 
     What was written into the form with it stays there.
 
@@ -29,7 +29,7 @@ async def recall(task_id: UUID, reason: str) -> Task:
     if not isinstance(node, HumanNode) or "recall" not in node.allow:
         raise NotAllowedHere("On this node nobody can take a decision back.")
     if not _is_own_decision(task):
-        raise NotAllowedHere(_why_not(task))
+        raise NotAllowedHere(f"There is no decision of yours to take back: the task is {task.state}.")
     if kept := since(case, visit, task):
         raise RecallTooLate(kept)
     again = undo(case, visit, task, reason)
@@ -47,13 +47,5 @@ def can_be_recalled(case: Case, task: Task) -> bool:
 
 
 def _is_own_decision(task: Task) -> bool:
-    # A rule or a deadline decides with a reason; whoever was added has given an answer to whoever added her.
-    return task.part == "seat" and task.state in _RECALLABLE and task.reason is None
-
-
-def _why_not(task: Task) -> str:
-    if task.part != "seat":
-        return "Only a decision in one's own place is taken back, not one for somebody who has asked for it."
-    if task.state == TaskState.RETURNED:
-        return "It was sent back; that is not taken back."
-    return f"There is no decision of yours to take back: the task is {task.state}."
+    # A rule or a deadline decides with a reason, and so do those who were added before or after.
+    return task.state in _RECALLABLE and task.reason is None

@@ -79,7 +79,9 @@ async def detail(task_id: UUID) -> TaskDetail:
 
 def allowed(case: Case, task: Task, node: HumanNode) -> list[str]:
     """What the current user can do with a task now."""
-    if task.assignee_id != current_principal().id or case.instance.status != InstanceStatus.RUNNING:
+    # A return to the submitter is taken back while the request is a draft.
+    alive = case.instance.status in {InstanceStatus.RUNNING, InstanceStatus.DRAFT}
+    if task.assignee_id != current_principal().id or not alive:
         return []
     if task.state != TaskState.PENDING:
         return ["recall"] if recalling.can_be_recalled(case, task) else []
