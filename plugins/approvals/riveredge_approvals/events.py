@@ -78,10 +78,10 @@ class NoticesDue(BaseModel):
     closed: list[UUID]
 
 
-class HandoverRef(BaseModel):
-    """A handover that was begun."""
+class JobRef(BaseModel):
+    """A job that goes on over many requests: a handover, a migration, a rehearsal."""
 
-    handover_id: UUID
+    job_id: UUID
 
 
 class FileRef(BaseModel):
@@ -90,19 +90,7 @@ class FileRef(BaseModel):
     file_id: UUID
 
 
-class MigrationRef(BaseModel):
-    """A migration that was asked for."""
-
-    migration_id: UUID
-
-
-class RehearsalRef(BaseModel):
-    """A rehearsal of a draft."""
-
-    rehearsal_id: UUID
-
-
-REHEARSAL_DUE = EventType("approvals/rehearsal.due", RehearsalRef, "A draft is to be rehearsed")
+REHEARSAL_DUE = EventType("approvals/rehearsal.due", JobRef, "A draft is to be rehearsed")
 INPUT_GIVEN = EventType("approvals/input.given", InstanceRef, "An instance has something to take in")
 WATCH_CONTINUED = EventType("approvals/watch.continued", InstanceChanged, "Another run watches over an instance")
 VISIT_DUE = EventType("approvals/visit.due", VisitDue, "A reminder, a deadline or a delay has come")
@@ -111,8 +99,8 @@ EFFECT_DUE = EventType("approvals/effect.due", EffectDue, "An effect is to be tr
 CHILD_DUE = EventType("approvals/child.due", VisitRef, "A request within a request is to be started")
 CHILD_CLOSED = EventType("approvals/child.closed", ChildClosed, "A request within a request has ended")
 CHILD_ABANDONED = EventType("approvals/child.abandoned", InstanceRef, "Nobody waits for a request any more")
-HANDOVER_BEGUN = EventType("approvals/handover.begun", HandoverRef, "Somebody's tasks are to be handed over")
-MIGRATION_ASKED = EventType("approvals/migration.asked", MigrationRef, "Requests are to be moved to another version")
+HANDOVER_BEGUN = EventType("approvals/handover.begun", JobRef, "Somebody's tasks are to be handed over")
+MIGRATION_ASKED = EventType("approvals/migration.asked", JobRef, "Requests are to be moved to another version")
 FILE_UNUSED = EventType("approvals/file.unused", FileRef, "Nobody has used a file in time")
 
 EVENTS = (

@@ -4,9 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 from riveredge_approvals.engine.store import advance_instance
-from riveredge_approvals.events import INPUT_GIVEN, MIGRATION_ASKED, WATCH_CONTINUED, InstanceRef
+from riveredge_approvals.events import INPUT_GIVEN, WATCH_CONTINUED, InstanceRef
+from riveredge_approvals.foresight.rehearsing import REHEARSAL
+from riveredge_approvals.jobs.job import Job
 from riveredge_approvals.models import ENDED
-from riveredge_approvals.processes import migrating
+from riveredge_approvals.people.handing_over import HANDOVER
+from riveredge_approvals.processes.migrating import MIGRATION
 from riveredge_sdk import FunctionContext, FunctionSpec, PerTenant, Subject, publish, unit_of_work
 from riveredge_sdk.features.approvals import INSTANCE_CLOSED, INSTANCE_STARTED, InstanceChanged
 from riveredge_sdk.functions import Cancel, Concurrency
@@ -65,16 +68,10 @@ def _subject(event: InstanceRef | InstanceChanged) -> Subject:
     return Subject("approvals.instance", event.instance_id)
 
 
-FUNCTIONS = (
-    FunctionSpec(
-        id="approvals.migrate",
-        title="Move requests to another version",
-        trigger=MIGRATION_ASKED,
-        handler=migrating.run,
-        on_failure=migrating.failed,
-        retries=10,
-        subject=lambda event: Subject("approvals.migration", event.migration_id),
-    ),
+JOBS: tuple[Job[Any, Any], ...] = (MIGRATION, REHEARSAL, HANDOVER)
+
+FUNCTIONS: tuple[FunctionSpec[Any], ...] = (
+    *(job.function() for job in JOBS),
     FunctionSpec(
         id="approvals.hop",
         title="Take a request on",

@@ -370,47 +370,6 @@ class Delegation(Model, table=True):
     reason: str = Field(default="", max_length=500)
 
 
-class Handover(Model, table=True):
-    """Somebody's open tasks are given to somebody else, or to whom the rules of their nodes find.
-
-    Attributes:
-        to_id: None for the rules. created_by: who had it done.
-        process_id: only tasks of this process.
-    """
-
-    __tablename__ = "approvals_handover"
-    __table_args__ = (
-        tenant_fk("process_id", "approvals_process", ondelete="CASCADE"),
-        Index("ix_approvals_handover_tenant_id_user_id", "tenant_id", "user_id"),
-    )
-
-    user_id: UUID
-    to_id: UUID | None = None
-    process_id: UUID | None = None
-    reason: str = Field(default="", max_length=500)
-    created_by: UUID | None = None
-    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-
-
-class HandoverItem(Model, table=True):
-    """What came of one task: `state` is waiting, done or refused, `message` why it was refused."""
-
-    __tablename__ = "approvals_handover_item"
-    __table_args__ = (
-        tenant_fk("handover_id", "approvals_handover", ondelete="CASCADE"),
-        tenant_fk("task_id", "approvals_task", ondelete="CASCADE"),
-        UniqueConstraint("tenant_id", "handover_id", "task_id"),
-        Index("ix_approvals_handover_item_tenant_id_task_id", "tenant_id", "task_id"),
-    )
-
-    handover_id: UUID
-    task_id: UUID
-    instance_id: UUID
-    state: str = Field(default="waiting", max_length=20)
-    message: str = Field(default="", max_length=500)
-    to_ids: list[str] = Field(default_factory=list, sa_type=JsonType, nullable=False)
-
-
 class Connection(Model, table=True):
     """How another system is reached. `headers` is a sealed JSON object, `header_names` what may be shown of it."""
 
@@ -474,8 +433,6 @@ MODELS = (
     Comment,
     CarbonCopy,
     Delegation,
-    Handover,
-    HandoverItem,
     Connection,
     Link,
     Serial,

@@ -18,12 +18,12 @@ from riveredge_approvals.models import (
     Decision,
     Delegation,
     FormRevision,
-    Handover,
     Instance,
     Link,
     ProcessVersion,
     Task,
 )
+from riveredge_approvals.people.handover_models import Handover
 from riveredge_sdk import session
 
 
@@ -70,7 +70,7 @@ async def erase(user_id: UUID) -> int:
         update(FormRevision).where(col(FormRevision.changed_by) == user_id).values(changed_by=None),
         # What was said of the person's leaving.
         update(Handover).where(col(Handover.user_id) == user_id).values(reason=""),
-        update(Handover).where(col(Handover.created_by) == user_id).values(created_by=None),
+        update(Handover).where(col(Handover.started_by) == user_id).values(started_by=None),
         update(ProcessVersion).where(col(ProcessVersion.published_by) == user_id).values(published_by=None),
         # Signatures are pictures or names of the person.
         update(Decision).where(col(Decision.decided_by) == user_id).values(signature=None),

@@ -16,14 +16,13 @@ from riveredge_approvals.files.functions import FILE_FUNCTIONS
 from riveredge_approvals.files.models import FILE_MODELS
 from riveredge_approvals.foresight import rehearsal_routes
 from riveredge_approvals.foresight import routes as foresight_routes
-from riveredge_approvals.foresight.functions import FORESIGHT_FUNCTIONS
 from riveredge_approvals.foresight.models import FORESIGHT_MODELS
-from riveredge_approvals.functions import FUNCTIONS
+from riveredge_approvals.functions import FUNCTIONS, JOBS
 from riveredge_approvals.instances import routes as instance_routes
 from riveredge_approvals.instances import talk_routes, why_routes
 from riveredge_approvals.models import MODELS
 from riveredge_approvals.people import delegation_routes, handover_routes
-from riveredge_approvals.people.handing_over import HANDOVER_FUNCTIONS
+from riveredge_approvals.people.handover_models import HANDOVER_MODELS
 from riveredge_approvals.people.leaving import LEAVING_FUNCTIONS
 from riveredge_approvals.people.resolvers.registry import OWN
 from riveredge_approvals.permissions import PERMISSIONS, REQUEST_USE, ROLES
@@ -100,16 +99,14 @@ class ApprovalsPlugin(Plugin):
         )
 
     def models(self) -> Iterable[type[TenantModel] | type[PlatformModel]]:
-        return (*MODELS, *FILE_MODELS, *MIGRATION_MODELS, *FORESIGHT_MODELS)
+        return (*MODELS, *FILE_MODELS, *MIGRATION_MODELS, *HANDOVER_MODELS, *FORESIGHT_MODELS)
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
         return (
             *FUNCTIONS,
             *EFFECT_FUNCTIONS,
             *LEAVING_FUNCTIONS,
-            *HANDOVER_FUNCTIONS,
             *FILE_FUNCTIONS,
-            *FORESIGHT_FUNCTIONS,
         )
 
     def event_types(self) -> Iterable[EventType[Any]]:
@@ -128,7 +125,7 @@ class ApprovalsPlugin(Plugin):
         return (Service(APPROVALS, ApprovalsService()),)
 
     def stream_topics(self) -> Iterable[StreamTopic]:
-        return stream.TOPICS
+        return (*stream.TOPICS, *(job.topic for job in JOBS))
 
     def navigation(self) -> Iterable[NavItem]:
         return (NavItem("approvals.tasks", "Approvals", "approvals/tasks", "check", permission=REQUEST_USE, order=20),)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from riveredge_approvals.foresight import rehearsing
+from riveredge_approvals.foresight.rehearsing import REHEARSAL
 from riveredge_approvals.permissions import PROCESS_WRITE, REQUEST_USE
 from riveredge_approvals.processes.repository import Processes
 from riveredge_sdk import unit_of_work
@@ -203,7 +203,7 @@ def test_a_draft_is_rehearsed_with_requests_of_the_past(
         return seen if seen["status"] != "running" else None
 
     done = wait(over, "never rehearsed")
-    assert (done["status"], done["done"], done["from"][:10]) == ("done", 3, span["from"][:10])
+    assert (done["status"], done["done"], done["from"][:10]) == ("completed", 3, span["from"][:10])
     found = done["summary"]
     assert (found["walked"], found["failed"], found["differing"]) == (3, 0, 3)
     # None of them has ended yet, so that nothing is known of time.
@@ -225,8 +225,8 @@ def test_a_draft_is_rehearsed_with_requests_of_the_past(
     async def begin_and_cancel() -> str:
         with use_context(platform.context(tenant, client.user)):
             async with unit_of_work():
-                row = await rehearsing.prepare(await Processes().get(UUID(process["id"])), now - timedelta(1), now, 10)
-                await rehearsing.cancel(row.id)
+                row = await REHEARSAL.ask(await Processes().get(UUID(process["id"])), now - timedelta(1), now, 10)
+                await REHEARSAL.cancel(row.id)
                 return str(row.id)
 
     stopped = platform.run(begin_and_cancel())

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from riveredge_approvals.engine.migrating import plan
+from riveredge_approvals.jobs import slices
 from riveredge_approvals.permissions import REQUEST_USE
 from riveredge_approvals.processes import migrating
 from riveredge_sdk.testing.platform import ApiClient, EngineControl, TestTenant
-from riveredge_sdk.testing.plugin import AsUser
+from riveredge_sdk.testing.plugin import AsUser, OpenStream
 
 from .drawings import approver, flow, parallel
 from .requests import API, FORM, Publish, decide, ended, submit, todo, user_of, wait
@@ -134,12 +136,15 @@ def test_running_requests_are_moved(
     ended(li, begun, "approved")
 
 
-def test_a_migration_that_fails_for_good_stands_in_nobodys_way(
+def test_a_migration_is_followed_and_cancelled_and_one_that_fails_stands_in_nobodys_way(
     client: ApiClient,
     as_user: AsUser,
     published: Publish,
     engine: EngineControl,
+    *,
     monkeypatch: pytest.MonkeyPatch,
+    stream: OpenStream,
+    other_tenant: TestTenant,
 ) -> None:
     li = as_user({REQUEST_USE})
     mine = approver("mgr", user=user_of(li), self_approval="self")
@@ -149,19 +154,60 @@ def test_a_migration_that_fails_for_good_stands_in_nobodys_way(
     kept = client.put(f"{url}/draft", json={**draft, "diagram": flow(mine, {**mine, "id": "more"})}).json()
     made = client.post(f"{url}/publish", json={"revision": kept["revision"], "acknowledge": "all"})
     assert made.status_code == 201, made.text
-    submit(li, process)
+    for _ in range(3):
+        submit(li, process)
     back = {"from": 2, "to": 1}
+
+    def asked(**body: Any) -> str:
+        answer = client.post(f"{url}/migrations", json={**back, **body})
+        assert answer.status_code == 202, answer.text
+        return str(answer.headers["Location"])
+
     with monkeypatch.context() as broken:
         # A named fault: any that no retry mends.
         broken.setattr(migrating, "plan", lambda *_: 1 / 0)
-        asked = client.post(f"{url}/migrations", json=back)
-        assert asked.status_code == 202, asked.text
-        assert client.post(f"{url}/migrations", json=back).status_code == 409
+        first = asked()
+        assert client.post(f"{url}/migrations", json=back).json()["job_id"] == first.rpartition("/")[2]
+        assert li.post(f"{first}/cancel").status_code == 403
+        assert as_user({"approvals.instance.admin"}, tenant=other_tenant).post(f"{first}/cancel").status_code == 404
+        stopped = client.post(f"{first}/cancel")
+        assert (stopped.status_code, stopped.json()["state"]) == (200, "cancelled")
+        assert client.post(f"{first}/cancel").status_code == 409
+        second = asked()
         engine.platform.settle()
         engine.advance(hours=12)
         engine.platform.settle()
-    wait(lambda: client.get(asked.headers["Location"]).json()["state"] == "failed", "it never failed")
-    again = client.post(f"{url}/migrations", json=back)
-    assert again.status_code == 202, again.text
-    engine.platform.settle()
-    assert client.get(again.headers["Location"]).json()["state"] == "completed"
+    wait(lambda: client.get(second).json()["state"] == "failed", "it never failed")
+    assert "ZeroDivisionError" in client.get(second).json()["error"]
+    assert (client.get(first).json()["state"], client.get(first).json()["done"]) == ("cancelled", 0)
+    # One after the other, and by more than one run; one that cannot be moved keeps none of the others.
+    with monkeypatch.context() as small:
+        small.setattr(slices, "PER_SLICE", 1)
+        small.setattr(slices, "MAX_SLICES", 2)
+        odd = iter([True])
+
+        def plans(*of: Any) -> Any:
+            if next(odd, False):
+                raise ValueError("It is odd.")
+            return plan(*of)
+
+        small.setattr(migrating, "plan", plans)
+        third = asked(dry_run=False)
+        engine.platform.settle()
+    done = client.get(third).json()
+    assert (done["state"], done["total"], done["done"], done["kept"]) == ("completed", 3, 3, 1)
+    lines = client.get(f"{third}/instances").json()["items"]
+    assert [line["state"] for line in lines] == ["kept", "moved", "moved"]
+    assert lines[0]["why"] == ["It is odd."]
+    # Who follows it is told how far it is, and nobody else can.
+    told, topic = stream(client), "approvals.migration"
+    last = stream(client).subscribe(topic, done["id"])["seq"]
+    told.subscribe(topic, done["id"], since=last - 4)
+    assert [(each["what"], each["data"]["done"]) for each in (told.next() for _ in range(4))] == [
+        ("progress", 1),
+        ("progress", 2),
+        ("progress", 3),
+        ("completed", 3),
+    ]
+    for who in (li, as_user({"approvals.instance.admin"}, tenant=other_tenant)):
+        assert stream(who).subscribe(topic, done["id"])["type"] == "error"

@@ -1,28 +1,19 @@
 """Tables: rehearsals, and what they found of each request."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field
 
+from riveredge_approvals.jobs.models import JobRow
 from riveredge_approvals.models import Model
 from riveredge_sdk import tenant_fk
 from riveredge_sdk.models import JsonType, UtcDateTime
 
 
-class RehearsalStatus(StrEnum):
-    """How a rehearsal stands."""
-
-    RUNNING = "running"
-    DONE = "done"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-
-
-class Rehearsal(Model, table=True):
+class Rehearsal(JobRow, table=True):
     """Requests of the past, walked through a draft as it was then (`compiled`, with its form)."""
 
     __tablename__ = "approvals_rehearsal"
@@ -37,13 +28,7 @@ class Rehearsal(Model, table=True):
     form_schema: dict[str, Any] = Field(sa_type=JsonType, nullable=False)
     begin_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
     end_at: datetime = Field(sa_type=UtcDateTime, nullable=False)
-    started_by: UUID | None = None
-    status: str = Field(default=RehearsalStatus.RUNNING, max_length=20)
-    total: int = 0
-    done: int = 0
     summary: dict[str, Any] = Field(default_factory=dict, sa_type=JsonType, nullable=False)
-    error: str = Field(default="", max_length=500)
-    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class RehearsalLine(Model, table=True):

@@ -1,12 +1,13 @@
 """Bodies and answers of the routes of rehearsals."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
-from riveredge_sdk import Body, Resource
+from riveredge_approvals.jobs.schemas import JobOut, Status
+from riveredge_sdk import Body
 
 MAX_DAYS = 90
 MAX_REQUESTS = 1_000
@@ -47,19 +48,15 @@ class RehearsalSummary(BaseModel):
     hours_after: float | None = Field(default=None, description="Expected on average on the draft.")
 
 
-class RehearsalOut(Resource):
+class RehearsalOut(JobOut):
     """A rehearsal."""
 
     process_id: UUID
     draft_rev: int = Field(description="The revision of the draft that is rehearsed.")
-    status: Literal["running", "done", "cancelled", "failed"]
+    status: Status
     begin_at: datetime = Field(serialization_alias="from")
     end_at: datetime = Field(serialization_alias="to")
-    total: int = Field(description="How many requests it is about.")
-    done: int = Field(description="How many of them were walked.")
-    error: str
     started_by: UUID | None
-    finished_at: datetime | None
     summary: RehearsalSummary = Field(description="Filled at its end.")
 
 

@@ -1,39 +1,31 @@
 """Rehearse a draft: requests of the past, walked through it and through what they ran on.
 
-It is prepared in the request, which keeps the draft as it is then, and gone through by a durable function in portions.
+It is prepared in the request, which keeps the draft as it is then, and gone through by a job.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlmodel import col, select
 
 from riveredge_approvals.engine.store import flow_of_version
-from riveredge_approvals.events import REHEARSAL_DUE, RehearsalRef
+from riveredge_approvals.events import REHEARSAL_DUE
 from riveredge_approvals.foresight.comparing import Outlook, compare
 from riveredge_approvals.foresight.durations import usual_seconds
-from riveredge_approvals.foresight.models import Rehearsal, RehearsalLine, RehearsalStatus
+from riveredge_approvals.foresight.models import Rehearsal, RehearsalLine
 from riveredge_approvals.foresight.preview import Planned, walk
 from riveredge_approvals.foresight.sources import Source, draft_of
 from riveredge_approvals.ir.document import CompiledFlow
-from riveredge_approvals.models import (
-    FormRevision,
-    Instance,
-    Process,
-    ProcessVersion,
-)
+from riveredge_approvals.jobs.job import Job
+from riveredge_approvals.models import FormRevision, Instance, Process, ProcessVersion
 from riveredge_approvals.people.choosing import choices_of_deciders, choices_of_submitter
-from riveredge_sdk import FilterField, Problem, Repository, current_principal, publish, session, utcnow
-from riveredge_sdk.problems import Conflict
+from riveredge_approvals.permissions import PROCESS_WRITE
+from riveredge_sdk import FilterField, Repository, session
 
-log = structlog.get_logger(__name__)
-
-# So many requests are walked in one step, which is one transaction.
-PORTION = 20
 # So many rehearsals of a process are kept.
 KEPT = 20
 
@@ -60,108 +52,105 @@ class RehearsalLines(Repository[RehearsalLine]):
     default_sort = "seq"
 
 
-async def prepare(process: Process, begin: datetime, end: datetime, limit: int) -> Rehearsal:
-    """Begin a rehearsal of the draft as it is now, with the latest requests of a time.
+class RehearsalJob(Job[Rehearsal, "_Means"]):
+    """The latest requests of a time, each walked through the draft as it was then."""
 
-    Raises:
-        Invalid: the draft cannot be compiled.
-        Conflict: another one of the process is under way.
-    """
-    draft = draft_of(process)
-    await _make_room(process)
-    query = (
-        select(Instance.id, Instance.number)
-        .where(
-            col(Instance.process_id) == process.id,
-            col(Instance.submitted_at) >= begin,
-            col(Instance.submitted_at) < end,
+    name = "rehearsal"
+    title = "Run past requests through a draft"
+    permission = PROCESS_WRITE
+    function_id = "approvals.rehearse"
+    event = REHEARSAL_DUE
+    rows = Rehearsals()
+    lines = RehearsalLines()
+
+    async def ask(self, process: Process, begin: datetime, end: datetime, limit: int) -> Rehearsal:
+        """Begin a rehearsal of the draft as it is now, with the latest requests of a time.
+
+        Raises:
+            Invalid: the draft cannot be compiled.
+            Conflict: another one of the process is under way.
+        """
+        draft = draft_of(process)
+        await self._make_room(process)
+        query = (
+            select(Instance.id, Instance.number)
+            .where(
+                col(Instance.process_id) == process.id,
+                col(Instance.submitted_at) >= begin,
+                col(Instance.submitted_at) < end,
+            )
+            .order_by(col(Instance.submitted_at).desc(), col(Instance.id))
+            .limit(limit)
         )
-        .order_by(col(Instance.submitted_at).desc(), col(Instance.id))
-        .limit(limit)
-    )
-    found = (await session().exec(query)).all()
-    row = await Rehearsals().add(
-        Rehearsal(
+        found = (await session().exec(query)).all()
+        row = Rehearsal(
             process_id=process.id,
             draft_rev=process.draft_rev,
             compiled=draft.flow.model_dump(mode="json"),
             form_schema=dict(draft.form_schema),
             begin_at=begin,
             end_at=end,
-            started_by=current_principal().id,
             total=len(found),
-            summary={},
         )
-    )
-    for seq, (instance_id, number) in enumerate(found, 1):
-        await RehearsalLines().add(
-            RehearsalLine(rehearsal_id=row.id, seq=seq, instance_id=instance_id, number=number, outcome={})
+        lines = [
+            RehearsalLine(rehearsal_id=row.id, seq=seq, instance_id=instance_id, number=number)
+            for seq, (instance_id, number) in enumerate(found, 1)
+        ]
+        return await self.begin(row, lines)
+
+    async def ahead(self, row: Rehearsal, after: UUID | None, limit: int) -> Sequence[UUID]:
+        # Ids are made in the order of the numbers.
+        query = select(RehearsalLine.id).where(
+            col(RehearsalLine.rehearsal_id) == row.id, col(RehearsalLine.differs).is_(None)
         )
-    publish(REHEARSAL_DUE, RehearsalRef(rehearsal_id=row.id))
-    return row
+        if after is not None:
+            query = query.where(col(RehearsalLine.id) > after)
+        return (await session().exec(query.order_by(col(RehearsalLine.id)).limit(limit))).all()
+
+    async def prepare(self, row: Rehearsal) -> "_Means":
+        draft = Source(CompiledFlow.model_validate(row.compiled), row.form_schema)
+        return _Means(draft, await usual_seconds(row.process_id))
+
+    async def act(self, row: Rehearsal, key: UUID, means: "_Means") -> bool | None:
+        line = await self.lines.get(key, lock=True)
+        if line.differs is not None:
+            return None
+        await _walk_both(line, means)
+        return True
+
+    async def keep(self, row: Rehearsal, key: UUID, why: str) -> None:
+        await self.lines.change(await self.lines.get(key), {"differs": False, "outcome": {"error": why}})
+
+    async def sum_up(self, row: Rehearsal) -> None:
+        query = select(RehearsalLine.outcome).where(
+            col(RehearsalLine.rehearsal_id) == row.id, col(RehearsalLine.differs).is_not(None)
+        )
+        row.summary = summed_up((await session().exec(query)).all())
+
+    async def _make_room(self, process: Process) -> None:
+        await self.alone(col(Rehearsal.process_id) == process.id)
+        rows = sorted(await self.rows.all(col(Rehearsal.process_id) == process.id), key=lambda row: row.id)
+        for row in rows[: max(len(rows) - KEPT + 1, 0)]:
+            await self.rows.delete(row)
 
 
-async def cancel(rehearsal_id: UUID) -> Rehearsal:
-    """Stop it before its next portion. What it has found so far stays.
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """The draft, and how many seconds each node usually takes."""
 
-    Raises:
-        NotFound: there is none.
-        Conflict: it is over.
-    """
-    row = await Rehearsals().get(rehearsal_id, lock=True)
-    if row.status != RehearsalStatus.RUNNING:
-        raise Conflict(f"The rehearsal is {row.status} already.")
-    return await _end(row, RehearsalStatus.CANCELLED)
+    draft: Source
+    seconds: dict[str, float]
 
 
-async def go_on(rehearsal_id: UUID) -> bool:
-    """Walk the next portion; whether there is more to do. Repeating it repeats nothing."""
-    row = await Rehearsals().find(col(Rehearsal.id) == rehearsal_id)
-    if row is None or row.status != RehearsalStatus.RUNNING:
-        return False
-    draft = Source(CompiledFlow.model_validate(row.compiled), row.form_schema)
-    seconds = await usual_seconds(row.process_id)
-    query = (
-        select(RehearsalLine)
-        .where(col(RehearsalLine.rehearsal_id) == rehearsal_id, col(RehearsalLine.differs).is_(None))
-        .order_by(col(RehearsalLine.seq))
-        .limit(PORTION)
-    )
-    lines = (await session().exec(query)).all()
-    for line in lines:
-        await _walk_both(line, draft, seconds)
-    # Locked last, so that nobody who cancels it waits for all these walks.
-    row = await Rehearsals().get(rehearsal_id, lock=True)
-    row.done += len(lines)
-    if row.status == RehearsalStatus.RUNNING and len(lines) < PORTION:
-        await _end(row, RehearsalStatus.DONE)
-    return row.status == RehearsalStatus.RUNNING
-
-
-async def give_up(rehearsal_id: UUID, message: str) -> None:
-    """It has failed for good."""
-    row = await Rehearsals().find(col(Rehearsal.id) == rehearsal_id)
-    if row is not None and row.status == RehearsalStatus.RUNNING:
-        row.error = message[:500]
-        await _end(row, RehearsalStatus.FAILED)
-
-
-async def _walk_both(line: RehearsalLine, draft: Source, seconds: dict[str, float]) -> None:
+async def _walk_both(line: RehearsalLine, means: _Means) -> None:
     instance = (await session().exec(select(Instance).where(col(Instance.id) == line.instance_id))).one_or_none()
     if instance is None:
-        line.differs, line.outcome = False, {"error": "The request is gone."}
-        return
+        raise LookupError("The request is gone.")
     version = (await session().exec(select(ProcessVersion).where(col(ProcessVersion.id) == instance.version_id))).one()
     ran_on = Source(flow_of_version(version), version.form_schema)
     form = await _submitted_form(instance)
-    try:
-        before = Outlook.of(await walk(_planned(instance, ran_on, form), seconds))
-        after = Outlook.of(await walk(_planned(instance, draft, form), seconds))
-    except (Problem, LookupError, ValueError) as error:
-        # One that cannot be walked is no reason to know nothing of the others.
-        log.warning("a request could not be rehearsed", instance=str(instance.id), error=str(error))
-        line.differs, line.outcome = False, {"error": str(error)[:500]}
-        return
+    before = Outlook.of(await walk(_planned(instance, ran_on, form), means.seconds))
+    after = Outlook.of(await walk(_planned(instance, means.draft, form), means.seconds))
     differences = compare(before, after)
     line.differs = bool(differences)
     line.outcome = {
@@ -192,28 +181,6 @@ def _planned(instance: Instance, source: Source, form: dict[str, Any]) -> Planne
     )
 
 
-async def _make_room(process: Process) -> None:
-    rows = sorted(await Rehearsals().all(col(Rehearsal.process_id) == process.id), key=lambda row: row.id)
-    running = next((row for row in rows if row.status == RehearsalStatus.RUNNING), None)
-    if running is not None:
-        raise Conflict(
-            "Another rehearsal of the process is under way; wait for it, or cancel it.",
-            extensions={"rehearsal_id": str(running.id)},
-        )
-    for row in rows[: max(len(rows) - KEPT + 1, 0)]:
-        await Rehearsals().delete(row)
-
-
-async def _end(row: Rehearsal, status: RehearsalStatus) -> Rehearsal:
-    row.status, row.finished_at = status, utcnow()
-    query = select(RehearsalLine.outcome).where(
-        col(RehearsalLine.rehearsal_id) == row.id, col(RehearsalLine.differs).is_not(None)
-    )
-    row.summary = summed_up((await session().exec(query)).all())
-    await session().flush()
-    return row
-
-
 def summed_up(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """All requests together: how many differ in what, and on which nodes."""
     walked = [each for each in outcomes if "differences" in each]
@@ -241,3 +208,6 @@ def _count(changed: Sequence[Mapping[str, Any]], what: str, which: str) -> dict[
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return round(sum(known) / len(known), 2) if known else None
+
+
+REHEARSAL = RehearsalJob()

@@ -1,5 +1,6 @@
-"""The durable function that hands tasks over, each under the lock of its instance."""
+"""The job that hands tasks over, each under the lock of its instance."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -8,53 +9,67 @@ from riveredge_approvals.engine import acts
 from riveredge_approvals.engine.inputs import put
 from riveredge_approvals.engine.reseating import reseat
 from riveredge_approvals.engine.store import load, save
-from riveredge_approvals.events import HANDOVER_BEGUN, HandoverRef
-from riveredge_approvals.models import OPEN_TASKS, Handover, HandoverItem
-from riveredge_approvals.people.handovers import Handovers, heirs, visit_of
+from riveredge_approvals.events import HANDOVER_BEGUN
+from riveredge_approvals.jobs.job import Job
+from riveredge_approvals.models import OPEN_TASKS
+from riveredge_approvals.people.handover_models import Handover, HandoverItem
+from riveredge_approvals.people.handover_schemas import HandoverIn
+from riveredge_approvals.people.handovers import Handovers, heirs, tasks_of, visit_of
+from riveredge_approvals.permissions import PEOPLE_ADMIN
 from riveredge_approvals.problems import NotAllowedHere
-from riveredge_sdk import FunctionContext, FunctionSpec, PerTenant, Problem, Subject, session, unit_of_work, utcnow
-
-# Tasks a step.
-_BATCH = 25
+from riveredge_sdk import Repository, session
 
 
-async def hand_over(ctx: FunctionContext, event: HandoverRef) -> None:
-    """Each task that waits, and then the end."""
+class HandoverItems(Repository[HandoverItem]):
+    """The tasks of handovers."""
 
-    @unit_of_work(read_only=True)
-    async def find() -> list[str]:
+    model = HandoverItem
+
+
+class HandoverJob(Job[Handover, None]):
+    """Somebody's tasks, each to whoever is asked instead."""
+
+    name = "handover"
+    title = "Hand tasks over"
+    permission = PEOPLE_ADMIN
+    function_id = "approvals.handover"
+    event = HANDOVER_BEGUN
+    rows = Handovers()
+    items = HandoverItems()
+
+    async def ask(self, body: HandoverIn) -> Handover:
+        """Note what is to be handed over, and begin."""
+        row, tasks = Handover(**body.model_dump()), await tasks_of(body)
+        row.total = len(tasks)
+        items = [HandoverItem(handover_id=row.id, task_id=task.id, instance_id=task.instance_id) for task in tasks]
+        return await self.begin(row, items)
+
+    async def ahead(self, row: Handover, after: UUID | None, limit: int) -> Sequence[UUID]:
         query = select(HandoverItem.id).where(
-            col(HandoverItem.handover_id) == event.handover_id, col(HandoverItem.state) == "waiting"
+            col(HandoverItem.handover_id) == row.id, col(HandoverItem.state) == "waiting"
         )
-        return [str(item) for item in (await session().exec(query.order_by(col(HandoverItem.id)))).all()]
+        if after is not None:
+            query = query.where(col(HandoverItem.id) > after)
+        return (await session().exec(query.order_by(col(HandoverItem.id)).limit(limit))).all()
 
-    found: list[str] = await ctx.step.run("find", find)
-    for start in range(0, len(found), _BATCH):
+    async def prepare(self, row: Handover) -> None:
+        """Each task is another case."""
 
-        async def some(batch: list[str] = found[start : start + _BATCH]) -> None:
-            for item_id in batch:
-                await _one(event.handover_id, UUID(item_id))
-
-        await ctx.step.run(f"hand-over-{start // _BATCH}", some)
-    await ctx.step.run("finish", lambda: _finish(event.handover_id))
-
-
-@unit_of_work()
-async def _one(handover_id: UUID, item_id: UUID) -> None:
-    item = (await session().exec(select(HandoverItem).where(col(HandoverItem.id) == item_id))).one_or_none()
-    if item is None or item.state != "waiting":
-        return
-    handover = await Handovers().get(handover_id)
-    try:
-        item.to_ids = [str(user) for user in await _act(handover, item)]
+    async def act(self, row: Handover, key: UUID, means: None) -> bool | None:
+        item = await self.items.get(key, lock=True)
+        if item.state != "waiting":
+            return None
+        item.to_ids = [str(user) for user in await _hand_over(row, item)]
         item.state = "done"
-    except Problem as problem:
-        item.state, item.message = "refused", (problem.detail or problem.title)[:500]
+        return True
+
+    async def keep(self, row: Handover, key: UUID, why: str) -> None:
+        await self.items.change(await self.items.get(key), {"state": "refused", "message": why})
 
 
-async def _act(handover: Handover, item: HandoverItem) -> list[UUID]:
+async def _hand_over(handover: Handover, item: HandoverItem) -> list[UUID]:
     case = await load(item.instance_id)
-    case.actor = handover.created_by
+    case.actor = handover.started_by
     task = case.task(item.task_id)
     if task is None or task.state not in OPEN_TASKS or task.assignee_id != handover.user_id:
         raise NotAllowedHere("In the meantime the task is closed, or somebody else's.")
@@ -65,27 +80,10 @@ async def _act(handover: Handover, item: HandoverItem) -> list[UUID]:
     else:
         reseat(case, visit, handover.user_id, anew, "handed_over")
         if visit.data.get("decided"):
-            put(case.instance, "task.decided", {"visit": str(visit.id), "by": str(handover.created_by)})
+            put(case.instance, "task.decided", {"visit": str(visit.id), "by": str(handover.started_by)})
     case.instance.rev += 1
     await save(case)
     return found
 
 
-@unit_of_work()
-async def _finish(handover_id: UUID) -> None:
-    row = await Handovers().get(handover_id, lock=True)
-    if row.finished_at is None:
-        await Handovers().change(row, {"finished_at": utcnow()})
-
-
-HANDOVER_FUNCTIONS = (
-    FunctionSpec(
-        id="approvals.handover",
-        title="Hand tasks over",
-        trigger=HANDOVER_BEGUN,
-        handler=hand_over,
-        retries=10,
-        per_tenant=PerTenant(2),
-        subject=lambda event: Subject("approvals.handover", event.handover_id),
-    ),
-)
+HANDOVER = HandoverJob()

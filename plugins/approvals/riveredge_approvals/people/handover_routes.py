@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Query
 
 from riveredge_approvals.people import handovers
+from riveredge_approvals.people.handing_over import HANDOVER
 from riveredge_approvals.people.handover_schemas import (
     HandoverIn,
     HandoverLine,
@@ -17,27 +18,22 @@ from riveredge_approvals.permissions import PEOPLE_ADMIN
 from riveredge_sdk import ListQuery, Page, Router
 
 router = Router(prefix="/handovers", tag="Approvals: handovers", audit="approvals.handover")
-rows = handovers.Handovers()
 
 
 @router.get(require=PEOPLE_ADMIN, summary="List handovers")
 async def list_handovers(query: Annotated[ListQuery, Query()]) -> Page[HandoverOut]:
     """The latest first."""
-    page = await rows.page(query, into=HandoverOut)
-    await handovers.counted(page.items)
-    return page
+    return await HANDOVER.rows.page(query, into=HandoverOut)
 
 
 @router.get("/{handover_id}", require=PEOPLE_ADMIN, summary="One handover, and how far it has come")
 async def get_handover(handover_id: UUID) -> HandoverOut:
-    shown = HandoverOut.model_validate(await rows.get(handover_id))
-    await handovers.counted([shown])
-    return shown
+    return HandoverOut.model_validate(await HANDOVER.rows.get(handover_id))
 
 
 @router.get("/{handover_id}/items", require=PEOPLE_ADMIN, summary="What came of each task")
 async def list_handover_items(handover_id: UUID, query: Annotated[ItemsQuery, Query()]) -> Page[HandoverLine]:
-    await rows.get(handover_id)
+    await HANDOVER.rows.get(handover_id)
     return await handovers.items_of(handover_id, query)
 
 
@@ -52,6 +48,10 @@ async def preview_handover(body: HandoverIn) -> HandoverPreview:
 async def create_handover(body: HandoverIn) -> HandoverOut:
     """All tasks that are open now, each by itself: one that cannot be handed over does not keep the others from it."""
     await handovers.check(body)
-    shown = HandoverOut.model_validate(await handovers.begin(body))
-    await handovers.counted([shown])
-    return shown
+    return HandoverOut.model_validate(await HANDOVER.ask(body))
+
+
+@router.post("/{handover_id}/cancel", require=PEOPLE_ADMIN, status=200, summary="Stop it")
+async def cancel_handover(handover_id: UUID) -> HandoverOut:
+    """Tasks that it has not come to stay where they are; those it has handed over do not come back."""
+    return HandoverOut.model_validate(await HANDOVER.cancel(handover_id))

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from riveredge_sdk import Body, Resource
+from riveredge_approvals.jobs.schemas import JobOut, Status
+from riveredge_sdk import Body
 
 State = Literal["waiting", "done", "refused"]
 
@@ -43,19 +44,19 @@ class HandoverPreview(BaseModel):
     items: list[HandoverLine]
 
 
-class HandoverOut(Resource):
+class HandoverOut(JobOut):
     """Tasks that were handed over, or are being."""
 
     user_id: UUID
     to_id: UUID | None
     process_id: UUID | None
     reason: str
-    created_by: UUID | None
+    created_by: Annotated[UUID | None, Field(validation_alias="started_by")]
     created_at: datetime
-    finished_at: Annotated[datetime | None, Field(description="Null while it goes on.")]
-    done: Annotated[int, Field(default=0, description="How many tasks were handed over.")]
-    refused: Annotated[int, Field(default=0, description="How many were not; the items say why.")]
-    waiting: Annotated[int, Field(default=0, description="How many it has not come to yet.")]
+    status: Status
+    done: Annotated[int, Field(validation_alias="handed", description="How many tasks were handed over.")]
+    refused: Annotated[int, Field(validation_alias="kept", description="How many were not; the items say why.")]
+    waiting: Annotated[int, Field(description="How many it has not come to.")]
 
 
 class ItemsQuery(BaseModel):

@@ -3,28 +3,18 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func
 from sqlmodel import col, select
 
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.reseating import Anew, ask_anew
 from riveredge_approvals.engine.store import load
-from riveredge_approvals.events import HANDOVER_BEGUN, HandoverRef
-from riveredge_approvals.models import (
-    OPEN_TASKS,
-    Handover,
-    HandoverItem,
-    Instance,
-    InstanceStatus,
-    Process,
-    Task,
-    Visit,
-)
-from riveredge_approvals.people.handover_schemas import HandoverIn, HandoverLine, HandoverOut, ItemsQuery
+from riveredge_approvals.models import OPEN_TASKS, Instance, InstanceStatus, Process, Task, Visit
+from riveredge_approvals.people.handover_models import Handover, HandoverItem
+from riveredge_approvals.people.handover_schemas import HandoverIn, HandoverLine, ItemsQuery
 from riveredge_approvals.problems import NotAllowedHere
 from riveredge_approvals.processes.repository import Processes
 from riveredge_approvals.tasks.handing import can_be_asked
-from riveredge_sdk import FilterField, Page, Problem, Repository, current_principal, get_service, publish, session
+from riveredge_sdk import FilterField, Page, Problem, Repository, get_service, session
 from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.problems import invalid_field
 
@@ -43,6 +33,7 @@ class Handovers(Repository[Handover]):
         FilterField("process_id", "uuid", Handover.process_id),
         FilterField("created_at", "datetime", Handover.created_at),
         FilterField("finished_at", "datetime", Handover.finished_at),
+        FilterField("status", "text", Handover.status),
     )
     default_sort = "-created_at"
 
@@ -107,17 +98,6 @@ async def preview(body: HandoverIn) -> list[HandoverLine]:
     return lines
 
 
-async def begin(body: HandoverIn) -> Handover:
-    """Note what is to be handed over; a durable function does it, task by task."""
-    tasks = await tasks_of(body)
-    row = await Handovers().add(Handover(**body.model_dump(), created_by=current_principal().id))
-    items = [HandoverItem(handover_id=row.id, task_id=task.id, instance_id=task.instance_id) for task in tasks]
-    session().add_all(items)
-    publish(HANDOVER_BEGUN, HandoverRef(handover_id=row.id))
-    await session().flush()
-    return row
-
-
 async def heirs(case: Case, task: Task, to: UUID | None) -> tuple[Anew | None, list[UUID]]:
     """Who is asked instead on a task: `to`, or whom the rule of its node finds beside its person.
 
@@ -146,16 +126,6 @@ def visit_of(case: Case, task: Task) -> Visit:
     if visit is None:
         raise LookupError(f"the visit of the task {task.id} is gone")
     return visit
-
-
-async def counted(rows: Sequence[HandoverOut]) -> None:
-    """Add how many tasks there are of each kind."""
-    by_id = {row.id: row for row in rows}
-    query = select(HandoverItem.handover_id, HandoverItem.state, func.count(col(HandoverItem.id)))
-    query = query.where(col(HandoverItem.handover_id).in_(by_id))
-    query = query.group_by(col(HandoverItem.handover_id), col(HandoverItem.state))
-    for handover_id, state, count in (await session().exec(query)).all():
-        setattr(by_id[handover_id], state, count)
 
 
 async def items_of(handover_id: UUID, query: ItemsQuery) -> Page[HandoverLine]:

@@ -1,46 +1,34 @@
 """Move running requests to another version: each by itself, under its lock, with what became of it."""
 
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func
 from sqlmodel import col, select
 
 from riveredge_approvals.engine.advance import advance
-from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.migrating import Place, migrate, plan
 from riveredge_approvals.engine.store import flow_of_version, load, save, waiting
-from riveredge_approvals.events import MIGRATION_ASKED, MigrationRef
+from riveredge_approvals.events import MIGRATION_ASKED
 from riveredge_approvals.ir.document import CompiledFlow
+from riveredge_approvals.jobs.job import Job
 from riveredge_approvals.models import ENDED, Instance, ProcessVersion
+from riveredge_approvals.permissions import INSTANCE_ADMIN
 from riveredge_approvals.processes.migration_models import Migration, MigrationLine
 from riveredge_approvals.processes.migration_schemas import MigrationIn
 from riveredge_approvals.processes.repository import Processes
-from riveredge_sdk import (
-    FilterField,
-    FunctionContext,
-    Repository,
-    current_principal,
-    publish,
-    session,
-    unit_of_work,
-    utcnow,
-)
-from riveredge_sdk.functions import Failure
+from riveredge_sdk import FilterField, Repository, session
 from riveredge_sdk.json_schema import mismatches
-from riveredge_sdk.problems import Conflict, FieldError, Invalid, NotFound, invalid_field
-
-BATCH = 50
-SILENCE = timedelta(hours=1)
-# Inngest ends a run after 1000 steps.
-MAX_BATCHES = 900
+from riveredge_sdk.problems import FieldError, Invalid, invalid_field
 
 
 class Migrations(Repository[Migration]):
     """What was asked."""
 
     model = Migration
-    fields = (FilterField("dry_run", "boolean", Migration.dry_run), FilterField("state", "text", Migration.state))
+    fields = (FilterField("dry_run", "boolean", Migration.dry_run), FilterField("state", "text", Migration.status))
 
 
 class MigrationLines(Repository[MigrationLine]):
@@ -51,144 +39,118 @@ class MigrationLines(Repository[MigrationLine]):
     default_sort = "number"
 
 
-async def ask(process_id: UUID, body: MigrationIn) -> Migration:
-    """Begin to look at, or to move, the requests of a version.
+class MigrationJob(Job[Migration, "_Versions"]):
+    """The requests of a version, in the order of their ids."""
 
-    Raises:
-        NotFound: there is no such process.
-        Invalid: there is no such version, or `map` names nodes that are not there or are of another kind.
-        Conflict: a migration of the process is under way, or there are too many requests.
-    """
-    process = await Processes().get(process_id, lock=True)
-    source = await _numbered(process.id, body.source, "from")
-    target = await _numbered(process.id, body.target, "to")
-    if source.id == target.id:
-        raise invalid_field("to", "They run on this version already.", "same")
-    _check_names(flow_of_version(source), flow_of_version(target), body.names)
-    # One whose run was cancelled moves nothing any more, and stands in nobody's way for long.
-    alive = col(Migration.updated_at) > utcnow() - SILENCE
-    if await Migrations().find(col(Migration.process_id) == process.id, col(Migration.state) == "running", alive):
-        raise Conflict("Another migration of this process is under way.")
-    total = (await session().exec(select(func.count()).where(*_on(source)))).one()
-    if total > BATCH * MAX_BATCHES:
-        raise Conflict(f"At most {BATCH * MAX_BATCHES} requests are moved at a time; there are {total}.")
-    row = await Migrations().add(
-        Migration(
+    name = "migration"
+    title = "Move requests to another version"
+    permission = INSTANCE_ADMIN
+    function_id = "approvals.migrate"
+    event = MIGRATION_ASKED
+    rows = Migrations()
+    lines = MigrationLines()
+
+    async def ask(self, process_id: UUID, body: MigrationIn) -> Migration:
+        """Begin to look at, or to move, the requests of a version.
+
+        Raises:
+            NotFound: there is no such process.
+            Invalid: there is no such version, or `map` names nodes that are not there or are of another kind.
+            Conflict: a migration of the process is under way.
+        """
+        process = await Processes().get(process_id, lock=True)
+        source = await _numbered(process.id, body.source, "from")
+        target = await _numbered(process.id, body.target, "to")
+        if source.id == target.id:
+            raise invalid_field("to", "They run on this version already.", "same")
+        _check_names(flow_of_version(source), flow_of_version(target), body.names)
+        await self.alone(col(Migration.process_id) == process.id)
+        row = Migration(
             process_id=process.id,
             source=source.number,
             target=target.number,
             names=body.names,
             dry_run=body.dry_run,
-            total=total,
-            requested_by=current_principal().id,
         )
-    )
-    publish(MIGRATION_ASKED, MigrationRef(migration_id=row.id))
-    return row
+        row.total = (await session().exec(select(func.count()).where(*_on(source, row)))).one()
+        return await self.begin(row)
 
-
-async def run(ctx: FunctionContext, event: MigrationRef) -> int:
-    """Go through the requests, in the order of their ids; how many there were."""
-
-    after: str | None = None
-    for number in range(MAX_BATCHES):
-
-        async def batch(last: str | None = after) -> str | None:
-            return await _batch(event.migration_id, UUID(last) if last is not None else None)
-
-        after = await ctx.step.run(f"batch-{number}", batch)
-        if after is None:
-            break
-
-    @unit_of_work()
-    async def finish() -> int:
-        row = await Migrations().get(event.migration_id, lock=True)
-        if row.state == "running":
-            row.state, row.finished_at = "completed", utcnow()
-        return row.done
-
-    return await ctx.step.run("finish", finish)
-
-
-@unit_of_work()
-async def failed(_ctx: FunctionContext, failure: Failure) -> None:
-    """It did not come to its end; what was moved stays moved, and another one can go on."""
-    row = await Migrations().get(UUID(failure.data["migration_id"]), lock=True)
-    if row.state == "running":
-        row.state, row.finished_at = "failed", utcnow()
-
-
-async def _batch(migration_id: UUID, after: UUID | None) -> str | None:
-    """The next requests, each in a unit of work of its own; the id of the last one, None if there is none left."""
-    async with unit_of_work():
-        row = await Migrations().get(migration_id)
+    async def ahead(self, row: Migration, after: UUID | None, limit: int) -> Sequence[UUID]:
         source = await _numbered(row.process_id, row.source, "from")
+        if after is None:
+            # Another run begins behind the last one that the run before came to.
+            seen = select(MigrationLine.instance_id).where(col(MigrationLine.migration_id) == row.id)
+            after = (await session().exec(seen.order_by(col(MigrationLine.instance_id).desc()).limit(1))).first()
         later = [col(Instance.id) > after] if after is not None else []
-        query = select(Instance.id).where(*_on(source), *later).order_by(col(Instance.id)).limit(BATCH)
-        ids = (await session().exec(query)).all()
-    for instance_id in ids:
-        async with unit_of_work():
-            await _one(migration_id, instance_id)
-    return str(ids[-1]) if ids else None
+        query = select(Instance.id).where(*_on(source, row), *later).order_by(col(Instance.id))
+        return (await session().exec(query.limit(limit))).all()
 
+    async def prepare(self, row: Migration) -> "_Versions":
+        source = await _numbered(row.process_id, row.source, "from")
+        target = await _numbered(row.process_id, row.target, "to")
+        return _Versions(source.id, target.id, flow_of_version(target), target.form_schema)
 
-async def _one(migration_id: UUID, instance_id: UUID) -> None:
-    try:
-        case = await load(instance_id)
-    except NotFound:
-        return
-    row = await Migrations().get(migration_id, lock=True)
-    if await MigrationLines().find(
-        col(MigrationLine.migration_id) == row.id, col(MigrationLine.instance_id) == instance_id
-    ):
-        return
-    case.actor = row.requested_by
-    source = await _numbered(row.process_id, row.source, "from")
-    target = await _numbered(row.process_id, row.target, "to")
-    if case.instance.version_id != source.id or case.instance.status in ENDED:
-        await _note(row, case, "gone", [], [])
-        return
-    if not row.dry_run and await advance(case, await waiting(instance_id)):
-        # What has happened on the version that it ran on is taken in there.
-        await save(case)
-        case = await load(instance_id)
-        case.actor = row.requested_by
-    flow = flow_of_version(target)
-    places = plan(case, flow, row.names)
-    why = [f"{place.node}: {place.why}" for place in places if place.why]
-    why += [
-        f"{each.field}: {each.message}" for each in mismatches(case.instance.form, target.form_schema, where="form")
-    ]
-    if case.instance.status in ENDED:
-        await _note(row, case, "gone", [], [])
-        return
-    if not why and not row.dry_run:
-        await migrate(case, flow, row.names)
-        case.instance.version_id = target.id
-        case.instance.rev += 1
-        await save(case)
-    await _note(row, case, "kept" if why else "moves" if row.dry_run else "moved", places, why)
+    async def act(self, row: Migration, key: UUID, means: "_Versions") -> bool | None:
+        case = await load(key)
+        if await self.lines.find(col(MigrationLine.migration_id) == row.id, col(MigrationLine.instance_id) == key):
+            return None
+        case.actor = row.started_by
+        on_source = case.instance.version_id == means.source_id
+        if on_source and not row.dry_run and await advance(case, await waiting(key)):
+            # What has happened on the version that it ran on is taken in there.
+            await save(case)
+            case = await load(key)
+            case.actor = row.started_by
+        if not on_source or case.instance.status in ENDED:
+            await self._note(row, case.instance, "gone")
+            return True
+        places = plan(case, means.flow, row.names)
+        why = [f"{place.node}: {place.why}" for place in places if place.why]
+        unfit = mismatches(case.instance.form, means.form_schema, where="form")
+        why += [f"{each.field}: {each.message}" for each in unfit]
+        if not why and not row.dry_run:
+            await migrate(case, means.flow, row.names)
+            case.instance.version_id = means.target_id
+            case.instance.rev += 1
+            await save(case)
+        await self._note(row, case.instance, "kept" if why else "moves" if row.dry_run else "moved", places, why)
+        return not why
 
+    async def keep(self, row: Migration, key: UUID, why: str) -> None:
+        instance = (await session().exec(select(Instance).where(col(Instance.id) == key))).one_or_none()
+        if instance is not None:
+            await self._note(row, instance, "kept", why=[why])
 
-async def _note(row: Migration, case: Case, state: str, places: list[Place], why: list[str]) -> None:
-    row.done += 1
-    row.kept += state == "kept"
-    nodes = [{"node": place.node, "to": place.to, "anew": place.anew, "why": place.why} for place in places]
-    await MigrationLines().add(
-        MigrationLine(
-            migration_id=row.id,
-            instance_id=case.instance.id,
-            number=case.instance.number,
-            state=state,
-            nodes=nodes,
-            why=why,
+    async def _note(
+        self, row: Migration, instance: Instance, state: str, places: Sequence[Place] = (), why: Sequence[str] = ()
+    ) -> None:
+        nodes = [{"node": place.node, "to": place.to, "anew": place.anew, "why": place.why} for place in places]
+        await self.lines.add(
+            MigrationLine(
+                migration_id=row.id,
+                instance_id=instance.id,
+                number=instance.number,
+                state=state,
+                nodes=nodes,
+                why=list(why),
+            )
         )
-    )
 
 
-def _on(version: ProcessVersion) -> list[ColumnElement[bool]]:
-    """The requests that run on a version."""
-    return [col(Instance.version_id) == version.id, col(Instance.status).not_in(ENDED)]
+@dataclass(frozen=True, slots=True)
+class _Versions:
+    """From where to where."""
+
+    source_id: UUID
+    target_id: UUID
+    flow: CompiledFlow
+    form_schema: Mapping[str, Any]
+
+
+def _on(version: ProcessVersion, row: Migration) -> list[ColumnElement[bool]]:
+    """The requests that run on a version, without those that came after the migration was asked for."""
+    older = col(Instance.created_at) <= row.created_at
+    return [col(Instance.version_id) == version.id, col(Instance.status).not_in(ENDED), older]
 
 
 def _check_names(source: CompiledFlow, target: CompiledFlow, names: dict[str, str]) -> None:
@@ -215,3 +177,6 @@ async def _numbered(process_id: UUID, number: int, field: str) -> ProcessVersion
     if found is None:
         raise invalid_field(field, f"There is no version {number} of this process.", "unknown")
     return found
+
+
+MIGRATION = MigrationJob()

@@ -1,18 +1,18 @@
 """Tables of migrations: what was asked, and what became of each request."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field
 
+from riveredge_approvals.jobs.models import JobRow
 from riveredge_approvals.models import Model
 from riveredge_sdk import tenant_fk
-from riveredge_sdk.models import JsonType, UtcDateTime
+from riveredge_sdk.models import JsonType
 
 
-class Migration(Model, table=True):
+class Migration(JobRow, table=True):
     """Instances of one version are moved to another, or looked at whether they can be (`dry_run`)."""
 
     __tablename__ = "approvals_migration"
@@ -26,12 +26,6 @@ class Migration(Model, table=True):
     target: int
     names: dict[str, str] = Field(default_factory=dict, sa_type=JsonType, nullable=False)
     dry_run: bool = True
-    state: str = Field(default="running", max_length=20, description="running, completed or failed.")
-    total: int = Field(default=0, description="How many instances there were when it began.")
-    done: int = 0
-    kept: int = Field(default=0, description="Those that stay, or would.")
-    requested_by: UUID | None = None
-    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class MigrationLine(Model, table=True):

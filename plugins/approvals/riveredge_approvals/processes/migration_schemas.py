@@ -1,11 +1,11 @@
 """Bodies and answers of the routes that move requests to another version."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from riveredge_approvals.jobs.schemas import JobOut, Status
 from riveredge_sdk import Body, Resource
 
 NodeId = Annotated[str, Field(max_length=64)]
@@ -28,7 +28,7 @@ class MigrationIn(Body):
     dry_run: Annotated[bool, Field(description="Only say what would become of each request.")] = True
 
 
-class MigrationOut(Resource):
+class MigrationOut(JobOut):
     """How far a migration is."""
 
     process_id: UUID
@@ -36,12 +36,9 @@ class MigrationOut(Resource):
     target: int = Field(serialization_alias="to")
     names: dict[str, str] = Field(serialization_alias="map")
     dry_run: bool
-    state: str = Field(description="running, completed or failed.")
-    total: int = Field(description="How many requests there were when it began.")
-    done: int
+    state: Annotated[Status, Field(validation_alias="status")]
     kept: int = Field(description="How many stay, or would.")
-    requested_by: UUID | None
-    finished_at: datetime | None
+    requested_by: Annotated[UUID | None, Field(validation_alias="started_by")]
 
 
 class PlaceOut(BaseModel):
