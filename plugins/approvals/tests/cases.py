@@ -30,8 +30,10 @@ class Named:
     async def roster(self, case: Case, visit: Visit, node: HumanNode) -> Roster:
         found = [Candidate(user_id=UUID(each.config["value"]), weight=each.weight, trace=[]) for each in node.roster]
         if not found:
-            return Roster(candidates=[], verdict="block", reason="Nobody.", trace=[], warnings=[])
-        return Roster(candidates=found, verdict="people", reason="", trace=[], warnings=[])
+            return Roster(
+                candidates=[], verdict="block", reason={"en": "Nobody.", "zh-CN": "无人。"}, trace=[], warnings=[]
+            )
+        return Roster(candidates=found, verdict="people", reason={}, trace=[], warnings=[])
 
     async def people(self, case: Case, visit: Visit, selectors: Sequence[Selector]) -> Sequence[UUID]:
         return [UUID(each.config["value"]) for each in selectors]

@@ -104,6 +104,9 @@ def test_a_preview_says_path_people_and_what_is_missing(
     unknown = ahead(li, process, form={})
     assert (unknown["result"], unknown["steps"][-1]["node"]) == ("unknown", "size")
     assert unknown["questions"][0]["needs"] == "form.amount"
+    url = f"{API}/processes/{process['id']}/preview"
+    chinese = li.post(url, json={}, headers={"Accept-Language": "zh-CN"}).json()
+    assert [each["message"] for each in chinese["questions"]] == ["字段 form.amount 没有值。"]
     # Nobody is found, and no administrator either: said before anybody submits it, and the rest of the way as well.
     large = ahead(li, process, form={"amount": 9000}, choices={"last": [str(user_of(zhao))]})
     assert large["unresolved"] == ["ceo"]
@@ -121,7 +124,6 @@ def test_a_preview_says_path_people_and_what_is_missing(
     assert wang.get(f"{API}/tasks", params={"box": "all"}).json()["items"] == []
 
     # Whose request, and which drawing, is not for everybody to ask; other organisations see nothing.
-    url = f"{API}/processes/{process['id']}/preview"
     assert li.post(url, json={"submitter": str(user_of(wang))}).status_code == 403
     assert li.post(url, json={"draft": True}).status_code == 403
     assert as_user({REQUEST_USE}, tenant=other_tenant).post(url, json={}).status_code == 404
@@ -130,6 +132,27 @@ def test_a_preview_says_path_people_and_what_is_missing(
     assert theirs["submitter"]["id"] == str(user_of(wang))
     # The submitter never decides here, and nobody else is found.
     assert theirs["unresolved"] == ["mgr"]
+
+
+def test_a_preview_reads_the_record_that_the_request_is_about(client: ApiClient, published: Publish) -> None:
+    note = client.post("/api/v1/example/notes", json={"title": "Plan", "text": "long", "tags": []}).json()
+    ways = choice("c", (when("form.text", "eq", "long"), [approver("boss", user=user_of(client))]), (None, []))
+    text = {"type": "object", "properties": {"text": {"type": "string"}}}
+    process = process_of(client, published(ways, form=text))
+    subject = {"type": "example.note", "id": note["id"]}
+    # What the record says counts, as it will when it is submitted; and nothing is told to it.
+    seen = ahead(client, process, subject=subject, form={"text": "short"})
+    assert (seen["result"], list(steps(seen))) == ("approved", ["start", "c", "boss", "end"])
+    assert steps(seen)["c"]["branches"][0]["values"] == {"form.text": "long"}
+    assert client.get(f"/api/v1/example/notes/{note['id']}").json()["title"] == "Plan"
+    url = f"{API}/processes/{process['id']}/preview"
+    for wrong, status in (
+        ({"type": "example.note", "id": str(uuid4())}, 404),
+        ({"type": "example.nothing", "id": "1"}, 422),
+    ):
+        assert client.post(url, json={"subject": wrong}).status_code == status
+    approved = client.post("/api/v1/example/notes", json={"title": "✓ Plan", "text": "x", "tags": []}).json()
+    assert client.post(url, json={"subject": {**subject, "id": approved["id"]}}).status_code == 409
 
 
 def test_a_preview_of_a_draft_knows_how_long_things_took(

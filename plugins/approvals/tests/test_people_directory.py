@@ -130,10 +130,11 @@ def test_rules_find_people_in_the_real_directory(client: ApiClient, as_user: AsU
     }
     assert people(seen["told"], ordered=True) == "chief"
     # Each of those is explained.
-    assert "of: assignee" in seen["assignee"]["warnings"][0]
-    assert seen["nowhere"]["warnings"] == ["the rule 'department' failed: there is no department 'closed'"]
+    assert "of: assignee" in seen["assignee"]["warnings"][0]["en"]
+    said = {"en": "the rule 'department' failed: there is no department 'closed'"}
+    assert seen["nowhere"]["warnings"] == [{**said, "zh-CN": "规则 department 未能执行：没有部门 closed"}]
     assert "未能执行" in seen["nowhere"]["notes"][0]["zh-CN"]
-    assert any("circle" in warning for warning in seen["circle"]["warnings"])
+    assert any("circle" in warning["en"] and "循环" in warning["zh-CN"] for warning in seen["circle"]["warnings"])
     assert [line["code"] for line in seen["chain"]["people"][0]["trace"]] == ["found", "proxy", "proxy"]
     assert seen["chain"]["people"][0]["for_user"]["id"] == users["away"]
     assert seen["circle"]["people"][0]["trace"][-1]["code"] == "circle"
@@ -151,11 +152,11 @@ def test_rules_find_people_in_the_real_directory(client: ApiClient, as_user: AsU
         "form": "",
     }
     assert {name: people(there[name], ordered=False) for name in expected} == expected
-    assert any("names no users" in warning for warning in there["form"]["warnings"])
+    assert any("names no users" in warning["en"] for warning in there["form"]["warnings"])
     wrong = client.post(f"{API}/processes/{process}/preview", json={"submitter": users["wang"], "department": ops})
     assert wrong.json()["errors"][0]["field"] == "department"
     assert field != ops
     # An organisation that goes in a circle: as far as it goes, with a warning.
     ring = asked("loop", form={"note": users["zhao"]})
     assert people(ring["top"], ordered=True) == "head"
-    assert any("circle" in warning for warning in ring["top"]["warnings"])
+    assert any("circle" in warning["en"] for warning in ring["top"]["warnings"])

@@ -99,7 +99,7 @@ async def test_who_comes_instead_is_asked_in_her_place_and_the_trace_says_why() 
 async def test_nobody_is_left() -> None:
     for verdict, status in (("approve", "approved"), ("reject", "rejected"), ("block", "running")):
         game, world = await asked(A)
-        world.instead = Roster([], verdict, "Nobody.")  # type: ignore[arg-type]
+        world.instead = Roster([], verdict, {"en": "Nobody.", "zh-CN": "无人。"})  # type: ignore[arg-type]
         await leaves(game, world, A)
         assert (game.status, open_tasks(game)) == (status, {})
         assert visit_of(game).status == (

@@ -32,6 +32,9 @@ def test_each_flaw_is_found_at_its_place_and_no_other(flawed: Flawed) -> None:
     for locale in ("en", "zh-CN"):
         # Nothing that a sentence speaks of is missing from the details.
         assert "?" not in issues[0].message(locale).removesuffix("?")
+    if (reason := issues[0].details.get("reason")) is not None and flawed.code != "badTemplate":
+        # What a sentence is about is in the reader's language, too.
+        assert isinstance(reason, str) or any("\u4e00" <= letter <= "\u9fff" for letter in reason["zh-CN"])
 
 
 def test_every_code_has_a_smallest_drawing() -> None:

@@ -65,12 +65,13 @@ class Found:
     Args:
         why: as part of a sentence: `f"manager of {mention(submitter)} in Purchasing"`.
         texts: the same in other languages, by BCP 47 tag.
-        warnings: what people who look after the organisation should know, in sentences.
+        warnings: what people who look after the organisation should know, in sentences; by BCP 47 tag, `en` among
+            them, where there is one in more than one language.
     """
 
     users: Sequence[UUID]
     why: str
-    warnings: Sequence[str] = ()
+    warnings: Sequence[str | Mapping[str, str]] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
 
 

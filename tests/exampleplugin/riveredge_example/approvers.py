@@ -37,5 +37,6 @@ class NoteAuthor(ApproverResolver[NoteAuthorConfig]):
         except ValueError:
             note = None
         if note is None or note.author_id is None:
-            return Found((), why, [f"the field {config.field} names no note with an author"], texts)
+            warning = {"en": f"the field {config.field} names no note with an author"}
+            return Found((), why, [{**warning, "zh-CN": f"字段 {config.field} 没有指向有作者的笔记"}], texts)
         return Found([note.author_id], why, texts=texts)

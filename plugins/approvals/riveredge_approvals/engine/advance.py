@@ -103,7 +103,8 @@ async def _child(case: Case, data: Mapping[str, Any]) -> None:
     elif data["outcome"] == "rejected":
         leaving.conclude(case, visit, "rejected")
     else:
-        opening.fail(case, visit, data.get("error") or f"The subflow was {data['outcome']}.")
+        ended = {"en": f"The subflow was {data['outcome']}.", "zh-CN": f"子流程的结果为 {data['outcome']}。"}
+        opening.fail(case, visit, data.get("error") or ended)
 
 
 async def _mended(case: Case, data: Mapping[str, Any]) -> None:

@@ -18,11 +18,13 @@ def instant_of(until: str, values: Mapping[str, Any], zone: str = "UTC") -> date
     """
     written = values.get(until) if until.startswith("form.") else until
     if not isinstance(written, str):
-        raise ConditionError("the delay has no date to wait for", until)
+        raise ConditionError("The delay has no date to wait for.", "延时没有可等待的日期。", until)
     try:
         if len(written) <= 10:
             return datetime.combine(date.fromisoformat(written), time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
         found = datetime.fromisoformat(written)
     except ValueError:
-        raise ConditionError("the delay cannot wait for this text, which is no date", until) from None
+        raise ConditionError(
+            "The delay cannot wait for this text, which is no date.", "此文本不是日期，延时无法等待。", until
+        ) from None
     return (found if found.tzinfo is not None else found.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)

@@ -1,6 +1,6 @@
 """What happens when a token comes to a node."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,10 @@ from riveredge_approvals.ir.document import (
 )
 from riveredge_approvals.models import InstanceStatus, Task, TaskState, Visit, VisitStatus
 from riveredge_approvals.people.roster import Candidate
+from riveredge_approvals.speech import texts_of
 from riveredge_sdk import uuid7
+
+_TOO_LONG = f"经过的节点超过 {MAX_VISITS} 个。"
 
 
 async def move(case: Case) -> None:
@@ -42,23 +45,25 @@ async def move(case: Case) -> None:
             continue
         visit = case.open_visit(exit_.to, scope, exit_.edge)
         if len(case.visits) > MAX_VISITS:
-            fail(case, visit, f"It has come through more than {MAX_VISITS} nodes.")
+            fail(case, visit, {"en": f"It has come through more than {MAX_VISITS} nodes.", "zh-CN": _TOO_LONG})
             continue
         await enter(case, visit)
     if case.instance.status != InstanceStatus.RUNNING:
         case.agenda.clear()
 
 
-def fail(case: Case, visit: Visit, message: str, *, field: str = "") -> None:
+def fail(case: Case, visit: Visit, said: str | Mapping[str, str], *, field: str = "") -> None:
     """The visit becomes an incident: it stays where it is until an administrator mends it.
 
     Args:
+        said: why, by language; or as others have said it.
         field: the full name of the field that was missing, or of another type.
     """
     visit.status = VisitStatus.INCIDENT
-    case.keep(visit, incident=message, incident_field=field or None)
-    case.orders.append(Raised(visit, message))
-    case.note("visit.incident", visit, message=message)
+    texts = texts_of(said)
+    case.keep(visit, incident=texts, incident_field=field or None)
+    case.orders.append(Raised(visit, texts["en"]))
+    case.note("visit.incident", visit, message=texts["en"], texts=texts)
 
 
 async def enter(case: Case, visit: Visit) -> None:
@@ -76,7 +81,7 @@ async def enter(case: Case, visit: Visit) -> None:
         else:
             _enter_others(case, visit, node)
     except ConditionError as error:
-        fail(case, visit, str(error), field=error.field)
+        fail(case, visit, error.texts, field=error.field)
 
 
 def _enter_others(case: Case, visit: Visit, node: Node) -> None:
@@ -172,7 +177,8 @@ def _choose(case: Case, visit: Visit, branches: tuple[Branch, ...]) -> Branch:
     for branch in branches:
         if _holds(case, visit, branch.when, branch.edge):
             return branch
-    raise ConditionError("none of the conditions holds, and there is no branch for everything else")
+    message = "None of the conditions holds, and there is no branch for everything else."
+    raise ConditionError(message, "所有条件均不成立，且没有默认分支。")
 
 
 def _fork(case: Case, visit: Visit, node: ForkNode) -> None:

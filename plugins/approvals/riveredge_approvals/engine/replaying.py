@@ -105,7 +105,8 @@ class _Past:
                 visit.status, visit.outcome, visit.closed_at = VisitStatus.ACTIVE, None, None
                 visit.edges, visit.data = [], {}
             case "visit.incident":
-                visit.status, visit.data = VisitStatus.INCIDENT, {"incident": entry.data["message"]}
+                said = entry.data.get("texts", entry.data["message"])
+                visit.status, visit.data = VisitStatus.INCIDENT, {"incident": said}
             case "visit.overdue":
                 visit.data = {**visit.data, "overdue": True}
             case "visit.left":

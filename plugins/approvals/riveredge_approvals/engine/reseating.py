@@ -15,6 +15,7 @@ from riveredge_approvals.models import OPEN_TASKS, Task, TaskState, Visit, Visit
 from riveredge_approvals.people.candidates import Candidate, Roster
 
 Why = Literal["left", "handed_over"]
+_NOBODY_LEFT = {"en": "Nobody is left who could decide.", "zh-CN": "已没有可以处理的人。"}
 _VOTES = frozenset({TaskState.APPROVED, TaskState.REJECTED, TaskState.ABSTAINED})
 
 
@@ -83,7 +84,7 @@ def _empty(case: Case, visit: Visit, roster: Roster) -> None:
         status = VisitStatus.PASSED if passed else VisitStatus.FAILED
         case.close_visit(visit, status, "approved" if passed else "rejected")
     else:
-        opening.fail(case, visit, roster.reason or "Nobody is left who could decide.")
+        opening.fail(case, visit, roster.reason or _NOBODY_LEFT)
 
 
 def _open_of(case: Case, visit: Visit, user: UUID) -> list[Task]:

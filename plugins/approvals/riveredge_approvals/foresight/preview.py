@@ -1,6 +1,6 @@
 """The way a request would take, and who would be asked, before it is submitted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,8 @@ from riveredge_approvals.models import Instance, InstanceStatus, Task, Visit, Vi
 from riveredge_approvals.people.choosing import choice_errors, choices_of_deciders, choices_of_submitter
 from riveredge_approvals.people.explaining import explain, explain_roster, mentioned, names_of
 from riveredge_approvals.people.schemas import PersonRef
-from riveredge_sdk import utcnow, uuid7
+from riveredge_approvals.speech import Texts, texts_of, told, told_of
+from riveredge_sdk import Subject, utcnow, uuid7
 from riveredge_sdk.problems import FieldError, Invalid
 
 MAX_SHOWN = 100
@@ -46,6 +47,7 @@ class Planned:
         form: as far as it is filled in.
         choices: whom the submitter, or somebody on the way, chooses, by node.
         outcomes: what is assumed to be decided, by node.
+        subject: the record that it would be about.
     """
 
     process_id: UUID
@@ -56,6 +58,7 @@ class Planned:
     department: UUID | None
     choices: Mapping[str, Sequence[UUID]]
     outcomes: Mapping[str, Outcome]
+    subject: Subject | None = None
 
 
 async def walk(planned: Planned, seconds: Mapping[str, float]) -> Walk:
@@ -75,6 +78,8 @@ async def walk(planned: Planned, seconds: Mapping[str, float]) -> Walk:
         form=form,
         submitter_id=planned.submitter,
         department_id=planned.department,
+        subject_type=planned.subject.type if planned.subject is not None else None,
+        subject_id=str(planned.subject.id) if planned.subject is not None else None,
         choices={node: [str(user) for user in users] for node, users in planned.choices.items()},
         status=InstanceStatus.RUNNING,
     )
@@ -106,9 +111,13 @@ async def preview(planned: Planned, *, draft: bool = False) -> PreviewOut:
         steps=steps,
         questions=[*await _choices_due(planned), *_fields_due(done)],
         unresolved=list(dict.fromkeys(step.node for step in steps if step.unresolved)),
-        warnings=list(dict.fromkeys(warning for step in steps for warning in step.warnings)),
+        warnings=_each_once(warning for step in steps for warning in step.warnings),
         expected_hours=done.hours(),
     )
+
+
+def _each_once(texts: Iterable[Texts]) -> list[Texts]:
+    return list({text["en"]: text for text in texts}.values())
 
 
 def is_unresolved(case: Case, visit: Visit) -> bool:
@@ -129,20 +138,20 @@ async def _choices_due(planned: Planned) -> list[Question]:
     not_yet = {choice.node: True for choice in later}
     errors = await choice_errors([*choices_of_submitter(planned.flow), *later], planned.choices, already=not_yet)
     if wrong := [each for each in errors if each.code not in {"missing", "count"}]:
-        raise Invalid("Somebody cannot be chosen.", errors=wrong)
+        raise Invalid(told("Somebody cannot be chosen.", "有人员不可选择。"), errors=wrong)
     return [Question(needs=each.field, node=each.field.split(".")[1], message=each.message) for each in errors]
 
 
 def _fields_due(done: Walk) -> list[Question]:
     """What conditions and delays need to know."""
     stops = [(visit.node, done.stops[visit.id]) for visit in done.case.visits if visit.id in done.stops]
-    return [Question(needs=stop.field, node=node, message=stop.message) for node, stop in stops if stop.field]
+    return [Question(needs=stop.field, node=node, message=told_of(stop.message)) for node, stop in stops if stop.field]
 
 
 def _check(planned: Planned) -> None:
     nodes = planned.flow.nodes
     errors = [
-        FieldError(f"outcomes.{name}", "There is no such node.", "unknown")
+        FieldError(f"outcomes.{name}", told("There is no such node.", "没有此节点。"), "unknown")
         for name in planned.outcomes
         if name not in nodes
     ]
@@ -150,13 +159,13 @@ def _check(planned: Planned) -> None:
         node = nodes.get(name)
         human = isinstance(node, HumanNode) and node.kind == "approver"
         if outcome == "rejected" and node is not None and not (human or isinstance(node, SubflowNode)):
-            errors.append(FieldError(f"outcomes.{name}", "Nobody can reject there.", "unsupported"))
+            message = told("Nobody can reject there.", "该节点不能拒绝。")
+            errors.append(FieldError(f"outcomes.{name}", message, "unsupported"))
         elif outcome == "failed" and node is not None and not isinstance(node, EffectNode | SubflowNode):
-            errors.append(
-                FieldError(f"outcomes.{name}", "Nothing is done outside there that could fail.", "unsupported")
-            )
+            message = told("Nothing is done outside there that could fail.", "该节点不执行外部操作，不会失败。")
+            errors.append(FieldError(f"outcomes.{name}", message, "unsupported"))
     if errors:
-        raise Invalid("What is assumed does not fit the process.", errors=errors)
+        raise Invalid(told("What is assumed does not fit the process.", "假设与流程不符。"), errors=errors)
 
 
 def _everybody(case: Case) -> set[UUID]:
@@ -215,7 +224,7 @@ class _Teller:
             unresolved=is_unresolved(case, visit),
             choice=self._choice(),
             notes=explain_roster(visit.data.get("roster", ()), self.names, self.wording.labels) + self._own_way(),
-            warnings=visit.data.get("warnings", []),
+            warnings=[texts_of(each) for each in visit.data.get("warnings", ())],
             branches=looks(visit, node, self.wording) if isinstance(node, ChoiceNode | ForkNode) else [],
             does=node.effect if isinstance(node, EffectNode) else getattr(node, "process", None),
             starts_after_hours=_hours(begin, visit.opened_at) if self.seconds else None,

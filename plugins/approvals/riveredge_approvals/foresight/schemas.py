@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from riveredge_approvals.foresight.walking import Outcome
 from riveredge_approvals.instances.branching import BranchLook
+from riveredge_approvals.instances.schemas import SubjectIn
 from riveredge_approvals.people.schemas import PersonRef, Said
 from riveredge_sdk import Body
 
@@ -20,6 +21,10 @@ class PreviewIn(Body):
         dict[str, Any],
         Field(default_factory=dict, description="As far as it is filled in; the defaults of the form are added."),
     ]
+    subject: Annotated[
+        SubjectIn | None,
+        Field(description="The record that it would be about: what it says of the form's fields counts."),
+    ] = None
     submitter: Annotated[
         UUID | None, Field(description="Whose request it would be; another than oneself for who draws processes.")
     ] = None
@@ -65,7 +70,7 @@ class Question(BaseModel):
 
     needs: str = Field(description="The field: `form.amount`, or `choices.mgr`.")
     node: str | None
-    message: str
+    message: str = Field(description="In the language of whoever asks.")
 
 
 class Step(BaseModel):
@@ -88,7 +93,7 @@ class Step(BaseModel):
     unresolved: bool = Field(description="Nobody was found whom the step is for.")
     choice: ChoiceDue | None
     notes: Said
-    warnings: list[str]
+    warnings: Said
     branches: list[BranchLook]
     does: str | None = Field(description="What would be done outside, and is not: `webhook`, or a subflow's process.")
     starts_after_hours: Hours
@@ -109,5 +114,5 @@ class PreviewOut(BaseModel):
     steps: list[Step]
     questions: list[Question]
     unresolved: list[str] = Field(description="Nodes for which nobody was found.")
-    warnings: list[str]
+    warnings: Said
     expected_hours: Hours

@@ -9,6 +9,7 @@ from riveredge_approvals.ir.document import CompiledFlow
 from riveredge_approvals.models import Process
 from riveredge_approvals.problems import VersionArchived
 from riveredge_approvals.processes.service import compile_draft, find_version
+from riveredge_approvals.speech import told
 from riveredge_sdk.problems import Conflict, invalid_field
 
 
@@ -29,7 +30,8 @@ def draft_of(process: Process) -> Source:
     try:
         return Source(compile_draft(process), process.form_schema)
     except ValueError as error:
-        raise invalid_field("draft", f"The draft is not finished: {error}", "compile") from None
+        message = told(f"The draft is not finished: {error}", f"草稿尚未完成：{error}")
+        raise invalid_field("draft", message, "compile") from None
 
 
 async def version_of(process: Process, number: int | None) -> Source:
@@ -41,8 +43,9 @@ async def version_of(process: Process, number: int | None) -> Source:
     """
     if number is None:
         if process.archived_at is not None:
-            raise VersionArchived(f"The process {process.key!r} is archived.")
+            raise VersionArchived(told(f"The process {process.key!r} is archived.", f"流程 {process.key} 已归档。"))
         if process.published is None:
-            raise Conflict(f"The process {process.key!r} has not been published yet.")
+            message = told(f"The process {process.key!r} has not been published yet.", f"流程 {process.key} 尚未发布。")
+            raise Conflict(message)
     version = await find_version(process, number if number is not None else process.published or 0)
     return Source(flow_of_version(version), version.form_schema)

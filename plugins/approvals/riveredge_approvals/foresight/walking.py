@@ -19,6 +19,7 @@ from riveredge_approvals.engine.world import Organisation
 from riveredge_approvals.ir.document import DelayNode, EffectNode, HumanNode, Selector, SubflowNode
 from riveredge_approvals.models import Input, InstanceStatus, TaskState, Visit, VisitStatus
 from riveredge_approvals.people.roster import Roster
+from riveredge_approvals.speech import Texts, texts_of
 from riveredge_sdk import current_context
 
 Outcome = Literal["approved", "rejected", "failed"]
@@ -30,9 +31,9 @@ _MAX_MOVES = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Where a real request would stop: what is missing (`field`), or what is wrong."""
+    """Where a real request would stop: what is missing (`field`), or what is wrong, by language."""
 
-    message: str
+    message: Texts
     field: str
 
 
@@ -41,7 +42,7 @@ class Expected(Organisation):
 
     async def roster(self, case: Case, visit: Visit, node: HumanNode) -> Roster:
         if to_be_chosen(case, visit.node, node) is not None and len(node.roster) == 1:
-            return Roster([], "approve", "Who decides is still to be chosen.")
+            return Roster([], "approve", {"en": "Who decides is still to be chosen.", "zh-CN": "处理人尚待选择。"})
         return await super().roster(case, visit, node)
 
 
@@ -95,7 +96,7 @@ class Walk:
         for visit in self.case.open_visits:
             if visit.status == VisitStatus.INCIDENT:
                 field_name = str(visit.data.get("incident_field") or "")
-                self.stops.setdefault(visit.id, Stop(str(visit.data.get("incident", "")), field_name))
+                self.stops.setdefault(visit.id, Stop(texts_of(visit.data["incident"]), field_name))
 
     def _can_go_on(self, visit: Visit) -> bool:
         """Joins wait for others; where nobody knows which way it goes, the walk ends."""

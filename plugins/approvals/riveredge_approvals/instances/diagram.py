@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.models import OPEN_TASKS, Task, TaskState, Visit, VisitStatus
+from riveredge_approvals.speech import texts_of, told_of
 
 
 class TaskMark(BaseModel):
@@ -75,7 +76,7 @@ def _mark(case: Case, node: str) -> NodeMark:
         opened_at=visit.opened_at,
         closed_at=visit.closed_at,
         due_at=visit.due_at,
-        incident=visit.data.get("incident") if visit.status == VisitStatus.INCIDENT else None,
+        incident=told_of(texts_of(visit.data["incident"])) if visit.status == VisitStatus.INCIDENT else None,
         tasks=[
             TaskMark(
                 task_id=task.id,

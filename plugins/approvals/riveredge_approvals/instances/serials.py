@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from riveredge_approvals.models import Instance, Serial
+from riveredge_approvals.speech import told
 from riveredge_sdk import current_context, current_tenant, savepoint, session
 
 # `{number:06}` has at least six digits.
@@ -24,11 +25,14 @@ def check_pattern(pattern: str, process: str) -> None:
         ValueError: it cannot; the message says why.
     """
     if set("{}") & set(_PART.sub("", pattern)):
-        raise ValueError("serial: expected {year}, {month}, {day}, {process}, and {number} or {number:06}")
+        names = "{year}, {month}, {day}, {process}, {number}, {number:06}"
+        raise ValueError(told(f"serial: expected only {names}", f"serial：只能使用 {names}"))
     if not any(found[1] is None for found in _PART.finditer(pattern)):
-        raise ValueError("serial: {number} has to be in it, else two requests would have the same")
+        message = "serial: {number} has to be in it, else two requests would have the same"
+        raise ValueError(told(message, "serial：必须包含 {number}，否则编号会重复"))
     if len(_fill(pattern, process, datetime(2026, 12, 31), _LARGEST)) > MAX_LENGTH:  # noqa: DTZ001
-        raise ValueError(f"serial: with the process's key it is longer than {MAX_LENGTH} characters")
+        message = f"serial: with the process's key it is longer than {MAX_LENGTH} characters"
+        raise ValueError(told(message, f"serial：加上流程标识后超过 {MAX_LENGTH} 个字符"))
 
 
 async def next_serial(pattern: str, process: str, now: datetime) -> str:

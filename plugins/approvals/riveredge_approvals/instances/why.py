@@ -19,6 +19,7 @@ from riveredge_approvals.ir.wording import Wording
 from riveredge_approvals.models import ProcessVersion, Task, Visit
 from riveredge_approvals.people.explaining import Texts, explain, explain_roster, mentioned, names_of
 from riveredge_approvals.people.schemas import PersonRef, Said
+from riveredge_approvals.speech import texts_of
 from riveredge_sdk import session
 from riveredge_sdk.problems import NotFound
 
@@ -37,7 +38,7 @@ class WhyOut(BaseModel):
     trace: list[dict[str, Any]] = Field(description="What these sentences were made of.")
     notes: Said = Field(description="What happened when people were sought for the node.")
     roster: list[dict[str, Any]] = Field(description="The steps of that: how many were left, and what befell whom.")
-    warnings: list[str]
+    warnings: Said
 
 
 class WayOut(BaseModel):
@@ -93,7 +94,7 @@ async def why_asked(task_id: UUID) -> WhyOut:
         trace=task.trace,
         notes=explain_roster(roster, names, labels),
         roster=roster,
-        warnings=visit.data.get("warnings", []),
+        warnings=[texts_of(each) for each in visit.data.get("warnings", ())],
     )
 
 

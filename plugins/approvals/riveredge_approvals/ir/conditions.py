@@ -65,10 +65,14 @@ BUILT_IN: Final[Mapping[str, str]] = {
 
 
 class ConditionError(ValueError):
-    """A condition that cannot be decided. `field` is the full name of the field, empty for the condition itself."""
+    """A condition that cannot be decided. `field` is the full name of the field, empty for the condition itself.
 
-    def __init__(self, message: str, name: str = "") -> None:
+    `texts` is the message by language.
+    """
+
+    def __init__(self, message: str, chinese: str, name: str = "") -> None:
         super().__init__(message)
+        self.texts = {"en": message, "zh-CN": chinese}
         self.field = name
 
 
@@ -107,10 +111,10 @@ def _holds(condition: Any, values: Mapping[str, Any], types: Mapping[str, str], 
     kind = type_of(name, types)
     if op in _EMPTY:
         if value is None and kind is None:
-            raise ConditionError(f"There is no field {name}.", name)
+            raise ConditionError(f"There is no field {name}.", f"没有字段 {name}。", name)
         return (value is None or value in ("", [], {})) is (op == "is_empty")
     if value is None:
-        raise ConditionError(f"{name} has no value.", name)
+        raise ConditionError(f"{name} has no value.", f"字段 {name} 没有值。", name)
     return _compare(op, name, kind or _kind_of(value), value, wanted)
 
 
@@ -150,7 +154,8 @@ def _kind_of(value: Any) -> str:
 
 def _compare(op: str, name: str, kind: str, value: Any, wanted: Sequence[Any]) -> bool:
     if op not in OPS[kind]:
-        raise ConditionError(f"{op} cannot be asked of {name}, which is of the type {kind}.", name)
+        message = f"{op} cannot be asked of {name}, which is of the type {kind}."
+        raise ConditionError(message, f"字段 {name} 的类型为 {kind}，不能用 {op} 判断。", name)
     left = _read(kind, value, name)
     if op in _AMONG:
         return any(_equal(left, _read(kind, each, name), name) for each in wanted[0]) is (op == "in")
@@ -188,7 +193,8 @@ def _equal(left: Any, right: Any, name: str) -> bool:
 
 def _same_currency(left: Any, right: Any, name: str) -> None:
     if isinstance(left, _Money) and left.currency != right.currency:
-        raise ConditionError(f"{name} is in {left.currency}, and is compared with an amount in {right.currency}.", name)
+        message = f"{name} is in {left.currency}, and is compared with an amount in {right.currency}."
+        raise ConditionError(message, f"{name} 的币种为 {left.currency}，不能与 {right.currency} 的金额比较。", name)
 
 
 def _contains(whole: Any, part: Any, name: str) -> bool:
@@ -202,7 +208,14 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else value
 
 
-_SHAPES = {str: "text", bool: "yes or no", int: "number", float: "number", list: "list", dict: "object"}
+_SHAPES = {
+    str: ("text", "文本"),
+    bool: ("yes or no", "是否值"),
+    int: ("number", "数字"),
+    float: ("number", "数字"),
+    list: ("list", "列表"),
+    dict: ("object", "对象"),
+}
 
 
 def _read(kind: str, value: Any, name: str) -> Any:
@@ -210,7 +223,10 @@ def _read(kind: str, value: Any, name: str) -> Any:
         return READERS[kind](value)
     except (ValueError, TypeError, KeyError, InvalidOperation):
         # The value itself may be hidden from whoever reads this.
-        raise ConditionError(f"{name}: this {_SHAPES.get(type(value), 'value')} is no {kind}.", name) from None
+        shape, chinese = _SHAPES.get(type(value), ("value", "值"))
+        raise ConditionError(
+            f"{name}: this {shape} is no {kind}.", f"{name}：此{chinese}不是有效的 {kind}。", name
+        ) from None
 
 
 def read_number(value: Any) -> Decimal:

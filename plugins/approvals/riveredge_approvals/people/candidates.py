@@ -6,6 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from riveredge_approvals.ir.document import CompiledFlow, HumanNode
+from riveredge_approvals.speech import Texts
 from riveredge_sdk.features.approvals import Request
 
 Verdict = Literal["people", "approve", "reject", "block"]
@@ -67,13 +68,13 @@ class Roster:
     """Who decides on a node. Where the verdict is not `people`, nobody is asked: it passes, fails, or is an incident.
 
     Args:
-        reason: why nobody is asked, in a sentence.
+        reason: why nobody is asked, by language.
         trace: one entry for each step of the pipeline: `{"step", "people", "lines"}`: how many were left, and what
             happened to whom.
     """
 
     candidates: list[Candidate]
     verdict: Verdict = "people"
-    reason: str = ""
+    reason: Texts = field(default_factory=dict)
     trace: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Texts] = field(default_factory=list)

@@ -9,6 +9,7 @@ from riveredge_approvals.ir.document import CompiledFlow, HumanNode, Who
 from riveredge_approvals.people.explaining import names_of
 from riveredge_approvals.people.schemas import ChoiceOut, PersonRef
 from riveredge_approvals.people.staff import TenantStaff
+from riveredge_approvals.speech import told
 from riveredge_sdk import get_service
 from riveredge_sdk.features.people import PEOPLE
 from riveredge_sdk.problems import FieldError, Invalid
@@ -35,7 +36,9 @@ class Choice:
     @property
     def how_many(self) -> str:
         """For texts: how many are to be chosen."""
-        return f"exactly {self.min}" if self.min == self.max else f"{self.min} to {self.max}"
+        if self.min == self.max:
+            return told(f"exactly {self.min}", f"{self.min}")
+        return told(f"{self.min} to {self.max}", f"{self.min} 至 {self.max}")
 
 
 def choices_of_submitter(flow: CompiledFlow) -> list[Choice]:
@@ -82,7 +85,8 @@ async def check_choices(
     already = await still_chosen(before)
     errors = await choice_errors(choices_of_submitter(flow), given, already=already)
     if errors:
-        raise Invalid("Those who decide are not chosen as the process wants it.", errors=errors)
+        message = told("Those who decide are not chosen as the process wants it.", "处理人的选择不符合流程要求。")
+        raise Invalid(message, errors=errors)
     return {node: list(users) for node, users in before.items()} | as_kept(given)
 
 
@@ -100,20 +104,23 @@ async def choice_errors(
         already: nodes for which somebody was chosen before, so that nobody has to be chosen anew.
     """
     by_node = {choice.node: choice for choice in wanted}
-    errors = [
-        FieldError(f"choices.{node}", "Nobody is to be chosen for this node here.", "unknown")
-        for node in given
-        if node not in by_node
-    ]
+    nobody = told("Nobody is to be chosen for this node here.", "此处不能选择该节点的处理人。")
+    errors = [FieldError(f"choices.{node}", nobody, "unknown") for node in given if node not in by_node]
     for node, choice in by_node.items():
         users = given.get(node)
         if users is None:
             if choice.min > 0 and not (already or {}).get(node):
-                message = f"Choose {choice.how_many} to decide on “{choice.label}”."
+                message = told(
+                    f"Choose {choice.how_many} to decide on “{choice.label}”.",
+                    f"请为“{choice.label}”选择 {choice.how_many} 位处理人。",
+                )
                 errors.append(FieldError(f"choices.{node}", message, "missing"))
             continue
         if not choice.min <= len(users) <= choice.max:
-            message = f"Choose {choice.how_many} to decide on “{choice.label}”, and not {len(users)}."
+            message = told(
+                f"Choose {choice.how_many} to decide on “{choice.label}”, and not {len(users)}.",
+                f"请为“{choice.label}”选择 {choice.how_many} 位处理人，而不是 {len(users)} 位。",
+            )
             errors.append(FieldError(f"choices.{node}", message, "count"))
         errors += await _misfits(choice, users)
     return errors
@@ -168,11 +175,13 @@ async def _misfits(choice: Choice, users: Sequence[UUID]) -> list[FieldError]:
     for place, user in enumerate(users):
         where = f"choices.{choice.node}.{place}"
         if user in users[:place]:
-            errors.append(FieldError(where, "Name each once.", "twice"))
+            errors.append(FieldError(where, told("Name each once.", "每人只能选择一次。"), "twice"))
         elif user not in members or not members[user].active:
-            errors.append(FieldError(where, f"{user} is no active member of this organisation.", "unknown"))
+            message = told(f"{user} is no active member of this organisation.", f"{user} 不是本组织的有效成员。")
+            errors.append(FieldError(where, message, "unknown"))
         elif allowed is not None and user not in allowed:
-            errors.append(FieldError(where, f"{user} is none of those who can be chosen.", "unknown"))
+            message = told(f"{user} is none of those who can be chosen.", f"{user} 不在可选范围内。")
+            errors.append(FieldError(where, message, "unknown"))
     return errors
 
 

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
+from riveredge_approvals.speech import Texts
 from riveredge_sdk import get_service
 from riveredge_sdk.features.people import PEOPLE
 
-# One text by language: {"en": …, "zh-CN": …}.
-Texts: TypeAlias = dict[str, str]
 Line: TypeAlias = Mapping[str, Any]
 
 _MENTION = re.compile(r"\{([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}")

@@ -46,8 +46,11 @@ async def _find(request: Request, selector: Selector) -> Found:
         )
     except (LookupError, ValueError, Problem) as error:
         log.warning("an approver resolver failed", resolver=selector.resolver, error=str(error))
-        return _nobody(f"the rule {selector.resolver!r} failed: {error}", f"规则 {selector.resolver} 未能执行：{error}")
+        return _nobody(
+            f"the rule {selector.resolver!r} failed: {error}",
+            f"规则 {selector.resolver} 未能执行：{getattr(error, 'chinese', error)}",
+        )
 
 
 def _nobody(why: str, chinese: str) -> Found:
-    return Found((), why, [why], {"zh-CN": chinese})
+    return Found((), why, [{"en": why, "zh-CN": chinese}], {"zh-CN": chinese})

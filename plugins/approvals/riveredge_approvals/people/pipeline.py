@@ -14,6 +14,7 @@ from riveredge_approvals.people.candidates import Asking, Candidate, Roster, Ver
 from riveredge_approvals.people.finding import Answer
 from riveredge_approvals.people.proxies import stand_ins
 from riveredge_approvals.people.staff import Staff
+from riveredge_approvals.speech import Texts, texts_of
 
 # A node that asks more people than this is a mistake of its rule, and no vote.
 MAX_PEOPLE = 500
@@ -37,12 +38,12 @@ class Pipeline:
         """
         self._take(answers)
         if len({each.user_id for each in self._roster.candidates}) > MAX_PEOPLE:
-            return self._stop("block", f"The rules name more than {MAX_PEOPLE} people.")
+            return self._stop("block", _TOO_MANY)
         await self._drop_inactive()
         await self._ask_substitutes()
         self._merge("duplicates")
         if await self._self_approval():
-            return self._stop("approve", "Only the submitter would decide, and is skipped.")
+            return self._stop("approve", _ONLY_SUBMITTER)
         self._repeated()
         if not self._roster.candidates:
             await self._empty()
@@ -57,7 +58,7 @@ class Pipeline:
             selector, found = answer.selector, answer.found
             line = {"code": "found", "resolver": selector.resolver, "why": found.why, "texts": dict(found.texts)}
             lines.append({**line, "users": [str(user) for user in found.users]})
-            self._roster.warnings.extend(found.warnings)
+            self._warn([texts_of(each) for each in found.warnings])
             member: list[dict[str, Any]] = []
             if selector.resolver in _GROUPS:
                 member = [{"code": "member", "resolver": selector.resolver, "of": str(selector.config.get("value"))}]
@@ -138,11 +139,11 @@ class Pipeline:
     async def _empty(self) -> None:
         rule = self._asking.node.policies.empty
         if rule.action == "approve":
-            self._stop("approve", "Nobody was found, and the node passes then.", "empty_approve")
+            self._stop("approve", _PASSES, "empty_approve")
         elif rule.action == "reject":
-            self._stop("reject", "Nobody was found, and the node rejects then.", "empty_reject")
+            self._stop("reject", _REJECTS, "empty_reject")
         elif rule.action == "block":
-            self._block("Nobody was found who could decide.")
+            self._block(_NOBODY)
         else:
             named = [Who(type="user", value=user) for user in rule.users] if rule.action == "users" else []
             await self._call_in(named)
@@ -162,7 +163,7 @@ class Pipeline:
                 self._roster.candidates = found
                 self._note("empty", [{"code": code, "users": [str(each.user_id) for each in found]}])
                 return
-        self._block("Nobody was found who could decide, and there is no administrator either.")
+        self._block(_NO_ADMINISTRATOR)
 
     async def _all_of(self, sought: Sequence[Who]) -> list[UUID]:
         return [user for who in sought for user in await self._staff.members(who)]
@@ -175,9 +176,10 @@ class Pipeline:
             found = [each for each in found if each.user_id != self._asking.request.submitter]
         return policies.merge(found)[0]
 
-    def _block(self, reason: str) -> None:
-        why = "; ".join(self._roster.warnings)
-        self._stop("block", f"{reason} ({why})" if why else reason, "empty_block")
+    def _block(self, reason: Texts) -> None:
+        why = {name: "; ".join(each[name] for each in self._roster.warnings) for name in reason}
+        said = {name: f"{text} ({why[name]})" if why[name] else text for name, text in reason.items()}
+        self._stop("block", said, "empty_block")
 
     # -- trace --------------------------------------------------------------------------------------------------
 
@@ -185,10 +187,10 @@ class Pipeline:
         entry = {"step": step, "people": len(self._roster.candidates), "lines": [dict(line) for line in lines]}
         self._roster.trace.append(entry)
 
-    def _warn(self, warnings: Sequence[str]) -> None:
+    def _warn(self, warnings: Sequence[Texts]) -> None:
         self._roster.warnings.extend(each for each in warnings if each not in self._roster.warnings)
 
-    def _stop(self, verdict: Verdict, reason: str, code: str = "") -> Roster:
+    def _stop(self, verdict: Verdict, reason: Texts, code: str = "") -> Roster:
         self._roster.candidates = []
         self._roster.verdict, self._roster.reason = verdict, reason
         if code:
@@ -196,6 +198,21 @@ class Pipeline:
         return self._roster
 
 
+_TOO_MANY: Texts = {
+    "en": f"The rules name more than {MAX_PEOPLE} people.",
+    "zh-CN": f"规则选出的人超过 {MAX_PEOPLE} 个。",
+}
+_ONLY_SUBMITTER: Texts = {
+    "en": "Only the submitter would decide, and is skipped.",
+    "zh-CN": "处理人只有提交人本人，自动跳过。",
+}
+_PASSES: Texts = {"en": "Nobody was found, and the node passes then.", "zh-CN": "没有找到处理人，该节点自动通过。"}
+_REJECTS: Texts = {"en": "Nobody was found, and the node rejects then.", "zh-CN": "没有找到处理人，该节点自动拒绝。"}
+_NOBODY: Texts = {"en": "Nobody was found who could decide.", "zh-CN": "没有找到可以处理的人。"}
+_NO_ADMINISTRATOR: Texts = {
+    "en": "Nobody was found who could decide, and there is no administrator either.",
+    "zh-CN": "没有找到可以处理的人，也没有管理员。",
+}
 _PROXY_CODES = frozenset({"proxy", "absent", "substitute_gone", "circle", "chain_too_long"})
 
 __all__ = ["MAX_PEOPLE", "Pipeline", "stand_ins"]

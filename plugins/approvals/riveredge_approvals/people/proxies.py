@@ -1,11 +1,12 @@
 """Absence: who stands in for whom, over several hops."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from riveredge_approvals.people.staff import Staff
+from riveredge_approvals.speech import Texts
 
 # A substitute may be absent, too; so many times it is asked who stands in for her.
 MAX_HOPS = 5
@@ -18,7 +19,7 @@ class StandIn:
     user_id: UUID
     visited: list[UUID]
     lines: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Texts] = field(default_factory=list)
 
 
 async def stand_ins(staff: Staff, users: Sequence[UUID], process: str) -> dict[UUID, StandIn]:
@@ -55,18 +56,18 @@ def _move(place: StandIn, options: Sequence[UUID], active: set[UUID], *, absent:
     who = place.user_id
     if not options:
         if absent:
-            _stay(place, "absent", "somebody is absent, and nobody stands in for them")
+            _stay(place, "absent")
         return False
     there = [each for each in options if each in active]
     if not there:
-        _stay(place, "substitute_gone", "the substitute of an absent person is no active member")
+        _stay(place, "substitute_gone")
         return False
     new = next((each for each in there if each not in place.visited), None)
     if new is None:
-        _stay(place, "circle", "substitutes stand in for one another in a circle")
+        _stay(place, "circle")
         return False
     if last:
-        _stay(place, "chain_too_long", f"a chain of substitutes is longer than {MAX_HOPS}")
+        _stay(place, "chain_too_long")
         return False
     place.lines.append({"code": "proxy", "user": str(who), "to": str(new)})
     place.visited.append(new)
@@ -74,6 +75,20 @@ def _move(place: StandIn, options: Sequence[UUID], active: set[UUID], *, absent:
     return True
 
 
-def _stay(place: StandIn, code: str, warning: str) -> None:
+def _stay(place: StandIn, code: str) -> None:
     place.lines.append({"code": code, "user": str(place.user_id)})
-    place.warnings.append(warning)
+    place.warnings.append(_WARNINGS[code])
+
+
+_WARNINGS: Final[Mapping[str, Texts]] = {
+    "absent": {"en": "somebody is absent, and nobody stands in for them", "zh-CN": "有人不在，且没有代理人"},
+    "substitute_gone": {
+        "en": "the substitute of an absent person is no active member",
+        "zh-CN": "不在者的代理人已不是有效成员",
+    },
+    "circle": {"en": "substitutes stand in for one another in a circle", "zh-CN": "代理人互相代理，形成循环"},
+    "chain_too_long": {
+        "en": f"a chain of substitutes is longer than {MAX_HOPS}",
+        "zh-CN": f"代理链超过 {MAX_HOPS} 级",
+    },
+}

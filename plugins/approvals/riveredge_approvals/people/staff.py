@@ -14,8 +14,17 @@ from riveredge_sdk.features.directory import DIRECTORY, ManagerChain
 from riveredge_sdk.features.people import GROUPS, PEOPLE
 
 _PAGE = 500
+_KINDS = {"role": "角色", "department": "部门", "group": "用户组"}
 # The role that every organisation has.
 TENANT_ADMINS = "kernel.administrator"
+
+
+class MissingError(LookupError):
+    """There is no such role, department or group; or nothing here knows any (`value` is empty)."""
+
+    def __init__(self, kind: str, value: str = "") -> None:
+        super().__init__(f"there is no {kind} {value!r}" if value else f"nothing here knows {kind}s")
+        self.chinese = f"没有{_KINDS[kind]} {value}" if value else f"没有管理{_KINDS[kind]}的插件"
 
 
 class Staff(Protocol):
@@ -61,7 +70,7 @@ async def everyone_of(kind: str, value: str, *, include_children: bool = True) -
     except LookupError as error:
         if error.args != (value,):
             raise
-        raise LookupError(f"there is no {kind} {value!r}") from None
+        raise MissingError(kind, value) from None
 
 
 async def _pages(kind: str, value: str, include_children: bool) -> AsyncIterator[Sequence[UUID]]:
@@ -79,10 +88,10 @@ async def _page(kind: str, value: str, include_children: bool, after: UUID | Non
         return await get_service(PEOPLE).members(role=value, after=after, limit=_PAGE)
     if kind == "group":
         if (groups := find_service(GROUPS)) is None:
-            raise LookupError("nothing here knows groups")
+            raise MissingError("group")
         return await groups.members(value, after=after, limit=_PAGE)
     if (directory := find_service(DIRECTORY)) is None:
-        raise LookupError("nothing here knows departments")
+        raise MissingError("department")
     return await directory.members(value, include_children=include_children, after=after, limit=_PAGE)
 
 

@@ -13,6 +13,7 @@ from riveredge_approvals.problems import DrawingInvalid, WarningsNotAcknowledged
 from riveredge_approvals.processes.repository import Versions
 from riveredge_approvals.processes.surveying import survey
 from riveredge_approvals.processes.validation_schemas import IssueOut
+from riveredge_approvals.speech import texts_of_flaw, told_of
 from riveredge_sdk import current_context
 from riveredge_sdk.json_schema import flaw
 from riveredge_sdk.problems import FieldError
@@ -26,7 +27,8 @@ async def find_issues(process: Process, drawing: Mapping[str, Any], form_schema:
         diagram, _ = read_diagram(drawing)
     except BadSchemaError as error:
         flaws = error.errors or (FieldError("diagram", str(error)),)
-        return [Issue(error.code, details={"path": each.field, "reason": each.message}) for each in flaws]
+        said = ((each.field, texts_of_flaw(each.code, each.message)) for each in flaws)
+        return [Issue(error.code, details={"path": path, "reason": reason}) for path, reason in said]
     if (wrong := flaw(form_schema)) is not None:
         return [Issue("badData", details={"path": "form_schema", "reason": wrong})]
     catalog = await survey(process.key, find_names(diagram))
@@ -59,7 +61,7 @@ def show(issues: Sequence[Issue]) -> list[IssueOut]:
             node=issue.node,
             edge=issue.edge,
             message=issue.message(locale),
-            details=dict(issue.details),
+            details={name: _told(value) for name, value in issue.details.items()},
         )
         for issue in issues[:_MAX_SHOWN]
     ]
@@ -85,6 +87,10 @@ async def must_be_publishable(
         open_ = [issue for issue in open_ if issue.code not in acknowledged]
         if open_:
             raise WarningsNotAcknowledged([each.model_dump() for each in show(open_)])
+
+
+def _told(value: Any) -> Any:
+    return told_of(value) if isinstance(value, Mapping) else value
 
 
 def _severity(issue: Issue) -> int:

@@ -13,6 +13,7 @@ from riveredge_approvals.effects.kinds import OWN as OWN_EFFECTS
 from riveredge_approvals.effects.kinds import find_node
 from riveredge_approvals.models import Connection, Process, ProcessVersion
 from riveredge_approvals.people.resolvers.registry import all_resolvers, find_resolver
+from riveredge_approvals.speech import texts_of_flaw, told, told_of
 from riveredge_sdk import Plugin, contributions, find_service, get_service, savepoint, session
 from riveredge_sdk.features.approvals import ApprovalNode, ApproverResolver
 from riveredge_sdk.features.directory import DIRECTORY
@@ -147,11 +148,13 @@ async def _check(contribution: ApproverResolver[Any] | ApprovalNode[Any], config
     try:
         read = model.model_validate(dict(config))
     except ValidationError as error:
-        return [f"{'.'.join(map(str, each['loc'])) or 'data'}: {each['msg']}" for each in error.errors()[:5]]
+        flaws = [(".".join(map(str, each["loc"])) or "data", each["type"], each["msg"]) for each in error.errors()[:5]]
+        return [f"{where}: {told_of(texts_of_flaw(code, message))}" for where, code, message in flaws]
     try:
         async with savepoint():
             return list(await contribution.check(read))
     except Exception as error:
         # A check that fails must not keep the others from being told.
         log.exception("a check of a drawing failed", contribution=contribution.id)
-        return [f"It could not be checked: {type(error).__name__}."]
+        name = type(error).__name__
+        return [told(f"It could not be checked: {name}.", f"未能检查：{name}。")]

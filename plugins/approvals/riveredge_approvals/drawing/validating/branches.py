@@ -11,6 +11,7 @@ from riveredge_approvals.drawing.expressions import Comparison, Group, compariso
 from riveredge_approvals.drawing.validating.ranges import always, never, range_of
 from riveredge_approvals.drawing.validating.subject import Subject
 from riveredge_approvals.ir.conditions import OPS, READERS, type_of
+from riveredge_approvals.speech import Texts, texts_of_flaw
 
 
 def check_branches(subject: Subject) -> None:
@@ -65,7 +66,8 @@ def _read(subject: Subject, edge: DrawnEdge) -> Group | None:
     try:
         group = Group.model_validate(raw)
     except ValidationError as error:
-        subject.add("badExpr", edge=edge.id, reason=error.errors()[0]["msg"])
+        first = error.errors()[0]
+        subject.add("badExpr", edge=edge.id, reason=texts_of_flaw(first["type"], first["msg"]))
         return None
     return group if check_expression(subject, group, edge=edge.id) else None
 
@@ -103,13 +105,13 @@ def _check_comparison(subject: Subject, each: Comparison, node: str | None, edge
     return False
 
 
-def _bad_shape(each: Comparison) -> str | None:
+def _bad_shape(each: Comparison) -> Texts | None:
     if each.op == "between" and not (isinstance(each.value, list) and len(each.value) == 2):
-        return "between needs [from, to]"
+        return {"en": "between needs [from, to]", "zh-CN": "between 需要 [起, 止]"}
     if each.op in {"in", "not_in"} and not (isinstance(each.value, list) and each.value):
-        return f"{each.op} needs a list of values"
+        return {"en": f"{each.op} needs a list of values", "zh-CN": f"{each.op} 需要值的列表"}
     if each.op not in {"is_empty", "not_empty"} and each.value is None:
-        return f"{each.op} needs a value"
+        return {"en": f"{each.op} needs a value", "zh-CN": f"{each.op} 需要一个值"}
     return None
 
 

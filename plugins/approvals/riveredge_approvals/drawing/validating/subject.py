@@ -14,6 +14,7 @@ from riveredge_approvals.drawing.nodes import HUMAN, Cc, Data, Handler, Notify, 
 from riveredge_approvals.drawing.settings import DrawnSettings
 from riveredge_approvals.drawing.validating.catalog import Catalog
 from riveredge_approvals.drawing.validating.issues import Issue
+from riveredge_approvals.speech import texts_of_flaw
 from riveredge_sdk.problems import field_errors
 
 ReadT = TypeVar("ReadT", bound=BaseModel)
@@ -65,7 +66,7 @@ class Subject:
             return model.model_validate(raw)
         except ValidationError as error:
             for each in field_errors(error.errors(), raw, under=[path])[:_MAX_FLAWS]:
-                self.add("badData", node=node, path=each.field, reason=each.message)
+                self.add("badData", node=node, path=each.field, reason=texts_of_flaw(each.code, each.message))
             return None
 
     def add(self, code: str, *, node: str | None = None, edge: str | None = None, **details: Any) -> None:

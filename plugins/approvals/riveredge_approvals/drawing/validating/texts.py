@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from riveredge_approvals.speech import in_language
+
 # By code: English, Chinese. The words in braces are the details of an issue.
 TEXTS: Mapping[str, tuple[str, str]] = {
     # Graph
@@ -152,6 +154,11 @@ class _Known(dict[str, Any]):
 def sentence(code: str, locale: str, details: Mapping[str, Any]) -> str:
     """The sentence of a code."""
     english, chinese = TEXTS[code]
-    template = chinese if locale.partition("-")[0].lower() == "zh" else english
-    shown = {name: ", ".join(map(str, value)) if isinstance(value, list) else value for name, value in details.items()}
-    return template.format_map(_Known(shown))
+    template = in_language({"en": english, "zh-CN": chinese}, locale)
+    return template.format_map(_Known({name: _shown(value, locale) for name, value in details.items()}))
+
+
+def _shown(value: Any, locale: str) -> Any:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return in_language(value, locale) if isinstance(value, Mapping) else value

@@ -6,17 +6,27 @@ from uuid import UUID
 from riveredge_approvals.people.resolvers.configs import ManagerChainConfig, ManagerConfig, UntilLevel, UntilRole
 from riveredge_approvals.people.resolvers.places import department_for, whose
 from riveredge_approvals.people.staff import TenantStaff, everyone_of
+from riveredge_approvals.speech import Texts, told, told_of
 from riveredge_sdk import find_service
 from riveredge_sdk.features.approvals import ApproverResolver, Found, Request, mention
 from riveredge_sdk.features.directory import DIRECTORY
 
-_NO_DIRECTORY = "nothing here knows managers: the directory is not installed, or is switched off"
-_NO_ASSIGNEE = "`of: assignee` is for whoever takes over an overdue task; here nobody has one yet"
-_CUT = "a chain of managers was cut, because the organisation goes in a circle"
+_NO_DIRECTORY = {
+    "en": "nothing here knows managers: the directory is not installed, or is switched off",
+    "zh-CN": "无法查找主管：组织架构插件未安装或已停用",
+}
+_NO_ASSIGNEE = {
+    "en": "`of: assignee` is for whoever takes over an overdue task; here nobody has one yet",
+    "zh-CN": "`of: assignee` 用于超时任务的接手人，此处还没有处理人",
+}
+_CUT = {
+    "en": "a chain of managers was cut, because the organisation goes in a circle",
+    "zh-CN": "组织架构存在循环，主管链已截断",
+}
 _staff = TenantStaff()
 
 
-def _missing(request: Request | None = None, of: str = "") -> list[str]:
+def _missing(request: Request | None = None, of: str = "") -> list[Texts]:
     missing = [] if find_service(DIRECTORY) is not None else [_NO_DIRECTORY]
     if request is not None and of == "assignee" and request.assignee is None:
         missing.append(_NO_ASSIGNEE)
@@ -34,7 +44,7 @@ class ByManager(ApproverResolver[ManagerConfig]):
     config = ManagerConfig
 
     async def check(self, config: ManagerConfig) -> Sequence[str]:
-        return _missing()
+        return [told_of(each) for each in _missing()]
 
     async def resolve(self, request: Request, config: ManagerConfig) -> Found:
         people, warnings, found = whose(request, config.of), _missing(request, config.of), list[UUID]()
@@ -58,8 +68,9 @@ class ByManagerChain(ApproverResolver[ManagerChainConfig]):
             try:
                 await everyone_of("role", config.until.role)
             except LookupError:
-                return [*_missing(), f"There is no role {config.until.role!r}."]
-        return _missing()
+                gone = told(f"There is no role {config.until.role!r}.", f"没有角色 {config.until.role}。")
+                return [*(told_of(each) for each in _missing()), gone]
+        return [told_of(each) for each in _missing()]
 
     async def resolve(self, request: Request, config: ManagerChainConfig) -> Found:
         people, warnings = whose(request, config.of), _missing(request, config.of)
@@ -90,7 +101,7 @@ class ByDepartmentHead(ApproverResolver[ManagerConfig]):
     config = ManagerConfig
 
     async def check(self, config: ManagerConfig) -> Sequence[str]:
-        return _missing()
+        return [told_of(each) for each in _missing()]
 
     async def resolve(self, request: Request, config: ManagerConfig) -> Found:
         people, found = whose(request, config.of), dict[UUID, None]()

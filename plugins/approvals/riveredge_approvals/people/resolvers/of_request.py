@@ -84,7 +84,8 @@ class ByFormDepartmentHead(ApproverResolver[FieldConfig]):
         why, texts = f"head of the department in the field {name}", {"zh-CN": f"是表单字段 {name} 中部门的负责人"}
         directory = find_service(DIRECTORY)
         if directory is None:
-            return Found((), why, ["nothing here knows departments"], texts)
+            missing = {"en": "nothing here knows departments", "zh-CN": "没有管理部门的插件"}
+            return Found((), why, [missing], texts)
         value = form_value(request, config.field)
         found: dict[UUID, None] = {}
         for each in value if isinstance(value, list) else [value] if value else []:

@@ -6,6 +6,14 @@ from uuid import UUID
 from riveredge_sdk.features.approvals import Request
 
 
+class NamesNobodyError(ValueError):
+    """A field that is to name users holds something else."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"the field {field} names no users")
+        self.chinese = f"字段 {field} 中不是人员"
+
+
 def form_value(request: Request, field: str) -> Any:
     """The value of a form's field; `form.` may stand before its name, and dots go into objects."""
     found: Any = request.form
@@ -18,7 +26,7 @@ def users_in(request: Request, field: str) -> list[UUID]:
     """The users whom a field names: an id, or a list of them.
 
     Raises:
-        ValueError: it holds something else.
+        NamesNobodyError: it holds something else.
     """
     value = form_value(request, field)
     if value in (None, "", []):
@@ -27,7 +35,7 @@ def users_in(request: Request, field: str) -> list[UUID]:
     try:
         return list(dict.fromkeys(UUID(str(each)) for each in values))
     except ValueError:
-        raise ValueError(f"the field {field} names no users") from None
+        raise NamesNobodyError(field) from None
 
 
 def whose(request: Request, of: str) -> list[UUID]:
