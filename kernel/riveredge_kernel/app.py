@@ -69,6 +69,7 @@ def create_app(
     *,
     plugins: Sequence[Plugin] = (),
     check_schema: bool = True,
+    serving: bool = True,
     confirm_within: float | None = None,
     pace: Pace | None = None,
 ) -> FastAPI:
@@ -76,6 +77,7 @@ def create_app(
 
     Args:
         plugins: further plugins besides the installed ones.
+        serving: with its routes. They take most of the time, and commands need its parts only.
         check_schema: look whether the database is migrated; without it, no database is needed before start-up.
         confirm_within: seconds until an acknowledged event that started nothing is sent again.
         pace: whose time it is, and how often the tick happens; tests set it.
@@ -176,6 +178,8 @@ def create_app(
 
     # 5. HTTP: errors, the kernel's routes, the plugins' routes, Inngest's endpoint, front ends.
     app = _new_app(settings, platform)
+    if not serving:
+        return app
     problems.install(app)
     middleware.install(app, settings, lambda: platform.draining, tracing)
     authenticator = Authenticator(auth.tokens, auth.sessions, auth.keys, auth.grants, tenants)

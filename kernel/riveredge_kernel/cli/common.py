@@ -36,7 +36,7 @@ def with_platform(work: Callable[[Platform], Awaitable[T]]) -> T:
     """Do something with the platform's parts; what can go wrong is told without a traceback."""
 
     async def run() -> T:
-        platform: Platform = create_app(Settings()).state.platform
+        platform: Platform = create_app(Settings(), serving=False).state.platform
         try:
             with use_context(Context(runtime=platform.runtime)):
                 return await work(platform)
