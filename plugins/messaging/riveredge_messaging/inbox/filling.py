@@ -1,7 +1,7 @@
 """Puts a message into many inboxes at once, with the deliveries that say so."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from riveredge_messaging.channels.in_app import InAppChannel, InAppEntry, deliver_many, entry_of
@@ -10,28 +10,35 @@ from riveredge_messaging.models import Delivery, DeliveryStatus, Message
 from riveredge_messaging.templates.catalog import CatalogTemplate, channels, pinned_template
 from riveredge_messaging.templates.composing import Look, Reader, compose, load_look
 from riveredge_messaging.templates.rendering import RenderError
-from riveredge_sdk import get_service, session, utcnow
+from riveredge_sdk import get_service, utcnow
 from riveredge_sdk.features.messaging import MessageChannel, PermanentFailure, RenderedMessage
 from riveredge_sdk.features.people import PEOPLE, Person
 
 
-async def fill_inboxes(message: Message, deliveries: Sequence[Delivery]) -> None:
-    """Put in-app deliveries of one message into inboxes, in the running unit of work.
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """In-app deliveries of one message, and what they put into inboxes."""
 
-    The deliveries are new and have been added, but not flushed; at most 1000. Each ends at once, as `delivered` or as
-    what stood in its way. A text is rendered once for all who read it alike.
-    """
-    # Written once, with what became of them.
-    with session().no_autoflush:
-        entries = await _entries(message, deliveries)
-    await session().flush()
-    await deliver_many(entries)
-    there = [entry.delivery_id for entry in entries]
-    missing = [delivery.id for delivery in deliveries if delivery.status != DeliveryStatus.DELIVERED]
-    if there:
-        tell_sent(InAppChannel.id, there)
-    if missing:
-        tell_failed(InAppChannel.id, missing)
+    deliveries: Sequence[Delivery]
+    entries: Sequence[InAppEntry]
+
+    @classmethod
+    async def of(cls, message: Message, deliveries: Sequence[Delivery]) -> "Filling":
+        """Render the message for its recipients, once for all who read it alike. Inside a unit of work.
+
+        The deliveries are new; at most 1000. Each ends here, as `delivered` or as what stood in its way.
+        """
+        return cls(deliveries, await _entries(message, deliveries) if deliveries else [])
+
+    async def fill(self) -> None:
+        """Put it there, when the deliveries have been written; others are told."""
+        await deliver_many(self.entries)
+        there = [entry.delivery_id for entry in self.entries]
+        missing = [delivery.id for delivery in self.deliveries if delivery.status != DeliveryStatus.DELIVERED]
+        if there:
+            tell_sent(InAppChannel.id, there)
+        if missing:
+            tell_failed(InAppChannel.id, missing)
 
 
 async def _entries(message: Message, deliveries: Sequence[Delivery]) -> list[InAppEntry]:

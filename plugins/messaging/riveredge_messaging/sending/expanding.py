@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import insert
+
 from riveredge_messaging.delivery.queueing import queue
-from riveredge_messaging.inbox.filling import fill_inboxes
+from riveredge_messaging.inbox.filling import Filling
 from riveredge_messaging.metrics import DECIDED
 from riveredge_messaging.models import Delivery, DeliveryStatus, Message, Stage, Verdict
 from riveredge_messaging.rules import throttles
@@ -17,7 +20,7 @@ from riveredge_messaging.sending import digests
 from riveredge_messaging.sending.audience import Audience
 from riveredge_messaging.sending.holding import hold
 from riveredge_messaging.templates.catalog import channels
-from riveredge_messaging.timeline.decisions import note_on
+from riveredge_messaging.timeline.decisions import decided_on, note_all
 from riveredge_sdk import session, utcnow
 from riveredge_sdk.features.message_categories import MessageCategory
 
@@ -137,21 +140,23 @@ async def _write(message: Message, planned: Sequence[Planned]) -> None:
         )
         for each in planned
     ]
-    session().add_all(made)
-    for delivery, each in zip(made, planned, strict=True):
-        rule_on(delivery, each.ruling)
+    decided = [rule_on(delivery, each.ruling) for delivery, each in zip(made, planned, strict=True)]
     queued = [delivery for delivery in made if delivery.status == DeliveryStatus.QUEUED]
-    # Before anything is flushed, so that each row is written once.
     queue(delivery for delivery in queued if delivery.channel != IN_APP)
     # An inbox needs no provider: what is for it is there with the commit.
-    await fill_inboxes(message, [delivery for delivery in queued if delivery.channel == IN_APP])
+    inboxes = await Filling.of(message, [delivery for delivery in queued if delivery.channel == IN_APP])
+    # Each row is written once, with what became of it, and past the ORM, which costs more than all the rest.
+    if made:
+        await session().exec(insert(Delivery), params=[row.model_dump(exclude={"tenant_id"}) for row in made])
+    await note_all(decided)
+    await inboxes.fill()
     await session().flush()
     # A digest has a timer of its own.
     await hold(delivery for delivery in made if delivery.due_at is not None and delivery.bucket_id is None)
 
 
-def rule_on(delivery: Delivery, ruling: Ruling) -> None:
-    """Note on the delivery, and in the timeline, what the rules say."""
+def rule_on(delivery: Delivery, ruling: Ruling) -> dict[str, Any]:
+    """Note on the delivery what the rules say; the decision, for `note_all`."""
     held = ruling.status == DeliveryStatus.DEFERRED
     is_over = ruling.status not in (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
     delivery.status = ruling.status
@@ -161,7 +166,7 @@ def rule_on(delivery: Delivery, ruling: Ruling) -> None:
     delivery.ended_at = utcnow() if is_over else None
     verdict = Verdict.HELD if held else Verdict.STOPPED if is_over else Verdict.LET_THROUGH
     DECIDED.labels(ruling.rule, verdict).inc()
-    note_on(
+    return decided_on(
         delivery,
         rule=ruling.rule,
         verdict=verdict,

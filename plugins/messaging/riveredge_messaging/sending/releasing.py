@@ -14,7 +14,7 @@ from riveredge_messaging.rules.deciding import Rules, Ruling
 from riveredge_messaging.sending.expanding import category_of, rule_on, take_turn
 from riveredge_messaging.sending.holding import hold
 from riveredge_messaging.templates.catalog import channels
-from riveredge_messaging.timeline.decisions import note_on
+from riveredge_messaging.timeline.decisions import note_all, note_on
 from riveredge_sdk import session, utcnow
 
 PAUSE = "pause"
@@ -54,14 +54,16 @@ async def _release_of(message: Message, rows: Sequence[Delivery]) -> int:
     mine = {row.channel: there[row.channel] for row in rows if row.channel in there}
     rules = await Rules.load(message, await category_of(message), mine, list({row.recipient_id for row in rows}))
     now = utcnow()
+    decided = []
     # In the order in which messages are expanded: places in throttles are taken here.
     for row in sorted(rows, key=lambda row: (row.recipient_id, row.channel)):
         waited_for = row.held_by
         ruling = await _again(rules, row, now)
         if ruling.status == DeliveryStatus.QUEUED:
             _note_released(row, waited_for)
-        rule_on(row, ruling)
+        decided.append(rule_on(row, ruling))
     await session().flush()
+    await note_all(decided)
     ready = [row for row in rows if row.status == DeliveryStatus.QUEUED]
     queue(ready)
     await hold(row for row in rows if row.status == DeliveryStatus.DEFERRED)
