@@ -1,10 +1,10 @@
 """What the approvals plugin contributes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from riveredge_approvals import personal, quotas, stream
+from riveredge_approvals import demo, personal, quotas, stream
 from riveredge_approvals.actions import StartRequest
 from riveredge_approvals.effects import callback_routes, connection_routes, mail_routes
 from riveredge_approvals.effects.functions import EFFECT_FUNCTIONS
@@ -150,6 +150,9 @@ class ApprovalsPlugin(Plugin):
 
     async def startup(self) -> None:
         self._surroundings.look()
+
+    async def demo_data(self, people: Mapping[str, UUID]) -> None:
+        await demo.fill(people)
 
     async def export_personal_data(self, user_id: UUID) -> dict[str, Any] | None:
         return await personal.export(user_id)

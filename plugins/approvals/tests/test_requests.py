@@ -28,6 +28,7 @@ def test_a_request_goes_its_way(as_user: AsUser, published: Publish, other_tenan
         choice("size", (when("form.amount", "gt", 5000), [approver("ceo", user=user_of(boss))]), (None, [])),
         parallel("both", [approver("fin", user=user_of(zhao))], [approver("law", user=user_of(wang))]),
         title="{submitter} buys for {form.amount}",
+        summary=["amount"],
     )
     bad = li.post(f"{API}/instances", json={"process": process, "form": {"amount": "much"}})
     assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, "form.amount")
@@ -47,8 +48,9 @@ def test_a_request_goes_its_way(as_user: AsUser, published: Publish, other_tenan
     ended(li, request, "draft")
     again = li.post(f"{API}/instances/{request['id']}/resubmit", json={"form": {"amount": 5500}})
     assert again.status_code == 200, again.text
-    # Approvers change only what they may.
+    # Approvers change only what they may; what lists show is what the form holds now.
     task = todo(wang, "mgr")
+    assert task["title"].endswith("buys for 5500")
     refused = decide(wang, task, form={"note": "x"})
     assert refused.json()["errors"][0] == {
         "field": "form.note",
@@ -64,6 +66,7 @@ def test_a_request_goes_its_way(as_user: AsUser, published: Publish, other_tenan
     assert decide(wang, todo(wang, "law")).status_code == 200
     done = ended(li, request, "approved")
     assert done["form"] == {"amount": 5200}
+    assert (done["title"][-4:], done["summary"][0]["value"]) == ("5200", "5200")
     assert done["run_id"]
     picture = li.get(f"{API}/instances/{request['id']}/diagram").json()
     marks = {mark["node"]: mark["status"] for mark in picture["nodes"]}

@@ -12,6 +12,7 @@ from riveredge_approvals.engine.advance import advance
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.publishing import publish_orders
 from riveredge_approvals.engine.world import Organisation
+from riveredge_approvals.instances.titles import make_summary, make_title
 from riveredge_approvals.ir.document import CompiledFlow
 from riveredge_approvals.models import FormRevision, Input, Instance, ProcessVersion, Task, Visit
 from riveredge_sdk import current_tenant, session, utcnow
@@ -29,6 +30,7 @@ _WAITING = (
     .where(col(Input.instance_id) == bindparam("instance"), col(Input.applied_at).is_(None))
     .order_by(col(Input.seq))
 )
+_FORM_SCHEMA = select(ProcessVersion.form_schema).where(col(ProcessVersion.id) == bindparam("version"))
 _flows: dict[UUID, CompiledFlow] = {}
 _MAX_FLOWS = 500
 
@@ -101,6 +103,7 @@ async def save(case: Case) -> None:
     if case.orders or case.notes:
         history.chain(instance, case.notes)
     if case.form_rev_before != instance.form_rev:
+        await _name_anew(case)
         case.added.append(
             FormRevision(instance_id=instance.id, number=instance.form_rev, form=instance.form, changed_by=case.actor)
         )
@@ -116,6 +119,14 @@ async def save(case: Case) -> None:
             await session().flush()
     await session().flush()
     await publish_orders(case)
+
+
+async def _name_anew(case: Case) -> None:
+    """Lists and messages show of a form what it holds now."""
+    instance = case.instance
+    schema = (await session().exec(_FORM_SCHEMA, params={"version": instance.version_id})).one()
+    instance.title = await make_title(case.flow, instance.form, instance.submitter_id, instance.number)
+    instance.summary = make_summary(case.flow, schema, instance.form)
 
 
 async def advance_instance(instance_id: UUID, *, watched_by: str | None = None) -> dict[str, Any]:

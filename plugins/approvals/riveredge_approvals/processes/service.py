@@ -14,7 +14,7 @@ from riveredge_approvals.models import Instance, Process, ProcessVersion
 from riveredge_approvals.processes.checking import must_be_publishable
 from riveredge_approvals.processes.repository import Processes, Versions
 from riveredge_approvals.processes.schemas import DraftIn, DraftOut, ProcessIn, PublishIn, RollBackIn
-from riveredge_sdk import current_principal, session, utcnow
+from riveredge_sdk import current_context, session, utcnow
 from riveredge_sdk.json_schema import flaw
 from riveredge_sdk.problems import Conflict, Invalid, PreconditionFailed, invalid_field, taken_field
 
@@ -146,6 +146,7 @@ async def _add(
     process: Process, compiled: CompiledFlow, diagram: Mapping[str, Any], form: Mapping[str, Any], note: str
 ) -> ProcessVersion:
     number = process.last_version + 1
+    principal = current_context().principal
     version = ProcessVersion(
         process_id=process.id,
         number=number,
@@ -155,7 +156,7 @@ async def _add(
         checksum=compiled.checksum,
         note=note,
         published_at=utcnow(),
-        published_by=current_principal().id,
+        published_by=principal.id if principal is not None else None,
     )
     process.last_version = process.published = number
     return await Versions().add(version)
