@@ -17,7 +17,7 @@ PERMISSIONS = (
     Permission(PROCESS_PUBLISH, "Publish, roll back and archive processes"),
     Permission(REQUEST_USE, "Submit requests, and decide on those one is asked about"),
     Permission(INSTANCE_READ, "See all requests of the organisation"),
-    Permission(INSTANCE_ADMIN, "Terminate, move, suspend and mend requests"),
+    Permission(INSTANCE_ADMIN, "Terminate, move, suspend, mend and reassign requests"),
     Permission(CONNECTION_WRITE, "Set up and try connections to other systems"),
     Permission(PEOPLE_ADMIN, "Arrange substitutes for others, and hand their tasks over"),
 )

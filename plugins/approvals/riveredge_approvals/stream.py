@@ -17,7 +17,7 @@ INSTANCE = StreamTopic(
     permission=REQUEST_USE,
     scope="object",
     authorise=_may_see,
-    description="node and changed; data: rev, node, visit, status: fetch the diagram.",
+    description="node and changed; data: rev, node, visit, status (as the diagram shows it), outcome.",
 )
 
 TASKS = StreamTopic(

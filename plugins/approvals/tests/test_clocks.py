@@ -24,6 +24,12 @@ def notes_of(who: ApiClient) -> list[str]:
     return [item["subject"] for item in reversed(items)]
 
 
+def marks(who: ApiClient, request: dict[str, Any]) -> dict[str, str]:
+    """How the nodes of a request stand on its picture."""
+    picture = who.get(f"/api/v1/approvals/instances/{request['id']}/diagram").json()
+    return {each["node"]: each["status"] for each in picture["nodes"]}
+
+
 def test_people_are_told_reminded_and_relieved(
     client: ApiClient, as_user: AsUser, published: Publish, engine: EngineControl, mail_settings: Mailbox
 ) -> None:
@@ -87,6 +93,8 @@ def test_a_deadline_acts(as_user: AsUser, published: Publish, engine: EngineCont
     told = {"approve": "approved: Leave", "reject": "rejected: Leave", "close": "terminated: Leave"}
     assert notes_of(li) == ([told[action]] if action in told else [])
     assert ("Overdue: Leave" in notes_of(wang)) == (action == "none")
+    if action == "none":
+        assert marks(li, request)["mgr"] == "overdue"
 
 
 def test_delays_wait_and_end_with_their_request(as_user: AsUser, published: Publish, engine: EngineControl) -> None:
@@ -102,8 +110,12 @@ def test_delays_wait_and_end_with_their_request(as_user: AsUser, published: Publ
     engine.platform.settle()
     assert li.post(f"/api/v1/approvals/instances/{gone['id']}/withdraw", json={}).status_code == 200
     assert wang.get("/api/v1/approvals/tasks").json()["items"] == []
+    assert (marks(li, past)["pause"], marks(li, gone)["pause"], marks(li, past)["mgr"]) == (
+        "waiting",
+        "cancelled",
+        "idle",
+    )
     engine.advance(minutes=32)
     (task,) = wang.get("/api/v1/approvals/tasks").json()["items"]
     assert task["instance_id"] == past["id"]
-    marks: dict[str, Any] = li.get(f"/api/v1/approvals/instances/{bad['id']}/diagram").json()
-    assert next(each["status"] for each in marks["nodes"] if each["node"] == "until") == "incident", marks["nodes"]
+    assert marks(li, bad)["until"] == "incident"

@@ -439,6 +439,15 @@ async def test_nobody_is_an_incident_and_no_pass() -> None:
     assert game.case.open_visits[0].status == "incident"
 
 
+async def test_in_a_sequence_those_who_are_added_beside_come_next() -> None:
+    game = await play(one(tally={"mode": "sequential"}, allow=["add_sign"])).start()
+    acts.add_signers(game.case, game.task(A), game.case.open_visits[0], [D], where="parallel", mode="all")
+    for who in (A, D, B, C):
+        assert [task.assignee_id for task in game.pending] == [who]
+        await game.decide(who)
+    assert game.status == "approved"
+
+
 async def test_signers_who_were_taken_off_count_no_more() -> None:
     game = await play(one(tally={"mode": "all", "reject": "collect"}, allow=["add_sign", "remove_sign"])).start()
     mine = game.task(A)

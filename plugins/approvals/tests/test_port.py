@@ -65,4 +65,10 @@ def test_a_plugin_has_its_record_approved(
     assert client.post(f"{API}/instances/{second['id']}/revoke", json={}).status_code == 200
     engine.platform.settle()
     assert title() == "Plan"
-    assert start().status_code == 201
+    # For as long as the process says.
+    third = start().json()
+    assert decide(wang, todo(wang)).status_code == 200
+    ended(client, third, "approved")
+    engine.advance(minutes=61)
+    late = client.post(f"{API}/instances/{third['id']}/revoke", json={})
+    assert (late.status_code, late.json()["type"].split(":")[-1]) == (409, "withdraw-too-late")

@@ -228,6 +228,85 @@ def test_tasks_are_handed_on(as_user: AsUser, published: Publish) -> None:
     ended(li, request, "approved")
 
 
+def test_handing_on_has_its_limits_and_administrators_reassign(
+    client: ApiClient, as_user: AsUser, published: Publish
+) -> None:
+    li, wang, zhao, chen, sun = (as_user({REQUEST_USE}) for _ in range(5))
+    process = published(approver("mgr", user=user_of(wang), allow=["transfer", "add_sign"]), revoke_minutes=30)
+
+    def act(who: ApiClient, of: dict[str, Any], verb: str, **body: Any) -> Any:
+        return who.post(f"{API}/tasks/{of['id']}/{verb}", json=body)
+
+    # Three deep, and whoever has had others asked keeps her task.
+    request = submit(li, process)
+    for who, other in ((wang, zhao), (zhao, chen), (chen, sun)):
+        asked = act(who, todo(who), "add-sign", users=[str(user_of(other))], where="before")
+        assert asked.status_code == 200, asked.text
+    deep = act(sun, todo(sun), "add-sign", users=[str(user_of(client))], where="parallel")
+    assert (deep.status_code, "3 deep" in deep.json()["detail"]) == (409, True)
+    for who in (sun, chen, zhao):
+        assert decide(who, todo(who)).status_code == 200
+    kept = act(wang, todo(wang), "transfer", to=str(user_of(zhao)))
+    assert (kept.status_code, "added around" in kept.json()["detail"]) == (409, True)
+    # The same key has the same answer, and decides once.
+    once = {"Idempotency-Key": uuid4().hex}
+    url = f"{API}/tasks/{todo(wang)['id']}/approve"
+    first, second = (wang.post(url, json={}, headers=once) for _ in range(2))
+    assert (first.status_code, second.status_code, first.json()) == (200, 200, second.json())
+    assert wang.post(url, json={}).status_code == 409
+    ended(li, request, "approved")
+    # Ten hops; then somebody has to decide, or an administrator says who.
+    request = submit(li, process)
+    holder, other = wang, zhao
+    for _ in range(10):
+        assert act(holder, todo(holder), "transfer", to=str(user_of(other))).status_code == 200
+        holder, other = other, holder
+    task = todo(holder)
+    assert act(holder, task, "transfer", to=str(user_of(other))).status_code == 409
+    assert act(holder, task, "reassign", to=str(user_of(chen))).status_code == 403
+    assert act(client, task, "reassign", to=str(user_of(li))).json()["type"].endswith("self-approval-forbidden")
+    assert act(client, task, "reassign", to=str(uuid4())).json()["errors"][0]["field"] == "to"
+    given = act(client, task, "reassign", to=str(user_of(chen)), comment="She is ill")
+    assert (given.status_code, given.json()["assignee_id"]) == (200, str(user_of(chen)))
+    assert act(client, task, "reassign", to=str(user_of(sun))).json()["type"].endswith("task-closed")
+    assert decide(holder, task).json()["outcome"] == "transferred"
+    why = chen.get(f"{API}/tasks/{given.json()['id']}/why").json()["why"]
+    assert why[0]["en"].startswith("It was taken over from")
+    assert decide(chen, todo(chen)).status_code == 200
+    ended(li, request, "approved")
+
+
+def test_who_has_approved_is_asked_again_where_what_she_saw_has_changed(as_user: AsUser, published: Publish) -> None:
+    li, wang, zhao = (as_user({REQUEST_USE}) for _ in range(3))
+    process = published(
+        approver("one", user=user_of(wang), fields={"amount": "hidden"}),
+        approver("edit", user=user_of(zhao), fields={"*": "edit"}),
+        approver("two", user=user_of(wang), allow=["return"]),
+        repeat_approver="any",
+        resubmit="direct",
+    )
+
+    def through(**changes: Any) -> dict[str, Any]:
+        request = submit(li, process, form={"amount": 1, "note": "as it was"})
+        assert decide(wang, todo(wang, "one")).status_code == 200
+        assert decide(zhao, todo(zhao, "edit"), form=changes).status_code == 200
+        return request
+
+    # What she has not seen then makes no difference; what she has, does.
+    ended(li, through(amount=2), "approved")
+    request = through(note="another")
+    task = todo(wang, "two")
+    trace = wang.get(f"{API}/tasks/{task['id']}/why").json()["trace"]
+    assert trace[-1]["code"] == "repeat_changed"
+    # She has sent it back: then she is asked again, whatever it looks like by then.
+    assert decide(wang, task, "return").status_code == 200
+    ended(li, request, "draft")
+    at = f"{API}/instances/{request['id']}"
+    assert li.post(f"{at}/resubmit", json={"form": {"note": "as it was"}}).status_code == 200
+    assert decide(wang, todo(wang, "two")).status_code == 200
+    ended(li, request, "approved")
+
+
 def test_out_of_a_pool_one_takes_the_task(as_user: AsUser, published: Publish) -> None:
     li, wang, zhao = (as_user({REQUEST_USE}) for _ in range(3))
     request = submit(li, published(approver("pool", users=[user_of(wang), user_of(zhao)], claim=True)))

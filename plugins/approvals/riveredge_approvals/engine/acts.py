@@ -64,7 +64,7 @@ def transfer(case: Case, task: Task, to: UUID, comment: str = "") -> Task:
     return case.open_task(new)
 
 
-def hand_over(case: Case, task: Task, to: UUID) -> Task:
+def hand_over(case: Case, task: Task, to: UUID, comment: str = "") -> Task:
     """Somebody else comes in the task's place as it is: whoever was added around it, or waits for it, still does."""
     place = {"origin": "handover", "part": task.part, "seq": task.seq, "weight": task.weight, "depth": task.depth}
     new = _beside(task, to, **place, state=task.state, reason=task.reason)
@@ -77,7 +77,7 @@ def hand_over(case: Case, task: Task, to: UUID) -> Task:
         keys = {group_key(task, part): group_key(new, part) for part in ("before", "after")}
         case.keep(visit, added={keys.get(key, key): mode for key, mode in rules.items()})
     case.close_task(task, TaskState.TRANSFERRED, "handed_over")
-    case.note("task.handed_over", task=task, to=str(to))
+    case.note("task.handed_over", task=task, to=str(to), comment=comment or None)
     return case.open_task(new)
 
 

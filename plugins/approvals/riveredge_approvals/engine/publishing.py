@@ -4,6 +4,7 @@ from riveredge_approvals.effects.outbox import carry_out
 from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.compensating import result_of
 from riveredge_approvals.engine.orders import Closed, Raised, TaskClosed, TaskOpened, Undone, VisitClosed, VisitOpened
+from riveredge_approvals.instances.diagram import status_of
 from riveredge_approvals.ir.document import CompiledFlow, EffectNode
 from riveredge_approvals.models import Instance, Task, TaskState, Visit
 from riveredge_approvals.stream import INSTANCE, TASKS
@@ -44,7 +45,13 @@ async def publish_orders(case: Case) -> None:
             INSTANCE,
             instance.id,
             what="node",
-            data={"rev": instance.rev, "node": visit.node, "visit": visit.number, "status": visit.status},
+            data={
+                "rev": instance.rev,
+                "node": visit.node,
+                "visit": visit.number,
+                "status": status_of(visit, case.tasks_of(visit)),
+                "outcome": visit.outcome,
+            },
         )
     if case.orders:
         push(INSTANCE, instance.id, what="changed", data={"rev": instance.rev, "status": instance.status})

@@ -66,7 +66,11 @@ def _choices(case: Case) -> dict[str, list[UUID]]:
 async def _earlier(case: Case, visit: Visit, decided: Sequence[Decision]) -> list[Earlier]:
     """Who has approved on visits that count, and whether what they saw is still the same."""
     valid = {v.id: v for v in case.visits if v.status == VisitStatus.PASSED and v.id != visit.id}
-    approvals = [d for d in decided if d.outcome == TaskState.APPROVED and d.visit_id in valid and _who(case, d)]
+    # Whoever was against it since is asked, even if all is as it was when she approved.
+    words = {_who(case, decision): decision.outcome for decision in decided}
+    against = {user for user, outcome in words.items() if outcome in {TaskState.RETURNED, TaskState.REJECTED}} | {None}
+    approvals = [d for d in decided if d.outcome == TaskState.APPROVED and d.visit_id in valid]
+    approvals = [d for d in approvals if _who(case, d) not in against]
     if not approvals:
         return []
     last = max((v for v in valid.values() if v.kind in {"approver", "handler"}), key=lambda v: v.seq, default=None)

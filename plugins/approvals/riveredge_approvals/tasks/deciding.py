@@ -71,8 +71,11 @@ def must_be_mine(task: Task) -> None:
         raise NotAssignee("Only the person who is asked can do this.")
 
 
-async def must_be_open(case: Case, task: Task) -> None:
+async def must_be_open(case: Case, task: Task, *, waiting: bool = False) -> None:
     """See that the task can be decided now.
+
+    Args:
+        waiting: it may wait for others.
 
     Raises:
         TaskClosed, NotAllowedHere
@@ -84,6 +87,8 @@ async def must_be_open(case: Case, task: Task) -> None:
         raise TaskClosed(by=by, at=task.closed_at, outcome=task.state, reason=task.reason)
     if case.instance.status != InstanceStatus.RUNNING:
         raise NotAllowedHere(f"The request is {case.instance.status}.")
+    if waiting:
+        return
     if task.state == TaskState.WAITING:
         raise NotAllowedHere("Others come first: the task waits for them.")
     if task.state == TaskState.DELEGATED:

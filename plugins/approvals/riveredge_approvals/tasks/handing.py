@@ -6,7 +6,7 @@ from uuid import UUID
 from riveredge_approvals.engine import acts
 from riveredge_approvals.engine.acts import Where
 from riveredge_approvals.engine.case import Case
-from riveredge_approvals.models import OPEN_TASKS, Task, TaskState, Visit
+from riveredge_approvals.models import OPEN_TASKS, InstanceStatus, Task, TaskState, Visit
 from riveredge_approvals.people.pipeline import MAX_PEOPLE
 from riveredge_approvals.problems import AlreadyOnRoster, NotAllowedHere, SelfApprovalForbidden
 from riveredge_approvals.tasks.deciding import must_be_mine, must_be_open, open_case, write
@@ -49,6 +49,23 @@ async def transfer(task_id: UUID, to: UUID, comment: str) -> Task:
         raise NotAllowedHere("Others were added around this task; it stays with you.")
     await can_be_asked(case, visit, [to], "to")
     new = acts.transfer(case, task, to, comment)
+    await write(case, visit)
+    return new
+
+
+async def reassign(task_id: UUID, to: UUID, reason: str) -> Task:
+    """An administrator has somebody else asked instead, whatever the node allows; others around the task stay.
+
+    Raises:
+        NotFound, TaskClosed, NotAllowedHere: as `deciding.decide`.
+        AlreadyOnRoster, SelfApprovalForbidden, Invalid: as `transfer`.
+    """
+    case, task, visit = await open_case(task_id)
+    if task.state not in OPEN_TASKS or case.instance.status != InstanceStatus.SUSPENDED:
+        # One that waits for others can be given away as well.
+        await must_be_open(case, task, waiting=True)
+    await can_be_asked(case, visit, [to], "to")
+    new = acts.hand_over(case, task, to, reason)
     await write(case, visit)
     return new
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query
 
 from riveredge_approvals.models import TaskState
-from riveredge_approvals.permissions import REQUEST_USE
+from riveredge_approvals.permissions import INSTANCE_ADMIN, REQUEST_USE
 from riveredge_approvals.tasks import deciding, handing, recalling, viewing
 from riveredge_approvals.tasks.deciding import Said
 from riveredge_approvals.tasks.schemas import (
@@ -98,6 +98,12 @@ async def recall(task_id: UUID, body: RecallIn) -> TaskOut:
 @router.post("/{task_id}/transfer", require=REQUEST_USE, status=200, summary="Have somebody else asked instead")
 async def transfer(task_id: UUID, body: HandOnIn) -> TaskOut:
     return TaskOut.model_validate(await handing.transfer(task_id, body.to, body.comment))
+
+
+@router.post("/{task_id}/reassign", require=INSTANCE_ADMIN, status=200, summary="Give somebody's task to somebody else")
+async def reassign(task_id: UUID, body: HandOnIn) -> TaskOut:
+    """For administrators: whatever the node allows, and however often it was handed on."""
+    return TaskOut.model_validate(await handing.reassign(task_id, body.to, body.comment))
 
 
 @router.post("/{task_id}/delegate", require=REQUEST_USE, status=200, summary="Get an opinion; it comes back")
