@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import resource
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,6 @@ from riveredge_kernel.auth import guesses as guessing
 from riveredge_kernel.auth.devices import Device
 from riveredge_kernel.auth.password_policy import is_listed
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
-from riveredge_kernel.cli import COLLECT
 from riveredge_kernel.limits.limiter import Limiter
 from riveredge_kernel.limits.models import LimitCounter
 from riveredge_kernel.limits.turnstile import Turnstile
@@ -297,15 +294,6 @@ async def test_a_turnstile_holds_back_turns_away_and_shares() -> None:
     assert not turnstile._inside
 
 
-@contextlib.contextmanager
-def collecting_as_served() -> Iterator[None]:
-    """The garbage collector is set as the commands set it."""
-    before = gc.get_threshold()
-    gc.set_threshold(*COLLECT)
-    yield
-    gc.set_threshold(*before)
-
-
 def allow_files(count: int) -> None:
     """Let this process have so many open at once from now on."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -330,7 +318,7 @@ def test_a_flood_of_sign_ins_stays_bounded_and_others_are_served(database_kind: 
     import psutil
 
     settings = {"max_failed_logins_per_address": 1_000_000, "max_waiting_logins": 20}
-    with collecting_as_served(), start(database_kind, tmp_path, auth=settings) as platform:
+    with start(database_kind, tmp_path, auth=settings) as platform:
         tenant = platform.create_tenant("flooded")
         user = platform.create_user(tenant, ["example.note.read"])
         before = psutil.Process().memory_info().rss
