@@ -1,6 +1,6 @@
 """The PEOPLE port: members of the current tenant."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -46,6 +46,17 @@ class KernelPeople:
         return Principal(
             id=principal_id, kind=kind, name=grant.name, tenant_id=tenant_id, permissions=grant.permissions
         )
+
+    async def roles(self, keys: Collection[str]) -> Mapping[str, bool]:
+        holders = (
+            select(MembershipRole.role_id)
+            .join(Membership, col(Membership.id) == col(MembershipRole.membership_id))
+            .join(User, col(User.id) == col(Membership.user_id))
+            .where(col(User.active), col(Membership.active), col(Membership.tenant_id) == current_tenant())
+        )
+        query = select(RoleRow.key, col(RoleRow.id).in_(holders)).where(col(RoleRow.key).in_(keys))
+        async with _reading() as reading:
+            return dict((await reading.exec(query)).all()) if keys else {}
 
     async def members(self, *, role: str | None = None, after: UUID | None = None, limit: int = 500) -> Sequence[UUID]:
         query = (

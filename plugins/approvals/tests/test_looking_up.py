@@ -4,9 +4,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
+from riveredge_approvals.drawing.validating import Catalog, Names
 from riveredge_approvals.permissions import REQUEST_USE
-from riveredge_sdk.testing.platform import ApiClient, TestTenant
+from riveredge_approvals.processes.surveying import survey
+from riveredge_sdk import unit_of_work
+from riveredge_sdk.context import use_context
+from riveredge_sdk.testing.platform import ApiClient, PlatformUnderTest, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
 
 from .drawings import approver, cc, flow, node, schema_of
@@ -117,3 +122,41 @@ def test_what_one_may_start_and_draw_with(client: ApiClient, as_user: AsUser, pu
     assert "gt" in catalog["operators"]["number"]
     assert {"code": "emptyBranch", "severity": "warning"} in catalog["codes"]
     assert wang.get(f"{API}/catalog").status_code == 403
+
+
+def test_names_are_looked_up_together(
+    client: ApiClient, as_user: AsUser, published: Publish, *, platform: PlatformUnderTest, tenant: TestTenant
+) -> None:
+    """Counted in statements, for a drawing with few names and for one with many of each kind."""
+    there = published(approver("own", user=user_of(client)))
+    mine = client.get("/api/v1/members", params={"limit": 200}).json()["items"]
+    (held,) = next(each["roles"] for each in mine if each["user_id"] == str(user_of(client)))
+    assert client.post("/api/v1/directory/departments", json={"key": "sales", "name": "Sales"}).status_code == 201
+    assert client.post("/api/v1/directory/groups", json={"key": "board", "name": "Board"}).status_code == 201
+
+    async def count(each: int) -> tuple[int, Catalog]:
+        more = [str(uuid4()) for _ in range(each)]
+        names = Names(
+            users={str(user_of(client)), *more},
+            roles={"kernel.administrator", held, *more},
+            departments={"sales", *more},
+            groups={"board", *more},
+            connections={*more},
+            templates={"approvals.assigned", *more},
+            processes={there, *more},
+        )
+        statements: list[Any] = []
+        with use_context(platform.context(tenant, client.user)):
+            async with unit_of_work(read_only=True) as reading:
+                event.listen(reading.sync_session, "do_orm_execute", statements.append)
+                catalog = await survey("any", names)
+        return len(statements), catalog
+
+    (few, _), (many, found) = platform.run(count(1)), platform.run(count(60))
+    assert few == many <= 10
+    assert found.users == {str(user_of(client)): True}
+    assert found.roles == {"kernel.administrator": False, held: True}
+    assert [found.departments, found.groups, found.connections, found.templates] == [
+        frozenset(each) for each in (["sales"], ["board"], [], ["approvals.assigned"])
+    ]
+    assert list(found.processes or ()) == [there]

@@ -1,6 +1,6 @@
 """What other plugins ask of the organisation: the ports DIRECTORY and GROUPS."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -22,6 +22,11 @@ class OrganisationDirectory:
     async def department(self, ref: str) -> Department | None:
         row = await Departments().named(ref)
         return None if row is None else (await _shown([row]))[0]
+
+    async def departments(self, refs: Collection[str]) -> Mapping[str, Department]:
+        rows = await Departments().all_named(refs)
+        shown = {each.id: each for each in await _shown(list({row.id: row for row in rows.values()}.values()))}
+        return {ref: shown[row.id] for ref, row in rows.items()}
 
     async def departments_of(self, user_id: UUID) -> Sequence[Department]:
         order = [row.department_id for row in await memberships_on(user_id, day_of())]
@@ -55,6 +60,11 @@ class OrganisationDirectory:
 
 class OrganisationGroups:
     """The port GROUPS, as of now."""
+
+    async def known(self, keys: Collection[str]) -> frozenset[str]:
+        return (
+            frozenset(row.key for row in await Groups().all(col(models.Group.key).in_(keys))) if keys else frozenset()
+        )
 
     async def members(self, group: str, *, after: UUID | None = None, limit: int = 500) -> Sequence[UUID]:
         row = await Groups().find(col(models.Group.key) == group)

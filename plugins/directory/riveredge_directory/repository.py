@@ -1,5 +1,6 @@
 """Access to the plugin's rows, and to those that hold on a day."""
 
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -41,6 +42,13 @@ def _dated(model: Any) -> tuple[FilterField, FilterField]:
     )
 
 
+def _id_or_key(ref: str) -> UUID | str:
+    try:
+        return UUID(ref)
+    except ValueError:
+        return ref
+
+
 class Departments(Repository[Department]):
     """Departments."""
 
@@ -55,11 +63,18 @@ class Departments(Repository[Department]):
 
     async def named(self, ref: str) -> Department | None:
         """By its id, as text, or its key."""
-        try:
-            wanted = col(Department.id) == UUID(ref)
-        except ValueError:
-            wanted = col(Department.key) == ref
-        return await self.find(wanted)
+        return (await self.all_named([ref])).get(ref)
+
+    async def all_named(self, refs: Collection[str]) -> Mapping[str, Department]:
+        """Those that there are, by their reference: an id, as text, or a key."""
+        if not refs:
+            return {}
+        wanted = {ref: _id_or_key(ref) for ref in refs}
+        ids = [each for each in wanted.values() if isinstance(each, UUID)]
+        keys = [each for each in wanted.values() if isinstance(each, str)]
+        rows = await self.all(or_(col(Department.id).in_(ids), col(Department.key).in_(keys)))
+        found: dict[UUID | str, Department] = {row.id: row for row in rows} | {row.key: row for row in rows}
+        return {ref: found[each] for ref, each in wanted.items() if each in found}
 
     async def check(self, department_id: UUID | None, field: str) -> None:
         """Raise `Invalid` about the field if it names no department."""

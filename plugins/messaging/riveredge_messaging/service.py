@@ -5,7 +5,7 @@ Everything happens in the running unit of work.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ from riveredge_messaging.sending.audience import Audience
 from riveredge_messaging.sending.expanding import INLINE, Planned, expand, plan
 from riveredge_messaging.sending.flaws import Flaws
 from riveredge_messaging.sending.stopping import cancel_about
-from riveredge_messaging.templates.catalog import CatalogTemplate, channels, find_template
+from riveredge_messaging.templates.catalog import CatalogTemplate, channels, find_template, known_templates
 from riveredge_messaging.templates.declarations import check_data
 from riveredge_messaging.timeline.decisions import note
 from riveredge_sdk import current_context, current_principal, publish, savepoint, timers, utcnow
@@ -48,9 +48,9 @@ class Messaging:
         """Cancel what has not been sent yet of the messages about something."""
         return await cancel_about(correlation)
 
-    async def has_template(self, key: str) -> bool:
+    async def templates(self, keys: Collection[str]) -> frozenset[str]:
         """As the port says."""
-        return await find_template(key) is not None
+        return await known_templates(keys)
 
     async def follow(self, topic: str, user_ids: Sequence[UUID], *, title: str = "") -> None:
         """Make people followers of a topic."""

@@ -9,7 +9,7 @@ active members are left out of all answers; a chain of managers goes on above th
 Call it inside a unit of work: it reads in the caller's, and sees what that has changed. In a request there is one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -42,6 +42,13 @@ class Directory(Protocol):
 
     async def department(self, ref: str) -> Department | None:
         """The department; None if there is no such one."""
+        ...
+
+    async def departments(self, refs: Collection[str]) -> Mapping[str, Department]:
+        """Those that there are of several departments, by the reference that was given.
+
+        A few queries, however many references; ask for some hundreds at a time.
+        """
         ...
 
     async def departments_of(self, user_id: UUID) -> Sequence[Department]:

@@ -4,7 +4,7 @@ await get_service(NOTIFIER).notify(Notification(template="approvals.task", to=[u
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
@@ -139,8 +139,12 @@ class Notifier(Protocol):
         """
         ...
 
-    async def has_template(self, key: str) -> bool:
-        """Whether there is such a template: the organisation's own, published, or a plugin's."""
+    async def templates(self, keys: Collection[str]) -> frozenset[str]:
+        """Those of the keys that are templates: the organisation's own, published, or a plugin's.
+
+        One query, however many keys; ask for some hundreds at a time.
+        """
+        ...
 
     async def follow(self, topic: str, user_ids: Sequence[UUID], *, title: str = "") -> None:
         """Make people followers of a topic, such as `invoices.invoice:0199…`; it is made if it is not there.

@@ -3,7 +3,7 @@
 person = (await get_service(PEOPLE).find([user_id])).get(user_id)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -45,6 +45,13 @@ class People(Protocol):
         """
         ...
 
+    async def roles(self, keys: Collection[str]) -> Mapping[str, bool]:
+        """Those of the keys that are roles of the current tenant: whether any active member holds it.
+
+        One query, however many keys; ask for some hundreds at a time.
+        """
+        ...
+
     async def members(self, *, role: str | None = None, after: UUID | None = None, limit: int = 500) -> Sequence[UUID]:
         """The next active members of the current tenant, or of one of its roles, in the order of their ids.
 
@@ -63,6 +70,10 @@ PEOPLE: Port[People] = Port("kernel.people", version=1)
 
 class Groups(Protocol):
     """The port's interface: groups of people, for plugins that keep a directory of the organisation."""
+
+    async def known(self, keys: Collection[str]) -> frozenset[str]:
+        """Those of the keys that are groups. One query, however many keys; ask for some hundreds at a time."""
+        ...
 
     async def members(self, group: str, *, after: UUID | None = None, limit: int = 500) -> Sequence[UUID]:
         """The next members of a group, those of groups within it among them, in the order of their ids.

@@ -26,7 +26,7 @@ _LOOKED_UP: Final = frozenset({"user", "role", "department", "group"})
 
 
 async def survey(process: str, names: Names) -> Catalog:
-    """What there is of these names, for the current tenant.
+    """What there is of these names, for the current tenant: a query or two for each kind, however many names.
 
     Args:
         process: the key of the process that names them.
@@ -34,7 +34,7 @@ async def survey(process: str, names: Names) -> Catalog:
     return Catalog(
         process=process,
         users=await _users(names.users),
-        roles=await _roles(names.roles),
+        roles=await get_service(PEOPLE).roles(names.roles),
         departments=await _departments(names.departments),
         groups=await _groups(names.groups),
         resolvers=frozenset(all_resolvers()),
@@ -59,32 +59,14 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-async def _roles(roles: Collection[str]) -> dict[str, bool]:
-    found: dict[str, bool] = {}
-    for role in sorted(roles):
-        try:
-            found[role] = bool(await get_service(PEOPLE).members(role=role, limit=1))
-        except LookupError:
-            continue
-    return found
-
-
 async def _departments(departments: Collection[str]) -> frozenset[str]:
     directory = find_service(DIRECTORY)
-    if directory is None:
-        return frozenset()
-    return frozenset({name for name in departments if await directory.department(name) is not None})
+    return frozenset(await directory.departments(departments)) if directory is not None else frozenset()
 
 
 async def _groups(names: Collection[str]) -> frozenset[str]:
-    groups, found = find_service(GROUPS), set[str]()
-    for name in names if groups is not None else ():
-        try:
-            await get_service(GROUPS).members(name, limit=1)
-        except LookupError:
-            continue
-        found.add(name)
-    return frozenset(found)
+    groups = find_service(GROUPS)
+    return await groups.known(names) if groups is not None else frozenset()
 
 
 async def _connections(keys: Collection[str]) -> frozenset[str]:
@@ -95,9 +77,7 @@ async def _connections(keys: Collection[str]) -> frozenset[str]:
 
 async def _templates(keys: Collection[str]) -> frozenset[str]:
     notifier = find_service(NOTIFIER)
-    if notifier is None:
-        return frozenset()
-    return frozenset({key for key in keys if await notifier.has_template(key)})
+    return await notifier.templates(keys) if notifier is not None else frozenset()
 
 
 async def _processes(keys: Collection[str]) -> dict[str, OtherProcess]:

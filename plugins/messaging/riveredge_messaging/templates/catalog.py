@@ -1,6 +1,6 @@
 """The templates and channels of the current tenant: contributed ones, and the tenant's own over them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
@@ -116,6 +116,16 @@ async def find_template(key: str) -> CatalogTemplate | None:
     )
     found = (await session().exec(query)).first()
     return own_template(*found) if found is not None else find_contributed(key)
+
+
+async def known_templates(keys: Collection[str]) -> frozenset[str]:
+    """Those of the keys that new messages may name."""
+    contributed_ids = {spec.id for spec in contributions(Plugin.message_templates)}
+    own = select(Template.key).where(
+        col(Template.key).in_(keys), col(Template.archived_at).is_(None), col(Template.published).is_not(None)
+    )
+    found = (await session().exec(own)).all() if keys else ()
+    return frozenset(found) | (contributed_ids & {*keys})
 
 
 async def pinned_template(key: str, version_id: UUID | None) -> CatalogTemplate | None:
