@@ -66,6 +66,10 @@ def test_running_requests_are_moved(
         return {names[line["instance_id"]]: line for line in lines}
 
     fresh, begun, joined, back = (started(name) for name in ("fresh", "begun", "joined", "back"))
+    # A draft is with its submitter, who makes its form fit.
+    draft = submit(li, process)
+    names[draft["id"]] = "draft"
+    assert decide(li, todo(li, "pre"), "return", to="start").status_code == 200
     all_decide(begun, wang)
     all_decide(joined, wang, zhao, wang)
     assert li.post(f"{API}/instances/{back['id']}/withdraw", json={}).status_code == 200
@@ -89,6 +93,7 @@ def test_running_requests_are_moved(
         "fresh": "kept",
         "begun": "kept",
         "joined": "moves",
+        "draft": "moves",
     }
     assert unmapped["fresh"]["nodes"][0]["to"] is None
     mapped = migrated(second, map={"mgr": "boss"})
@@ -96,17 +101,21 @@ def test_running_requests_are_moved(
         "fresh": "moves",
         "begun": "kept",
         "joined": "moves",
+        "draft": "moves",
     }
     assert (mapped["fresh"]["nodes"][0]["to"], mapped["fresh"]["nodes"][0]["anew"]) == ("boss", True)
     assert "decide together otherwise" in mapped["begun"]["why"][0]
     assert "waits for others" in migrated(third)["joined"]["why"][0]
-    assert migrated(fourth)["fresh"]["why"] == ['form: "amount" is a required property.']
+    unfit = migrated(fourth)
+    assert unfit["fresh"]["why"] == ['form: "amount" is a required property.']
+    assert unfit["draft"]["state"] == "moves"
     old = of(wang, fresh)
     moved = migrated(second, map={"mgr": "boss"}, dry_run=False)
     assert {name: line["state"] for name, line in moved.items()} == {
         "fresh": "moved",
         "begun": "kept",
         "joined": "moved",
+        "draft": "moved",
     }
     assert migrated(second, map={"mgr": "boss"}, dry_run=False).keys() == {"begun"}
     # What was asked on the old one is void; one of the two is enough now, and the new step comes.

@@ -46,7 +46,7 @@ async def _start(event: VisitRef) -> str | None:
     except NotFound:
         return None
     visit = case.visit(event.visit_id)
-    node = case.node(visit.node) if visit is not None else None
+    node = case.flow.nodes.get(visit.node) if visit is not None else None
     if visit is None or not isinstance(node, SubflowNode) or visit.data.get("round") != event.round:
         return None
     if visit.data.get("child") is not None or (node.wait and not _is_waiting(case, visit)):

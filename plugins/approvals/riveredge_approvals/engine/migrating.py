@@ -20,8 +20,12 @@ from riveredge_approvals.ir.document import (
     JoinNode,
     Node,
     SubflowNode,
+    Tally,
 )
 from riveredge_approvals.models import InstanceStatus, TaskState, Visit, VisitStatus
+
+# What visits remember by the names of nodes.
+_NODES = frozenset({"back_to", "return_to", "straight_back_from"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ def plan(case: Case, new: CompiledFlow, names: Mapping[str, str]) -> list[Place]
         names: nodes of the version it runs on, and what they are called in the new one; others keep their names.
     """
     places = [_place(case, new, names, visit) for visit in case.tokens]
+    places += [_place(case, new, names, visit) for visit in case.visits if _starts_another(case, visit)]
+    places += [_returned(case, new, names, visit) for visit in case.tokens if visit.outcome == "returned"]
     back = case.instance.resubmit_to
     if back is not None:
         places.append(_back(new, names, back))
@@ -64,10 +70,12 @@ async def migrate(case: Case, version: CompiledFlow, names: Mapping[str, str]) -
             # Whoever is told to undo it need not find its node.
             case.keep(visit, effect=old.effect)
         visit.node = names.get(visit.node, visit.node)
+        case.keep(visit, **{key: names.get(visit.data[key], visit.data[key]) for key in _NODES & visit.data.keys()})
     for task in case.tasks:
         task.node = names.get(task.node, task.node)
     if case.instance.resubmit_to is not None:
         case.instance.resubmit_to = names.get(case.instance.resubmit_to, case.instance.resubmit_to)
+    case.instance.choices = {names.get(node, node): users for node, users in case.instance.choices.items()}
     case.flow = version
     case.note("instance.migrated", source=before.version, target=version.version, map=dict(names) or None)
     for visit in anew:
@@ -86,7 +94,7 @@ def _place(case: Case, new: CompiledFlow, names: Mapping[str, str], visit: Visit
         why = _other_fork(case.flow, new, names, old, node)
     if why or not isinstance(old, HumanNode) or not isinstance(node, HumanNode):
         return Place(visit.node, to, why)
-    if visit.data.get("decided") or visit.status != VisitStatus.ACTIVE or old.tally == node.tally:
+    if visit.data.get("decided") or visit.status != VisitStatus.ACTIVE or _manner(old) == _manner(node):
         return Place(visit.node, to)
     if _is_begun(case, visit):
         why = "People have acted on it already, and there they decide together otherwise."
@@ -100,6 +108,8 @@ def _difference(old: Node, new: Node) -> str:
         return f"It is a node of the kind {old.kind} here, and of the kind {new.kind} there."
     if isinstance(old, EffectNode) and isinstance(new, EffectNode) and old.effect != new.effect:
         return f"It does {old.effect} here, and {new.effect} there."
+    if isinstance(old, EffectNode) and isinstance(new, EffectNode) and old.wait_callback != new.wait_callback:
+        return "It waits to be called back in one of the versions alone."
     if isinstance(old, SubflowNode) and isinstance(new, SubflowNode) and old.process != new.process:
         return "Another process is started there."
     if isinstance(old, DelayNode) and isinstance(new, DelayNode) and (old.until is None) != (new.until is None):
@@ -127,6 +137,11 @@ def _other_fork(old: CompiledFlow, new: CompiledFlow, names: Mapping[str, str], 
     return ""
 
 
+def _manner(node: HumanNode) -> tuple[Tally, bool]:
+    """How people decide together, and whether one of them takes it for all."""
+    return node.tally, node.claim
+
+
 def _is_begun(case: Case, visit: Visit) -> bool:
     """Whether somebody has acted on the visit."""
     tasks = case.tasks_of(visit)
@@ -134,6 +149,26 @@ def _is_begun(case: Case, visit: Visit) -> bool:
         task.state == TaskState.PENDING or (task.state == TaskState.WAITING and task.reason == "turn") for task in tasks
     )
     return not untouched or any(task.origin not in {"rule", "pool"} for task in tasks)
+
+
+def _starts_another(case: Case, visit: Visit) -> bool:
+    """Whether a request is about to be started for a visit that does not wait for it."""
+    node = case.flow.nodes.get(visit.node)
+    is_over = visit.status == VisitStatus.PASSED
+    is_new = "round" in visit.data and visit.data.get("child") is None and not visit.data.get("error")
+    return isinstance(node, SubflowNode) and not node.wait and is_over and is_new
+
+
+def _returned(case: Case, new: CompiledFlow, names: Mapping[str, str], visit: Visit) -> Place:
+    """Where a visit is returned to that is decided and not gone on from yet."""
+    target = visit.data["return_to"]
+    to = names.get(target, target)
+    there = new.nodes.get(to)
+    if there is None:
+        return Place(target, None, "It is being returned there, and there is no such node.")
+    around = [(names.get(fork, fork), branch) for fork, branch in case.node(target).region]
+    same = around == [tuple(each) for each in there.region]
+    return Place(target, to, "" if same else "It lies in another branch there.")
 
 
 def _back(new: CompiledFlow, names: Mapping[str, str], node: str) -> Place:

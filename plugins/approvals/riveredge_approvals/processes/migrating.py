@@ -14,7 +14,7 @@ from riveredge_approvals.engine.store import flow_of_version, load, save, waitin
 from riveredge_approvals.events import MIGRATION_ASKED
 from riveredge_approvals.ir.document import CompiledFlow
 from riveredge_approvals.jobs.job import Job
-from riveredge_approvals.models import ENDED, Instance, ProcessVersion
+from riveredge_approvals.models import ENDED, Instance, InstanceStatus, ProcessVersion
 from riveredge_approvals.permissions import INSTANCE_ADMIN
 from riveredge_approvals.processes.migration_models import Migration, MigrationLine
 from riveredge_approvals.processes.migration_schemas import MigrationIn
@@ -106,7 +106,9 @@ class MigrationJob(Job[Migration, "_Versions"]):
             return True
         places = plan(case, means.flow, row.names)
         why = [f"{place.node}: {place.why}" for place in places if place.why]
-        unfit = mismatches(case.instance.form, means.form_schema, where="form")
+        # A draft is looked at when it is submitted.
+        is_draft = case.instance.status == InstanceStatus.DRAFT
+        unfit = [] if is_draft else mismatches(case.instance.form, means.form_schema, where="form")
         why += [f"{each.field}: {each.message}" for each in unfit]
         if not why and not row.dry_run:
             await migrate(case, means.flow, row.names)
