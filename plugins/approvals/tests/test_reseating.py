@@ -94,6 +94,9 @@ async def test_who_comes_instead_is_asked_in_her_place_and_the_trace_says_why() 
     # It comes back to whoever has passed it on to her.
     await leaves(game, world, D)
     assert open_tasks(game) == {B: "pending"}
+    acts.hand_over(game.case, game.task(B), D)
+    await leaves(game, world, D)
+    assert open_tasks(game) == {B: "pending"}
 
 
 async def test_nobody_is_left() -> None:

@@ -67,7 +67,7 @@ def transfer(case: Case, task: Task, to: UUID, comment: str = "") -> Task:
 def hand_over(case: Case, task: Task, to: UUID, comment: str = "") -> Task:
     """Somebody else comes in the task's place as it is: whoever was added around it, or waits for it, still does."""
     place = {"origin": "handover", "part": task.part, "seq": task.seq, "weight": task.weight, "depth": task.depth}
-    new = _beside(task, to, **place, state=task.state, reason=task.reason)
+    new = _beside(task, to, **place, state=task.state, reason=task.reason, hops=task.hops + 1)
     new.parent_id = task.parent_id
     visit = case.visit(task.visit_id)
     for around in case.tasks:
