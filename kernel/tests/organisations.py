@@ -33,7 +33,16 @@ def seed(client: ApiClient) -> None:
         department = {"key": key, "name": key.title(), "parent_id": parent}
         answers.append(client.post("/api/v1/directory/departments", json=department))
         parent = answers[-1].json()["id"]
-    assert [answer.status_code for answer in answers] == [201] * 8, [answer.text for answer in answers]
+    # One that is older than what it was moved below.
+    top = client.post("/api/v1/directory/departments", json={"key": "group", "name": "Group"})
+    answers.append(top)
+    assert [answer.status_code for answer in answers] == [201] * 9, [answer.text for answer in answers]
+    moved = client.patch(
+        f"/api/v1/directory/departments/{answers[5].json()['id']}",
+        json={"parent_id": top.json()["id"]},
+        headers={"If-Match": '"1"'},
+    )
+    assert moved.status_code == 200, moved.text
     settings = {"smtp_host": "mail.example", "smtp_password": SECRET}
     assert client.put("/api/v1/settings/messaging", json=settings).status_code == 200
 

@@ -69,7 +69,8 @@ def owner(platform: ThreadedPlatform, tenant: TestTenant) -> Iterator[ApiClient]
 
 def plain(table: Table) -> list[dict[str, Any]]:
     """Rows without what an import does not keep."""
-    hidden = {"secrets", "client_secret"}
+    # `version` counts the changes here.
+    hidden = {"secrets", "client_secret", "version"}
     return sorted(({k: v for k, v in row.items() if k not in hidden} for row in table.values()), key=lambda r: r["id"])
 
 

@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from riveredge_kernel.archives.collect import files_of, revisions_of
 from riveredge_kernel.archives.manifest import PEOPLE, ArchiveError, Manifest, Part
+from riveredge_kernel.archives.references import OwnReferences
 from riveredge_kernel.archives.rows import decode, portable_models, table_of
 from riveredge_kernel.archives.zipping import ArchiveFile
 from riveredge_kernel.audit.log import entry
@@ -36,6 +37,7 @@ from riveredge_sdk.uow import unit_of_work
 MAX_BYTES = 20_000_000_000
 _BATCH = 500
 _NAMED = 5
+_LOOSE = "{}: a row refers to something that is not in the archive, or is there twice. Nothing was imported."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,14 +229,20 @@ class TenantImport:
     async def _table(
         self, session: AsyncSession, coming: _Coming, name: str, model: type[TenantModel]
     ) -> AsyncIterator[int]:
+        own = OwnReferences(model)
         for part in coming.manifest.parts:
             if part.table != name:
                 continue
             batches = _batches(coming, part, model)
             # Unpacking and checking is work for the processor: requests go on meanwhile.
             while batch := await asyncio.to_thread(next, batches, None):
-                await self._insert(session, name, model, batch)
+                await self._insert(session, name, model, own.held_back(batch))
                 yield len(batch)
+        try:
+            async with session.begin_nested():
+                await own.fill_in(session)
+        except IntegrityError:
+            raise ArchiveError(_LOOSE.format(name)) from None
 
     async def _insert(
         self, session: AsyncSession, name: str, model: type[TenantModel], batch: list[dict[str, Any]]
@@ -253,7 +261,7 @@ class TenantImport:
         if taken:
             named = ", ".join(str(row_id) for row_id in taken[:_NAMED])
             return f"{name}: {len(taken)} of its ids are taken here, among them {named}. Nothing was imported."
-        return f"{name}: a row refers to something that is not in the archive, or is there twice. Nothing was imported."
+        return _LOOSE.format(name)
 
 
 def _mark(coming: _Coming) -> str:
