@@ -63,7 +63,7 @@ class SmtpProvider(MessageProvider[SmtpConfig]):
             mark = (await marks()).make(message.delivery_id)
             message = replace(message, headers={**message.headers, HEADER: mark})
             sender = return_path(config.bounce_address, mark) if config.bounce_address else sender
-        write = partial(_written, message, config)
+        write = partial(compose, message, config.sender, reply_to=config.reply_to)
         # To encode files takes its time.
         content = await asyncio.to_thread(write) if message.files else write()
         with span("SMTP", {"smtp.bytes": len(content)}, kind="client"):
@@ -100,10 +100,6 @@ class SmtpProvider(MessageProvider[SmtpConfig]):
         except _StaleError:
             # Nothing was said yet: the server had closed a connection that was kept.
             return await _exchange(pool, sender, recipient, content)
-
-
-def _written(message: RenderedMessage, config: SmtpConfig) -> bytes:
-    return compose(message, config.sender, reply_to=config.reply_to).as_bytes()
 
 
 class _StaleError(TemporaryFailure):
