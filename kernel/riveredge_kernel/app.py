@@ -19,6 +19,7 @@ from riveredge_kernel.auth.invitation_routes import operator_invitation_router
 from riveredge_kernel.db.database import Database, Transaction
 from riveredge_kernel.events.outbox import Outbox
 from riveredge_kernel.events.relay import EventRelay
+from riveredge_kernel.events.watching import Watching
 from riveredge_kernel.functions.host import FunctionHost
 from riveredge_kernel.functions.own import own_functions
 from riveredge_kernel.functions.reconcile import Reconciler, reconcile_function
@@ -124,7 +125,7 @@ def create_app(
     archives = ArchiveParts.assemble(settings, database, runtime, host, tenants, grants=auth.grants)
     audit_log = audit.AuditLog(database, runtime, settings.audit.retention_days)
     stream = LiveStream(settings, runtime, database, plugins=host, tenants=tenants, caches=caches)
-    commits = _Commits(outbox, relay, stream)
+    commits = _Commits(Watching(host, tenants), outbox, relay, stream)
     runtime.assemble(
         plugins=host,
         database=database,
@@ -253,12 +254,15 @@ class _Commits:
     """What happens around each commit: events, pushes and audit entries become rows of
     it, and are sent once it is through."""
 
-    def __init__(self, outbox: Outbox, relay: EventRelay, stream: LiveStream) -> None:
+    def __init__(self, watching: Watching, outbox: Outbox, relay: EventRelay, stream: LiveStream) -> None:
+        self._watching = watching
         self._outbox = outbox
         self._relay = relay
         self._stream = stream
 
     async def before(self, unit: Transaction) -> None:
+        if unit.events:
+            await self._watching.add(unit)
         await unit.session.run_sync(self._write, unit)
         # Last, because it takes the channels' rows, which others may be waiting for.
         await self._stream.write(unit)

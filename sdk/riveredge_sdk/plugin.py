@@ -23,6 +23,7 @@ from riveredge_sdk.quotas import Quota
 from riveredge_sdk.settings import PluginSettings, TenantSettings
 from riveredge_sdk.stream import StreamTopic
 from riveredge_sdk.timers import DueRows
+from riveredge_sdk.watching import EventWatcher
 
 
 class Plugin:
@@ -109,6 +110,10 @@ class Plugin:
 
     def timer_sources(self) -> Iterable[DueRows]:
         """Tables of due rows of its own, claimed by the kernel's tick."""
+        return ()
+
+    def event_watchers(self) -> Iterable[EventWatcher]:
+        """Who is told of events that organisations choose while the platform runs."""
         return ()
 
     def quotas(self) -> Iterable[Quota]:

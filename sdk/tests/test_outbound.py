@@ -51,6 +51,19 @@ def test_addresses_inside_are_not_public(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
 
 
+async def test_a_connection_that_is_kept_is_to_one_host(allowed: None) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+    async with outbound_client(http2=True) as client:
+        with pytest.raises(httpx2.ConnectError):
+            await client.get(f"https://127.0.0.1:{port}/")
+        # A pool knows addresses only: it would use the connection for whoever else lies there.
+        for other in (f"https://localhost:{port}/", "https://127.0.0.1:1/"):
+            with pytest.raises(OutboundRefusedError, match="for one host"):
+                await client.get(other)
+
+
 @pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"])
 def test_addresses_of_the_internet_are_public(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from riveredge_sdk import EventType
+from riveredge_sdk.watching import WatchedEvent
 
 
 class DeliveriesRef(BaseModel):
@@ -95,6 +96,14 @@ class AddressClaimed(BaseModel):
     pending: str
 
 
+class RuleDue(BaseModel):
+    """What a notification rule has planned."""
+
+    firing_id: UUID
+
+
+RULE_EVENT = EventType("messaging/rule.event", WatchedEvent, "Something happened that notification rules are about")
+RULE_DUE = EventType("messaging/rule.due", RuleDue, "The time of what a notification rule has planned has come")
 ADDRESS_CLAIMED = EventType("messaging/address.claimed", AddressClaimed, "An address is to be proved")
 INBOX_ANSWERED = EventType("messaging/inbox.answered", InboxAnswered, "A button of a message was pressed")
 SNOOZE_ENDED = EventType("messaging/inbox.snooze_ended", SnoozeEnded, "A snoozed message comes back")
@@ -114,4 +123,6 @@ EVENTS = (
     INBOX_ANSWERED,
     SNOOZE_ENDED,
     ADDRESS_CLAIMED,
+    RULE_EVENT,
+    RULE_DUE,
 )

@@ -13,6 +13,8 @@ POLICY_READ = "messaging.policy.read"
 POLICY_WRITE = "messaging.policy.write"
 TOPIC_READ = "messaging.topic.read"
 TOPIC_WRITE = "messaging.topic.write"
+RULE_READ = "messaging.rule.read"
+RULE_WRITE = "messaging.rule.write"
 CONFIG_READ = "messaging.config.read"
 CONFIG_WRITE = "messaging.config.write"
 SUPPRESSION_READ = "messaging.suppression.read"
@@ -29,6 +31,8 @@ PERMISSIONS = (
     Permission(POLICY_WRITE, "Write categories and the organisation's rules"),
     Permission(TOPIC_READ, "See topics and who follows them, and follow them"),
     Permission(TOPIC_WRITE, "Write topics, and let others follow them"),
+    Permission(RULE_READ, "See the rules by which messages are sent by themselves, and what they did"),
+    Permission(RULE_WRITE, "Write rules by which messages are sent by themselves, and try them"),
     Permission(INBOX_MANAGE, "Divide everybody's inbox into tabs"),
     Permission(CONFIG_READ, "See how messages are sent: providers, their configurations and how they do"),
     Permission(CONFIG_WRITE, "Configure providers, test them and take them out of use"),
@@ -48,6 +52,8 @@ ROLES = (
                 MESSAGE_BROADCAST,
                 POLICY_READ,
                 POLICY_WRITE,
+                RULE_READ,
+                RULE_WRITE,
                 TEMPLATE_READ,
                 TOPIC_READ,
                 TOPIC_WRITE,

@@ -61,6 +61,10 @@ from riveredge_messaging.templates.built_in import TEMPLATES
 from riveredge_messaging.templates.models import Block, Template, TemplateVersion
 from riveredge_messaging.timeline import live
 from riveredge_messaging.timeline.live import PROGRESS
+from riveredge_messaging.triggers import functions as trigger_functions
+from riveredge_messaging.triggers import models as trigger_models
+from riveredge_messaging.triggers import routes as trigger_routes
+from riveredge_messaging.triggers.watching import RULE_EVENTS
 from riveredge_sdk import (
     EventType,
     FunctionSpec,
@@ -80,6 +84,7 @@ from riveredge_sdk.features.message_categories import MessageCategory
 from riveredge_sdk.features.messaging import MAILER, NOTIFIER, MessageChannel, MessageProvider, MessageTemplateSpec
 from riveredge_sdk.features.scheduling import TaskAction
 from riveredge_sdk.quotas import Quota
+from riveredge_sdk.watching import EventWatcher
 
 
 class MessagingPlugin(Plugin):
@@ -99,6 +104,7 @@ class MessagingPlugin(Plugin):
             block_routes.router,
             message_routes.router,
             delivery_routes.router,
+            trigger_routes.router,
             category_routes.router,
             category_routes.policy_router,
             preference_routes.router,
@@ -138,6 +144,7 @@ class MessagingPlugin(Plugin):
             Device,
             PushKey,
             *delivery_models.MODELS,
+            *trigger_models.MODELS,
         )
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
@@ -146,12 +153,16 @@ class MessagingPlugin(Plugin):
             *sending_functions.FUNCTIONS,
             *inbox_functions.FUNCTIONS,
             *live.FUNCTIONS,
+            *trigger_functions.FUNCTIONS,
             *retention.FUNCTIONS,
             SEND_CODE,
         )
 
     def event_types(self) -> Iterable[EventType[Any]]:
         return EVENTS
+
+    def event_watchers(self) -> Iterable[EventWatcher]:
+        return (RULE_EVENTS,)
 
     def permissions(self) -> Iterable[Permission]:
         return PERMISSIONS

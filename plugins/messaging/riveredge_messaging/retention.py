@@ -13,6 +13,7 @@ from riveredge_messaging.delivery.models import DeliveryAttempt, ProviderNotice,
 from riveredge_messaging.models import Decision, Delivery, DeliveryStatus, Message, Model, Stage
 from riveredge_messaging.rules.models import Allowance, Bucket, BucketStatus
 from riveredge_messaging.settings import MessagingSettings, MessagingTenantSettings
+from riveredge_messaging.triggers.models import RuleFiring
 from riveredge_sdk import FunctionContext, FunctionSpec, tenant_settings, unit_of_work, utcnow
 from riveredge_sdk.functions import Cron, CronTick
 from riveredge_sdk.timers import NotServedError, served_tenants, serving
@@ -76,6 +77,7 @@ async def prune() -> int:
     removed = await _remove(Decision, _BATCH, col(Decision.at) < old, explained)
     removed += await _remove(DeliveryAttempt, _BATCH, col(DeliveryAttempt.created_at) < old, tried)
     removed += await _remove(ProviderNotice, _BATCH, col(ProviderNotice.created_at) < old)
+    removed += await _remove(RuleFiring, _BATCH, col(RuleFiring.ended_at) < old)
     removed += await _remove(Bucket, _BATCH, col(Bucket.status) == BucketStatus.CLOSED, col(Bucket.due_at) < old)
     removed += await _remove(Allowance, _BATCH, col(Allowance.taken_until) < now - _RATES)
     removed += await _remove(RateBucket, _BATCH, col(RateBucket.next_at) < now - _RATES)

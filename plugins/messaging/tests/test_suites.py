@@ -26,6 +26,13 @@ class TestTenancyOfMessaging(TenancySuite):
             "categories": {"key": "custom.secret", "title": "Secret", **rules},
             "policies": {"category": "custom.secret", "rule": "off"},
             "topics": {"key": "custom.secret:7", "title": "Secret"},
+            "notification-rules": {
+                "title": "Secret",
+                "event": "kernel/plugin.switched",
+                "recipients": {"to": [me]},
+                "template": "custom.secret",
+                "timing": {"direction": "after", "days": 1, "subject": "event.plugin"},
+            },
         }.items():
             made = client.post(f"/api/v1/messaging/{place}", json=body)
             assert made.status_code == 201, made.text

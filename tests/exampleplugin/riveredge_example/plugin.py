@@ -14,6 +14,7 @@ from riveredge_example.approvers import NoteAuthor
 from riveredge_example.channel import REMINDER, REMINDERS, LogChannel
 from riveredge_example.chimes import Chimes
 from riveredge_example.contract import NOTE_BOOK, Stamp, StampHooks
+from riveredge_example.diary import NOTE_DOWN, NOTED, Diary
 from riveredge_example.files import NoteFiles
 from riveredge_example.functions import FUNCTIONS
 from riveredge_example.models import Chime, Note, Tag
@@ -47,6 +48,7 @@ from riveredge_sdk.features.messaging import ATTACHED_FILES, MessageChannel, Mes
 from riveredge_sdk.features.scheduling import SystemSchedule, TaskAction
 from riveredge_sdk.quotas import Quota
 from riveredge_sdk.timers import DueRows
+from riveredge_sdk.watching import EventWatcher
 
 
 class ExamplePlugin(Plugin):
@@ -67,10 +69,10 @@ class ExamplePlugin(Plugin):
         return (Note, Tag, Chime)
 
     def functions(self) -> Iterable[FunctionSpec[Any]]:
-        return FUNCTIONS
+        return (*FUNCTIONS, NOTE_DOWN)
 
     def event_types(self) -> Iterable[EventType[Any]]:
-        return (NOTE_WRITTEN, REMINDER_DUE)
+        return (NOTE_WRITTEN, REMINDER_DUE, NOTED)
 
     def permissions(self) -> Iterable[Permission]:
         return (Permission(READ, "Read notes"), Permission(WRITE, "Write notes"))
@@ -113,6 +115,9 @@ class ExamplePlugin(Plugin):
 
     def timer_sources(self) -> Iterable[DueRows]:
         return (Chimes(),)
+
+    def event_watchers(self) -> Iterable[EventWatcher]:
+        return (Diary(),)
 
     def quotas(self) -> Iterable[Quota]:
         return (NOTES_QUOTA,)

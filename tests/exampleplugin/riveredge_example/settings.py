@@ -20,4 +20,5 @@ class ExampleTenantSettings(TenantSettings):
     """What an organisation edits."""
 
     greeting: Annotated[str, Field(title="Greeting", description="Begins each reminder.", max_length=100)] = "Hello"
+    diary: Annotated[str, Field(title="Diary", description="An event that is noted down.", max_length=200)] = ""
     api_token: Annotated[SecretStr | None, Field(title="Token", description="Of some service elsewhere.")] = None

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from riveredge_approvals.drawing import nodes as data
 from riveredge_approvals.drawing.documents import Diagram, DrawnEdge, DrawnNode
 from riveredge_approvals.drawing.durations import read_duration
-from riveredge_approvals.drawing.expressions import Group, compile_expression
+from riveredge_approvals.drawing.expressions import compile_expression
 from riveredge_approvals.drawing.fields import field_types
 from riveredge_approvals.drawing.graph import (
     MAX_NODES,
@@ -28,6 +28,7 @@ from riveredge_approvals.drawing.graph import (
 from riveredge_approvals.drawing.needs import find_needs
 from riveredge_approvals.drawing.settings import DrawnSettings
 from riveredge_approvals.ir import document as ir
+from riveredge_sdk.conditions import Group
 
 DataT = TypeVar("DataT", bound=BaseModel)
 _WEBHOOK = ("connection", "method", "path", "headers", "body")

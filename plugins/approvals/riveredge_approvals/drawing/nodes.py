@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from riveredge_approvals.drawing.assignees import Assignee
-from riveredge_approvals.drawing.expressions import Group
 from riveredge_approvals.drawing.settings import OnEmpty, SelfApproval
 from riveredge_approvals.ir.document import Act, Clock, Mode
+from riveredge_sdk.conditions import Group
 
 Right = Literal["edit", "read", "hidden"]
 Fields = Annotated[

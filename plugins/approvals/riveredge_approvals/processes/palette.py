@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 
 from riveredge_approvals.drawing.assignees import ASSIGNEES
 from riveredge_approvals.drawing.documents import MAX_BYTES
-from riveredge_approvals.drawing.expressions import Group
 from riveredge_approvals.drawing.graph import MAX_NODES
 from riveredge_approvals.drawing.nodes import ALIASES, FORKS, TYPES, Effect, handles
 from riveredge_approvals.drawing.settings import DrawnSettings
@@ -17,6 +16,7 @@ from riveredge_approvals.drawing.validating.shape import MAX_DEPTH, MAX_EDGES
 from riveredge_approvals.ir.conditions import BUILT_IN, OPS
 from riveredge_approvals.people.resolvers.registry import OWN as OWN_RESOLVERS
 from riveredge_sdk import Plugin, contributions, current_context
+from riveredge_sdk.conditions import Group
 from riveredge_sdk.features.approvals import ApprovalNode, ApproverResolver
 
 # Titles in English and Chinese.

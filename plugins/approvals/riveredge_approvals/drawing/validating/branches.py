@@ -7,11 +7,12 @@ from pydantic import ValidationError
 
 from riveredge_approvals.drawing import nodes as data
 from riveredge_approvals.drawing.documents import DrawnEdge
-from riveredge_approvals.drawing.expressions import Comparison, Group, comparisons, compile_expression
+from riveredge_approvals.drawing.expressions import compile_expression
 from riveredge_approvals.drawing.validating.ranges import always, never, range_of
 from riveredge_approvals.drawing.validating.subject import Subject
-from riveredge_approvals.ir.conditions import OPS, READERS, type_of
-from riveredge_approvals.speech import Texts, texts_of_flaw
+from riveredge_approvals.ir.conditions import OPS, type_of
+from riveredge_approvals.speech import texts_of_flaw
+from riveredge_sdk.conditions import Comparison, Group, bad_shape, comparisons, is_readable
 
 
 def check_branches(subject: Subject) -> None:
@@ -93,40 +94,16 @@ def _check_comparison(subject: Subject, each: Comparison, node: str | None, edge
     kind = type_of(each.field, subject.types)
     if each.field.startswith("nodes.") and each.field.split(".")[1] not in subject.graph.nodes:
         kind = None
-    reason = _bad_shape(each)
+    reason = bad_shape(each)
     if kind is None:
         subject.add("unknownField", node=node, edge=edge, field=each.field)
     elif reason is not None:
         subject.add("badExpr", node=node, edge=edge, reason=reason)
-    elif each.op not in OPS[kind] or not _readable(each, kind):
+    elif each.op not in OPS[kind] or not is_readable(each, kind):
         subject.add("typeMismatch", node=node, edge=edge, field=each.field, type=kind, op=each.op)
     else:
         return True
     return False
-
-
-def _bad_shape(each: Comparison) -> Texts | None:
-    if each.op == "between" and not (isinstance(each.value, list) and len(each.value) == 2):
-        return {"en": "between needs [from, to]", "zh-CN": "between 需要 [起, 止]"}
-    if each.op in {"in", "not_in"} and not (isinstance(each.value, list) and each.value):
-        return {"en": f"{each.op} needs a list of values", "zh-CN": f"{each.op} 需要值的列表"}
-    if each.op not in {"is_empty", "not_empty"} and each.value is None:
-        return {"en": f"{each.op} needs a value", "zh-CN": f"{each.op} 需要一个值"}
-    return None
-
-
-def _readable(each: Comparison, kind: str) -> bool:
-    if each.op in {"is_empty", "not_empty"}:
-        return True
-    if each.op in {"contains", "not_contains"}:
-        return isinstance(each.value, str) or (kind == "list" and isinstance(each.value, int | float))
-    values: list[Any] = each.value if each.op in {"between", "in", "not_in"} else [each.value]
-    try:
-        for value in values:
-            READERS[kind](value)
-    except (ValueError, TypeError, KeyError):
-        return False
-    return True
 
 
 def _check_ranges(subject: Subject, groups: Mapping[str, Group]) -> None:

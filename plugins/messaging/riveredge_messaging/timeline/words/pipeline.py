@@ -64,6 +64,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "It waits {minutes} minutes to see whether the message is read in the inbox.",
         "等待 {minutes} 分钟，查看站内信是否已读。",
     ),
+    "by_rule": (
+        "The notification rule “{title}” has sent it, because of {event}.",
+        "由通知规则“{title}”因 {event} 发送。",
+    ),
     # What stops it.
     "no_member": ("The person is no active member any more.", "此人已不是有效成员。"),
     "no_channel": ("The channel {channel} is not there any more.", "渠道 {channel} 已不存在。"),
