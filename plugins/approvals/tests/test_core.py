@@ -6,18 +6,13 @@ from uuid import uuid4
 import pytest
 
 from riveredge_approvals.engine import acts, undoing
-from riveredge_approvals.engine.orders import Undone
+from riveredge_approvals.engine.orders import Copied
 
 from .cases import Play, play
-from .drawings import approver, choice, compiled, inclusive, node, parallel, when
+from .drawings import approver, cc, compiled
 from .flows import END, START, flow, human, user
 
 A, B, C, D = (uuid4() for _ in range(4))
-SMALL, SOME = when("form.amount", "lt", 100), when("form.amount", "gt", 1)
-BIG: dict[str, Any] = {"amount": 500}
-NONE: dict[str, Any] = {"amount": None}
-FIRST = {"first"}
-Y = approver("y", user=C)
 
 
 def one(**more: Any) -> Any:
@@ -254,125 +249,6 @@ async def test_what_comes_back_is_replayed_or_goes_straight_back(resubmit: str, 
     assert ("visit.straight_back" in {note.kind for note in third.case.notes}) == (resubmit == "direct")
 
 
-STRAIGHT: list[tuple[str, Any, dict[str, Any], set[str]]] = [
-    ("the same way", choice("c", (SMALL, [approver("x", user=B)]), (None, [])), {}, {"last"}),
-    ("another branch", choice("c", (SMALL, [approver("x", user=B)]), (None, [])), BIG, FIRST),
-    ("no value", choice("c", (SMALL, [approver("x", user=B)]), (None, [])), NONE, FIRST),
-    ("a region, the same", parallel("p", [approver("x", user=B)], [approver("y", user=C)]), BIG, {"last"}),
-    (
-        "another branch within a region",
-        parallel("p", [choice("c", (SMALL, [approver("x", user=B)]), (None, [approver("z", user=B)]))], [Y]),
-        BIG,
-        FIRST,
-    ),
-    ("more branches of a fork", inclusive("i", (SMALL, [approver("x", user=B)]), (SOME, [Y]), (None, [])), BIG, FIRST),
-    ("the same of a fork", inclusive("i", (SMALL, [approver("x", user=B)]), (SOME, [Y]), (None, [])), {}, {"last"}),
-    ("skipped, and not now", approver("x", user=B, skip_when=SMALL), BIG, FIRST),
-    ("skipped as before", approver("x", user=B, skip_when=SMALL), {}, {"last"}),
-]
-
-
-@pytest.mark.parametrize("back_to", ["start", "first"])
-@pytest.mark.parametrize("number", range(len(STRAIGHT)))
-async def test_it_goes_straight_back_only_the_same_way(number: int, back_to: str) -> None:
-    _, between, form, asked = STRAIGHT[number]
-    drawn = compiled(
-        approver("first", user=A, allow=["edit", "return"]),
-        between,
-        approver("last", user=D, allow=["return"]),
-        settings={"resubmit": "direct"},
-        form={"amount": {"type": "number"}},
-    )
-    game = await play(drawn, form={"amount": 5}).start()
-    while "last" not in game.asked:
-        await game.decide(game.pending[0].assignee_id)
-    await game.send_back(D, back_to)
-    if back_to == "start":
-        await game.resubmit(**form)
-        assert game.asked == asked
-    else:
-        game.case.write(form)
-        await game.decide(A)
-        straight = "visit.straight_back" in {note.kind for note in game.case.notes}
-        assert straight == (asked == {"last"})
-    # Whatever it was, it comes to its end.
-    while game.pending:
-        await game.decide(game.pending[0].assignee_id)
-    assert game.status == ("approved" if form is not NONE or asked != FIRST else "running")
-
-
-async def test_out_of_a_region_it_never_goes_straight_back() -> None:
-    steps = (approver("first", user=A), parallel("p", [approver("x", user=B, allow=["return"])], [Y]))
-    for back_to in ("start", "first"):
-        game = await play(compiled(*steps, settings={"resubmit": "direct"})).start()
-        await game.decide(A)
-        await game.send_back(B, back_to)
-        if back_to == "start":
-            await game.resubmit()
-            assert game.asked == {"first"}
-        await game.decide(A)
-        assert game.asked == {"x", "y"}
-    # Within one branch it does.
-    inside = parallel("p", [approver("a", user=A), approver("b", user=B), approver("d", user=D, allow=["return"])], [Y])
-    game = await play(compiled(inside, settings={"resubmit": "direct"})).start()
-    await game.decide(A)
-    await game.decide(B)
-    await game.send_back(D, "a")
-    await game.decide(A)
-    assert game.asked == {"d", "y"}
-
-
-UNDONE: list[tuple[str, Any, list[tuple[str, str]]]] = [
-    ("reject", lambda game: game.decide(D, "rejected"), [("two", "rejected")]),
-    ("return", lambda game: game.send_back(D, "mid"), [("two", "returned")]),
-    ("to start", lambda game: game.send_back(D, "start"), [("one", "returned"), ("two", "returned")]),
-    ("jump back", lambda game: game.jump("mid"), [("two", "jumped")]),
-    ("jump to one", lambda game: game.jump("one"), [("one", "jumped"), ("two", "jumped")]),
-    ("jump forward", lambda game: game.jump("tail"), []),
-    ("jump to end", lambda game: game.jump("end"), []),
-    ("terminate", lambda game: game.terminate(), [("one", "terminated"), ("two", "terminated")]),
-    ("approve", lambda game: game.decide(D), []),
-]
-
-
-@pytest.mark.parametrize("number", range(len(UNDONE)))
-async def test_what_was_done_is_undone_once(number: int) -> None:
-    _, act, undone = UNDONE[number]
-    drawn = compiled(
-        node("one", "webhook", connection="erp"),
-        approver("mid", user=A),
-        node("two", "webhook", connection="erp", compensate_on_reject=True),
-        approver("last", user=D, allow=["return"]),
-        node("tail", "webhook", connection="erp"),
-    )
-
-    async def through(game: Play) -> Play:
-        for _ in range(4):
-            for visit in game.case.open_visits:
-                if visit.kind == "effect":
-                    game.give("effect.done", visit=str(visit.id), ok=True, result=None)
-            await game.hop()
-            if "mid" in game.asked:
-                await game.decide(A)
-        return game
-
-    def told(game: Play) -> list[tuple[str, str]]:
-        return [(order.visit.node, order.because) for order in game.case.orders if isinstance(order, Undone)]
-
-    game = await through(await play(drawn).start())
-    assert game.asked == {"last"}
-    await act(game)
-    assert told(game) == undone
-    # It may come that way again, and be ended then: what was undone is not undone twice.
-    if game.status == "draft":
-        await game.resubmit()
-    if game.status == "running":
-        again = len([v for v in (await through(game)).case.visits if v.kind == "effect" and v.data.get("result")])
-        await game.terminate()
-        assert len(told(game)) == len({order.visit.id for order in game.case.orders if isinstance(order, Undone)})
-        assert len(told(game)) >= again
-
-
 async def test_a_rejection_can_leave_by_an_edge_or_go_back() -> None:
     nodes = {
         "start": {**START, "next": {"passed": "first"}},
@@ -389,6 +265,56 @@ async def test_a_rejection_can_leave_by_an_edge_or_go_back() -> None:
     await game.decide(A)
     await game.decide(B, "rejected")
     assert game.asked == {"other"}
+
+
+@pytest.mark.parametrize(("auto", "status"), [("approve", "approved"), ("reject", "rejected")])
+async def test_a_node_may_decide_by_itself(auto: str, status: str) -> None:
+    game = await play(compiled(approver("mgr", user=A, auto=auto))).start()
+    assert (game.status, game.case.tasks) == (status, [])
+
+
+@pytest.mark.parametrize(("rule", "times"), [("each_visit", 2), ("once", 1)])
+async def test_copies_go_once_or_each_time(rule: str, times: int) -> None:
+    steps = (approver("mgr", user=A), cc("tell", user=C, when=rule), approver("last", user=B, allow=["return"]))
+    game = await play(compiled(*steps)).start()
+    await game.decide(A)
+    await game.send_back(B, "mgr")
+    await game.decide(A)
+    assert game.asked == {"last"}
+    assert [list(order.users) for order in game.case.orders if isinstance(order, Copied)] == [[C]] * times
+
+
+CHILDREN: list[tuple[dict[str, Any], str, set[str]]] = [
+    ({}, "rejected", set()),
+    ({"on_reject": {"action": "edge"}}, "running", {"other"}),
+    ({"on_reject": {"action": "return", "to": "first"}}, "running", {"first"}),
+]
+
+
+@pytest.mark.parametrize(("rule", "status", "asked"), CHILDREN)
+async def test_a_child_that_is_rejected_does_what_its_node_says(
+    rule: dict[str, Any], status: str, asked: set[str]
+) -> None:
+    child = {"kind": "subflow", "process": "child", "map_out": {"sum": "form.total"}, **rule}
+    nodes = {
+        "start": {**START, "next": {"passed": "first"}},
+        "first": human("sub", A),
+        "sub": {**child, "next": {"passed": "end", "rejected": "other"}},
+        "other": human("end", B),
+        "end": END,
+    }
+    for outcome in ("rejected", "approved", "withdrawn"):
+        game = await play(flow(nodes)).start()
+        await game.decide(A)
+        (visit,) = game.case.open_visits
+        game.give("child.finished", visit=str(visit.id), outcome=outcome, form={"total": 7})
+        await game.hop()
+        if outcome == "rejected":
+            assert (game.status, game.asked) == (status, asked)
+        elif outcome == "approved":
+            assert (game.status, game.case.instance.form) == ("approved", {"sum": 7})
+        else:
+            assert (game.status, visit.status) == ("running", "incident")
 
 
 DEADLINES = [("approve", "approved"), ("reject", "rejected"), ("close", "terminated"), ("none", "running")]

@@ -86,6 +86,7 @@ def test_a_webhook_is_called_until_it_succeeds(
             "order",
             "webhook",
             connection="erp",
+            method="PUT",
             path="/orders/{{ form.note }}?by={{ initiator.id }}",
             headers={"X-Number": "{{ instance.number }}"},
             body={"amount": "{{ form.amount }}", "text": "For {{form.note}}", "lines": [1]},
@@ -101,6 +102,7 @@ def test_a_webhook_is_called_until_it_succeeds(
     assert len(peer.calls) == 3
     assert len({call.headers["idempotency-key"] for call in peer.calls}) == 1
     call = peer.calls[-1]
+    assert call.method == "PUT"
     assert call.path == f"/api/orders/a%2Fb%26c%3Dd?by={user_of(li)}"
     assert call.json() == {"amount": 12.5, "text": "For a/b&c=d", "lines": [1]}
     assert (call.headers["x-key"], call.headers["x-number"]) == ("k1", request["number"])
@@ -357,6 +359,14 @@ def test_a_subflow_is_a_request_of_its_own(
     assert wang.get(f"{API}/tasks").json()["items"] == []
     lost = client.get(f"{API}/instances/{of[third['id']]['instance_id']}").json()
     assert lost["status"] == "terminated"
+    # It may be of a version of its own, and the request of somebody in the form.
+    other = published(node("sub", "subflow", process=child, version=1, starter="form.note"))
+    fourth, nobody = submit(li, other, form={"note": str(user_of(wang))}), submit(li, other, form={"note": "x"})
+    engine.platform.settle()
+    instances = client.get(f"{API}/instances", params={"limit": 100}).json()["items"]
+    (inner,) = (each for each in instances if each["parent_id"] == fourth["id"])
+    assert inner["submitter_id"] == str(user_of(wang))
+    assert marks(li, nobody)["sub"] == "incident"
     # One that cannot be started is an incident of the parent.
     processes = client.get(f"{API}/processes", params={"limit": 200}).json()["items"]
     (its_id,) = (each["id"] for each in processes if each["key"] == child)

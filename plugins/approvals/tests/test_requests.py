@@ -279,8 +279,8 @@ def test_handing_on_has_its_limits_and_administrators_reassign(
 def test_who_has_approved_is_asked_again_where_what_she_saw_has_changed(as_user: AsUser, published: Publish) -> None:
     li, wang, zhao = (as_user({REQUEST_USE}) for _ in range(3))
     process = published(
-        approver("one", user=user_of(wang), fields={"amount": "hidden"}),
-        approver("edit", user=user_of(zhao), fields={"*": "edit"}),
+        approver("one", user=user_of(wang), fields={"amount": "hidden"}, comment="never"),
+        approver("edit", user=user_of(zhao), fields={"*": "edit"}, comment="always"),
         approver("two", user=user_of(wang), allow=["return"]),
         repeat_approver="any",
         resubmit="direct",
@@ -288,8 +288,12 @@ def test_who_has_approved_is_asked_again_where_what_she_saw_has_changed(as_user:
 
     def through(**changes: Any) -> dict[str, Any]:
         request = submit(li, process, form={"amount": 1, "note": "as it was"})
-        assert decide(wang, todo(wang, "one")).status_code == 200
-        assert decide(zhao, todo(zhao, "edit"), form=changes).status_code == 200
+        task = todo(wang, "one")
+        assert decide(wang, task, comment="Fine").json()["type"].endswith("not-allowed-here")
+        assert decide(wang, task).status_code == 200
+        task = todo(zhao, "edit")
+        assert decide(zhao, task, form=changes).json()["type"].endswith("reason-required")
+        assert decide(zhao, task, form=changes, comment="Corrected").status_code == 200
         return request
 
     # What she has not seen then makes no difference; what she has, does.
