@@ -6,18 +6,19 @@ from typing import Any
 from uuid import UUID
 
 from riveredge_approvals.engine.undoing import Since
+from riveredge_approvals.speech import told
 from riveredge_sdk.problems import Conflict, FieldError, Forbidden, Invalid
 
 _SINCE = {
-    "decided": "somebody has decided on {node!r}",
-    "acted": "somebody has acted on {node!r}",
-    "effect": "what {node!r} does has begun",
-    "request": "a request was started on {node!r}",
-    "moved": "it has gone on from {node!r} another way",
-    "resubmitted": "it was submitted again",
-    "undone": "what {node!r} did was undone",
-    "cancelled": "what {node!r} was about was cancelled with it",
-    "ended": "the request is not running any more",
+    "decided": ("somebody has decided on {node!r}", "节点 {node} 已有人处理"),
+    "acted": ("somebody has acted on {node!r}", "节点 {node} 已有人操作"),
+    "effect": ("what {node!r} does has begun", "节点 {node} 的操作已开始"),
+    "request": ("a request was started on {node!r}", "节点 {node} 已发起子流程"),
+    "moved": ("it has gone on from {node!r} another way", "已从节点 {node} 另行流转"),
+    "resubmitted": ("it was submitted again", "已重新提交"),
+    "undone": ("what {node!r} did was undone", "节点 {node} 的操作已撤销"),
+    "cancelled": ("what {node!r} was about was cancelled with it", "节点 {node} 已一并取消"),
+    "ended": ("the request is not running any more", "申请已不在流转中"),
 }
 _SAID = 5
 
@@ -28,8 +29,9 @@ class TaskClosed(Conflict):
     code, title = "task-closed", "The task is closed"
 
     def __init__(self, *, by: UUID | None, at: datetime | None, outcome: str, reason: str | None = None) -> None:
+        why = "" if reason is None else f" ({reason})"
         super().__init__(
-            f"This task is {outcome} already." if reason is None else f"This task is {outcome} already ({reason}).",
+            told(f"This task is {outcome} already{why}.", f"任务的状态已为 {outcome}{why}。"),
             extensions={
                 "by": str(by) if by is not None else None,
                 "at": at.isoformat() if at is not None else None,
@@ -54,7 +56,9 @@ class DrawingInvalid(Invalid):
 
     def __init__(self, issues: Sequence[Mapping[str, Any]], errors: int) -> None:
         super().__init__(
-            f"It cannot be published: {_shortly(issues, errors)}", errors=_at(issues), extensions={"issues": issues}
+            told("It cannot be published: ", "不能发布：") + _shortly(issues, errors),
+            errors=_at(issues),
+            extensions={"issues": issues},
         )
 
 
@@ -66,8 +70,17 @@ class WarningsNotAcknowledged(Invalid):
     def __init__(self, issues: Sequence[Mapping[str, Any]]) -> None:
         codes = sorted({each["code"] for each in issues})
         super().__init__(
-            f"{_shortly(issues, len(issues))} Publish it with acknowledge: {', '.join(codes)}, or all.",
-            errors=[FieldError("acknowledge", f"Look at {code}, then name it here.", "required") for code in codes],
+            _shortly(issues, len(issues))
+            + told(
+                f" Publish it with acknowledge: {', '.join(codes)}, or all.",
+                f"发布时请填写 acknowledge：{', '.join(codes)}，或 all。",
+            ),
+            errors=[
+                FieldError(
+                    "acknowledge", told(f"Look at {code}, then name it here.", f"请查看并填写 {code}。"), "required"
+                )
+                for code in codes
+            ],
             extensions={"issues": issues, "codes": codes},
         )
 
@@ -75,7 +88,11 @@ class WarningsNotAcknowledged(Invalid):
 def _shortly(issues: Sequence[Mapping[str, Any]], count: int) -> str:
     first = issues[0]
     where = first["node"] or first["edge"]
-    return f"{f'{where}: ' if where else ''}{first['message']}{f' And {count - 1} more.' if count > 1 else ''}"
+    return f"{f'{where}: ' if where else ''}{first['message']}{_more(count - 1)}"
+
+
+def _more(count: int) -> str:
+    return told(f" And {count} more.", f"另有 {count} 项。") if count else ""
 
 
 def _at(issues: Sequence[Mapping[str, Any]]) -> list[FieldError]:
@@ -98,9 +115,11 @@ class ReturnTargetInvalid(Invalid):
     code, title = "return-target-invalid", "It cannot go back there"
 
     def __init__(self, target: str, allowed: list[str]) -> None:
-        where = f"It can be: {', '.join(allowed)}." if allowed else "From here it cannot be returned at all."
+        where = told("From here it cannot be returned at all.", "此处不能退回。")
+        if allowed:
+            where = told(f"It can be: {', '.join(allowed)}.", f"可以退回到：{', '.join(allowed)}。")
         super().__init__(
-            f"{target!r} is no node to which this task can be returned. {where}",
+            told(f"{target!r} is no node to which this task can be returned. ", f"不能退回到 {target}。") + where,
             errors=[FieldError("to", where, "unknown")],
             extensions={"allowed": allowed},
         )
@@ -120,9 +139,12 @@ class RecallTooLate(Conflict):
     code, title = "recall-too-late", "It is too late to take this back"
 
     def __init__(self, since: Sequence[Since]) -> None:
-        said = "; ".join(_SINCE[each.what].format(node=each.node) for each in since[:_SAID])
+        english, chinese = (
+            "; ".join(_SINCE[each.what][language].format(node=each.node) for each in since[:_SAID])
+            for language in (0, 1)
+        )
         super().__init__(
-            f"The decision stays: {said}.",
+            told(f"The decision stays: {english}.", f"不能拿回：{chinese}。"),
             extensions={
                 "since": [
                     {
@@ -142,7 +164,8 @@ class ReasonRequired(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "A comment is needed for this decision.", errors=[FieldError("comment", "Say why.", "required")]
+            told("A comment is needed for this decision.", "请填写意见。"),
+            errors=[FieldError("comment", told("Say why.", "请说明理由。"), "required")],
         )
 
 
@@ -152,14 +175,15 @@ class ChoiceRequired(Invalid):
     code, title = "choice-required", "Choose who is next"
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__("With this approval it is chosen who decides next.", errors=list(errors))
+        message = told("With this approval it is chosen who decides next.", "同意时需选择下一步处理人。")
+        super().__init__(message, errors=list(errors))
 
 
 class SignatureRequired(Invalid):
     code, title = "signature-required", "A signature is needed"
 
     def __init__(self, kind: str, *, purpose: str | None = None, content_hash: str | None = None) -> None:
-        message = f"This decision needs a signature ({kind})."
+        message = told(f"This decision needs a signature ({kind}).", f"此处理需要签名（{kind}）。")
         if purpose is not None:
             message += " POST /api/v1/auth/tickets with this purpose and content_hash, and come again with the ticket."
         said = {"signature": kind, "purpose": purpose, "content_hash": content_hash}

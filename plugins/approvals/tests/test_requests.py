@@ -43,6 +43,10 @@ def test_a_request_goes_its_way(as_user: AsUser, published: Publish, other_tenan
     assert stranger.get(f"{API}/tasks/{task['id']}").status_code == 404
     assert decide(stranger, task).status_code == 404
     assert decide(wang, task, "reject").json()["errors"][0]["field"] == "comment"
+    # Nowhere but back; and said in the language of whoever asks.
+    odd = wang.post(f"{API}/tasks/{task['id']}/return", json={"to": "ceo"}, headers={"Accept-Language": "zh-CN"})
+    assert (odd.status_code, odd.json()["allowed"]) == (422, ["start"])
+    assert odd.json()["detail"] == "不能退回到 ceo。可以退回到：start。"
     # Back to the start, changed, and on its way again.
     assert decide(wang, task, "return", comment="Too dear").status_code == 200
     ended(li, request, "draft")

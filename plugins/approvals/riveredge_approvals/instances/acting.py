@@ -22,6 +22,7 @@ from riveredge_approvals.instances.forms import checked_form
 from riveredge_approvals.models import ENDED, Decision, InstanceStatus, ProcessVersion, Task, VisitStatus
 from riveredge_approvals.people.choosing import check_choices
 from riveredge_approvals.problems import NotAllowedHere, WithdrawTooLate
+from riveredge_approvals.speech import told
 from riveredge_sdk import current_principal, session
 from riveredge_sdk.problems import Forbidden, invalid_field
 
@@ -48,9 +49,9 @@ async def take_back(case: Case, reason: str) -> Case:
     _must_be(case, *_UNDER_WAY, error=WithdrawTooLate)
     rule = case.flow.settings.withdraw
     if rule == "never":
-        raise WithdrawTooLate("Requests of this process cannot be withdrawn.")
+        raise WithdrawTooLate(told("Requests of this process cannot be withdrawn.", "该流程的申请不能撤回。"))
     if rule == "until_first_decision" and await _is_decided_on(case):
-        raise WithdrawTooLate("Somebody has decided on it already.")
+        raise WithdrawTooLate(told("Somebody has decided on it already.", "已有人处理，不能撤回。"))
     end(case, InstanceStatus.WITHDRAWN, reason)
     return await _write(case)
 
@@ -96,7 +97,9 @@ async def revoke(instance_id: UUID, reason: str) -> Case:
     _must_be(case, InstanceStatus.APPROVED, error=WithdrawTooLate)
     minutes, finished = case.flow.settings.revoke_minutes, case.instance.finished_at
     if finished is None or case.now > finished + timedelta(minutes=minutes):
-        raise WithdrawTooLate(f"An approval can be revoked for {minutes} minutes.")
+        raise WithdrawTooLate(
+            told(f"An approval can be revoked for {minutes} minutes.", f"审批通过后 {minutes} 分钟内可以撤销。")
+        )
     await subjects.revoked(case.request())
     before = case.instance.status
     case.instance.status, case.instance.outcome_note = InstanceStatus.REVOKED, reason
@@ -155,9 +158,15 @@ async def jump(instance_id: UUID, target: str, reason: str) -> Case:
     case = await _any(instance_id)
     _must_be(case, InstanceStatus.RUNNING)
     if target not in case.flow.nodes or target == case.flow.entry:
-        raise invalid_field("to", f"There is no node {target!r} to move to.", "unknown")
+        raise invalid_field(
+            "to", told(f"There is no node {target!r} to move to.", f"没有可以跳转的节点 {target}。"), "unknown"
+        )
     if returning.jump_scope(case, target) is None:
-        raise invalid_field("to", f"{target!r} lies in a branch that is not open.", "closed-branch")
+        raise invalid_field(
+            "to",
+            told(f"{target!r} lies in a branch that is not open.", f"节点 {target} 所在的分支没有打开。"),
+            "closed-branch",
+        )
     case.note("instance.jump_asked", to=target, note=reason or None)
     put(case.instance, "instance.jumped", {"to": target, "by": str(case.actor)})
     return await _write(case)
@@ -173,10 +182,15 @@ async def mend(instance_id: UUID, node: str | None, *, skip: bool, reason: str) 
     _must_be(case, InstanceStatus.RUNNING)
     broken = [v for v in case.open_visits if v.status == VisitStatus.INCIDENT and node in {None, v.node}]
     if not broken:
-        raise NotAllowedHere("Nothing of it is an incident.")
+        raise NotAllowedHere(told("Nothing of it is an incident.", "申请没有异常。"))
     for visit in broken:
         if skip and "passed" not in case.node(visit.node).next:
-            raise NotAllowedHere(f"{visit.node!r} decides which way to go; it cannot be passed over.")
+            raise NotAllowedHere(
+                told(
+                    f"{visit.node!r} decides which way to go; it cannot be passed over.",
+                    f"节点 {visit.node} 决定流向，不能跳过。",
+                )
+            )
         put(case.instance, "incident.mended", {"visit": str(visit.id), "skip": skip, "by": str(case.actor)})
     case.note("instance.mended", note=reason or None, skip=skip or None)
     return await _write(case)
@@ -186,7 +200,7 @@ async def _own(instance_id: UUID) -> Case:
     await must_see(instance_id)
     case = await _any(instance_id)
     if case.instance.submitter_id != case.actor:
-        raise Forbidden("Only its submitter can do this.")
+        raise Forbidden(told("Only its submitter can do this.", "只有提交人可以操作。"))
     return case
 
 

@@ -10,6 +10,7 @@ from riveredge_approvals.engine.case import Case
 from riveredge_approvals.files.using import use_in_form
 from riveredge_approvals.ir.document import CompiledFlow, StartNode
 from riveredge_approvals.models import ProcessVersion, Visit
+from riveredge_approvals.speech import told
 from riveredge_sdk import session
 from riveredge_sdk.json_schema import MAX_ERRORS, mismatches
 from riveredge_sdk.problems import FieldError, Invalid
@@ -39,7 +40,11 @@ def checked_form(
     rights = start.fields if isinstance(start, StartNode) else {}
     kept = with_defaults(schema, before or {})
     errors = [
-        FieldError(f"form.{name}", "This field is not yours to fill in; leave it out.", "read-only")
+        FieldError(
+            f"form.{name}",
+            told("This field is not yours to fill in; leave it out.", "您不能填写此字段，请去掉。"),
+            "read-only",
+        )
         for name, value in form.items()
         if right_of(rights, name, others="edit") != "edit" and (name not in kept or kept[name] != value)
     ]
@@ -64,7 +69,9 @@ async def edit_form(case: Case, visit: Visit, changes: Mapping[str, Any]) -> Non
     query = select(ProcessVersion.form_schema).where(col(ProcessVersion.id) == case.instance.version_id)
     schema = (await session().exec(query)).one()
     errors = [
-        FieldError(f"form.{name}", "On this node the field cannot be changed.", "read-only")
+        FieldError(
+            f"form.{name}", told("On this node the field cannot be changed.", "该节点不能修改此字段。"), "read-only"
+        )
         for name in changes
         if right_of(rights, name) != "edit"
     ]
@@ -85,10 +92,16 @@ def shown_form(form: Mapping[str, Any], rights: Sequence[Mapping[str, str]]) -> 
 
 def _misfits(values: Mapping[str, Any], schema: Mapping[str, Any]) -> list[FieldError]:
     if len(json.dumps(values, default=str)) > MAX_FORM_BYTES:
-        return [FieldError("form", f"A form has at most {MAX_FORM_BYTES} bytes.", "too_large")]
+        return [
+            FieldError(
+                "form",
+                told(f"A form has at most {MAX_FORM_BYTES} bytes.", f"表单最多 {MAX_FORM_BYTES} 字节。"),
+                "too_large",
+            )
+        ]
     return mismatches(values, schema, where="form")
 
 
 def _refuse(errors: list[FieldError]) -> None:
     if errors:
-        raise Invalid("The form does not fit.", errors=errors[:MAX_ERRORS])
+        raise Invalid(told("The form does not fit.", "表单不符合要求。"), errors=errors[:MAX_ERRORS])

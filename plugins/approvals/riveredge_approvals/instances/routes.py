@@ -27,6 +27,7 @@ from riveredge_approvals.instances.starting import department_of, may_start, pub
 from riveredge_approvals.instances.submitting import create
 from riveredge_approvals.models import HistoryEntry
 from riveredge_approvals.permissions import INSTANCE_ADMIN, INSTANCE_READ, REQUEST_USE
+from riveredge_approvals.speech import told
 from riveredge_sdk import ListQuery, Page, Router, Subject, current_principal
 from riveredge_sdk.problems import Forbidden
 
@@ -45,7 +46,7 @@ async def submit(body: InstanceIn) -> InstanceOut:
     version = await published(body.process)
     me = current_principal().id
     if not await may_start(flow_of_version(version), me):
-        raise Forbidden("This process is not for you to start.")
+        raise Forbidden(told("This process is not for you to start.", "您不能发起此流程。"))
     subject = Subject(body.subject.type, body.subject.id) if body.subject is not None else None
     made = await create(
         version,

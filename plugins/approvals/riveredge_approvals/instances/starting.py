@@ -10,6 +10,7 @@ from riveredge_approvals.ir.document import CompiledFlow, Who
 from riveredge_approvals.models import Process, ProcessVersion
 from riveredge_approvals.people.staff import TenantStaff
 from riveredge_approvals.problems import VersionArchived
+from riveredge_approvals.speech import told
 from riveredge_sdk import find_service, session
 from riveredge_sdk.features.directory import DIRECTORY
 from riveredge_sdk.problems import Conflict, NotFound, invalid_field
@@ -32,9 +33,9 @@ async def published(process: str) -> ProcessVersion:
         raise NotFound(f"There is no process {process!r} here.")
     found = named[0]
     if found.archived_at is not None:
-        raise VersionArchived(f"The process {found.key!r} is archived.")
+        raise VersionArchived(told(f"The process {found.key!r} is archived.", f"流程 {found.key} 已归档。"))
     if found.published is None:
-        raise Conflict(f"The process {found.key!r} has not been published yet.")
+        raise Conflict(told(f"The process {found.key!r} has not been published yet.", f"流程 {found.key} 尚未发布。"))
     numbered = select(ProcessVersion).where(
         col(ProcessVersion.process_id) == found.id, col(ProcessVersion.number) == found.published
     )
@@ -67,7 +68,9 @@ async def department_of(user: UUID, wanted: UUID | None) -> UUID | None:
     if wanted is None:
         return own[0] if own else None
     if wanted not in own:
-        raise invalid_field("department", "The submitter does not belong to this department.", "unknown")
+        raise invalid_field(
+            "department", told("The submitter does not belong to this department.", "提交人不属于此部门。"), "unknown"
+        )
     return wanted
 
 

@@ -19,6 +19,7 @@ from riveredge_approvals.models import CarbonCopy, Comment, InstanceStatus, Task
 from riveredge_approvals.permissions import INSTANCE_ADMIN
 from riveredge_approvals.problems import NotAllowedHere
 from riveredge_approvals.settings import ApprovalsTenantSettings
+from riveredge_approvals.speech import told
 from riveredge_sdk import (
     FilterField,
     Repository,
@@ -63,14 +64,17 @@ async def urge(instance_id: UUID, text: str) -> tuple[int, Case]:
     """
     case = await _seen(instance_id)
     if case.instance.submitter_id != case.actor:
-        raise Forbidden("Only its submitter can do this.")
+        raise Forbidden(told("Only its submitter can do this.", "只有提交人可以操作。"))
     waiting = [task for task in case.tasks if task.state == TaskState.PENDING]
     if case.instance.status != InstanceStatus.RUNNING or not waiting:
-        raise NotAllowedHere("Nobody is asked at the moment.")
+        raise NotAllowedHere(told("Nobody is asked at the moment.", "目前没有处理人。"))
     pause = timedelta(minutes=(await tenant_settings(ApprovalsTenantSettings)).urge_every_minutes)
     if case.instance.urged_at is not None and case.now < case.instance.urged_at + pause:
         left = int((case.instance.urged_at + pause - case.now).total_seconds()) + 1
-        raise TooManyRequests(f"It was urged a short while ago; again in {left} s.", headers={"Retry-After": str(left)})
+        raise TooManyRequests(
+            told(f"It was urged a short while ago; again in {left} s.", f"刚刚催办过，请在 {left} 秒后再试。"),
+            headers={"Retry-After": str(left)},
+        )
     case.instance.urged_at = case.now
     case.note("instance.urged", people=len(waiting), text=text or None)
     notices = Notices(case)
@@ -88,7 +92,9 @@ async def copy(instance_id: UUID, users: Sequence[UUID]) -> int:
         Invalid: somebody is no active member.
     """
     case = await _seen(instance_id)
-    _must_be_allowed(case, "cc", "The nodes on which you are asked let nobody be told.")
+    _must_be_allowed(
+        case, "cc", told("The nodes on which you are asked let nobody be told.", "您处理的节点不允许抄送。")
+    )
     await _must_be_members(users, "users")
     notices = Notices(case)
     count = await notices.copied(users, by=case.actor)
@@ -145,7 +151,7 @@ async def uncomment(instance_id: UUID, comment_id: UUID, version: int) -> None:
     if row.instance_id != instance_id:
         raise NotFound(f"There is no comment with the id {comment_id} here.")
     if row.author_id != case.actor and not current_principal().may(INSTANCE_ADMIN):
-        raise Forbidden("Only who has said it can take it back.")
+        raise Forbidden(told("Only who has said it can take it back.", "只有评论者本人可以撤回。"))
     await Comments().delete(row)
     await drop_with(row.attachments)
     case.note("comment.deleted", comment=str(comment_id))
@@ -187,12 +193,12 @@ def _must_be_allowed(case: Case, act: str, message: str) -> None:
 async def _must_be_members(users: Sequence[UUID], field: str) -> None:
     found = await get_service(PEOPLE).find(list(users))
     errors = [
-        FieldError(f"{field}.{number}", "There is no active member with this id.", "unknown")
+        FieldError(f"{field}.{number}", told("There is no active member with this id.", "没有此有效成员。"), "unknown")
         for number, user in enumerate(users)
         if user not in found or not found[user].active
     ]
     if errors:
-        raise Invalid("Some people are not members.", errors=errors)
+        raise Invalid(told("Some people are not members.", "有人员不是成员。"), errors=errors)
 
 
 async def _sees(case: Case, user: UUID) -> bool:
@@ -222,7 +228,11 @@ async def _described(every: Sequence[UUID], files: Collection[UUID]) -> list[dic
     """Of files that are kept elsewhere: who may read them is asked of whoever attaches them."""
     store = find_service(ATTACHED_FILES)
     if files and store is None:
-        raise invalid_field("attachments", "There is no such file that you have handed in and not used yet.", "unknown")
+        raise invalid_field(
+            "attachments",
+            told("There is no such file that you have handed in and not used yet.", "没有您已上传且未使用的此文件。"),
+            "unknown",
+        )
     found: list[dict[str, object]] = []
     for number, file_id in enumerate(dict.fromkeys(every)):
         if file_id not in files:
@@ -232,7 +242,11 @@ async def _described(every: Sequence[UUID], files: Collection[UUID]) -> list[dic
         except NotFound:
             known = None
         if known is None:
-            raise invalid_field(f"attachments.{number}", "There is no such file, or you may not read it.", "unknown")
+            raise invalid_field(
+                f"attachments.{number}",
+                told("There is no such file, or you may not read it.", "没有此文件，或您无权读取。"),
+                "unknown",
+            )
         found.append({"id": str(file_id), "name": known.name, "media_type": known.media_type, "size": known.size})
     return found
 

@@ -14,6 +14,7 @@ from riveredge_approvals.models import Instance, Process, ProcessVersion
 from riveredge_approvals.processes.checking import must_be_publishable
 from riveredge_approvals.processes.repository import Processes, Versions
 from riveredge_approvals.processes.schemas import DraftIn, DraftOut, ProcessIn, PublishIn, RollBackIn
+from riveredge_approvals.speech import told
 from riveredge_sdk import current_context, session, utcnow
 from riveredge_sdk.json_schema import flaw
 from riveredge_sdk.problems import Conflict, Invalid, PreconditionFailed, invalid_field, taken_field
@@ -86,7 +87,12 @@ async def publish(process: Process, body: PublishIn) -> ProcessVersion:
     compiled = compile_draft(process, diagram)
     current = await find_version(process, process.published) if process.published is not None else None
     if current is not None and current.checksum == compiled.checksum:
-        raise Conflict(f"Nothing has changed that matters since version {current.number}.")
+        raise Conflict(
+            told(
+                f"Nothing has changed that matters since version {current.number}.",
+                f"自版本 {current.number} 以来没有实质变化。",
+            )
+        )
     return await _add(process, compiled, process.draft, process.form_schema, body.note)
 
 
@@ -102,7 +108,7 @@ async def roll_back(process: Process, body: RollBackIn) -> ProcessVersion:
     _must_not_be_archived(process)
     number = body.version
     if number == process.published:
-        raise Conflict(f"Version {number} is in use.")
+        raise Conflict(told(f"Version {number} is in use.", f"版本 {number} 正在使用。"))
     old = await find_version(process, number)
     await must_be_publishable(process, old.diagram, old.form_schema, body.acknowledge)
     compiled = CompiledFlow.model_validate({**old.compiled, "version": process.last_version + 1})
@@ -117,7 +123,11 @@ async def find_version(process: Process, number: int) -> ProcessVersion:
     """
     found = await Versions().find(col(ProcessVersion.process_id) == process.id, col(ProcessVersion.number) == number)
     if found is None:
-        raise invalid_field("version", f"{process.key!r} has no version {number}.", "unknown")
+        raise invalid_field(
+            "version",
+            told(f"{process.key!r} has no version {number}.", f"流程 {process.key} 没有版本 {number}。"),
+            "unknown",
+        )
     return found
 
 
@@ -136,7 +146,9 @@ async def delete(process: Process) -> None:
     """
     used = await Instances().count(col(Instance.process_id) == process.id)
     if used:
-        raise Conflict(f"There are {used} requests of it. Archive it instead.")
+        raise Conflict(
+            told(f"There are {used} requests of it. Archive it instead.", f"已有 {used} 个申请，请改为归档。")
+        )
     for version in await Versions().all(col(ProcessVersion.process_id) == process.id):
         await Versions().delete(version)
     await Processes().delete(process)
@@ -184,4 +196,4 @@ def _must_be_current(process: Process, revision: int) -> None:
 
 def _must_not_be_archived(process: Process) -> None:
     if process.archived_at is not None:
-        raise Conflict("The process is archived.")
+        raise Conflict(told("The process is archived.", "流程已归档。"))

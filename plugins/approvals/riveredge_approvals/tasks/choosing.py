@@ -8,6 +8,7 @@ from riveredge_approvals.models import Task, TaskState
 from riveredge_approvals.people.choosing import as_kept, choice_errors, choices_of_deciders, show, still_chosen
 from riveredge_approvals.people.schemas import ChoiceOut
 from riveredge_approvals.problems import ChoiceRequired
+from riveredge_approvals.speech import told
 from riveredge_sdk.problems import Invalid, invalid_field
 
 
@@ -20,7 +21,14 @@ async def take(case: Case, task: Task, outcome: TaskState, given: Mapping[str, S
     """
     if outcome != TaskState.APPROVED or task.part != "seat":
         if given:
-            raise invalid_field("choices", "Only who approves chooses who is next; leave it out.", "unsupported")
+            raise invalid_field(
+                "choices",
+                told(
+                    "Only who approves chooses who is next; leave it out.",
+                    "只有同意时才能选择下一步处理人，请去掉此项。",
+                ),
+                "unsupported",
+            )
         return
     wanted = choices_of_deciders(case.flow, task.node)
     if not wanted and not given:
@@ -29,7 +37,7 @@ async def take(case: Case, task: Task, outcome: TaskState, given: Mapping[str, S
     if any(each.code == "missing" for each in errors):
         raise ChoiceRequired(errors)
     if errors:
-        raise Invalid("Somebody cannot be chosen.", errors=errors)
+        raise Invalid(told("Somebody cannot be chosen.", "有人员不可选择。"), errors=errors)
     if given:
         case.instance.choices = {**case.instance.choices, **as_kept(given)}
         case.note("task.chose", task=task, choices=as_kept(given))

@@ -20,6 +20,7 @@ from riveredge_approvals.problems import (
     ReturnTargetInvalid,
     TaskClosed,
 )
+from riveredge_approvals.speech import told
 from riveredge_approvals.tasks import choosing
 from riveredge_approvals.tasks.signing import DrawnIn, ElectronicIn, sign
 from riveredge_sdk import current_principal, session
@@ -68,7 +69,7 @@ def must_be_mine(task: Task) -> None:
         NotAssignee: it is somebody else's.
     """
     if task.assignee_id != current_principal().id:
-        raise NotAssignee("Only the person who is asked can do this.")
+        raise NotAssignee(told("Only the person who is asked can do this.", "只有处理人本人可以操作。"))
 
 
 async def must_be_open(case: Case, task: Task, *, waiting: bool = False) -> None:
@@ -86,13 +87,13 @@ async def must_be_open(case: Case, task: Task, *, waiting: bool = False) -> None
         by = decision.decided_by if decision is not None else None
         raise TaskClosed(by=by, at=task.closed_at, outcome=task.state, reason=task.reason)
     if case.instance.status != InstanceStatus.RUNNING:
-        raise NotAllowedHere(f"The request is {case.instance.status}.")
+        raise NotAllowedHere(told(f"The request is {case.instance.status}.", f"申请的状态为 {case.instance.status}。"))
     if waiting:
         return
     if task.state == TaskState.WAITING:
-        raise NotAllowedHere("Others come first: the task waits for them.")
+        raise NotAllowedHere(told("Others come first: the task waits for them.", "任务在等待其他人先处理。"))
     if task.state == TaskState.DELEGATED:
-        raise NotAllowedHere("It was delegated, and is to come back first.")
+        raise NotAllowedHere(told("It was delegated, and is to come back first.", "任务已委派，需等其返回。"))
 
 
 async def decide(task_id: UUID, outcome: TaskState, said: Said) -> Task:
@@ -107,9 +108,9 @@ async def decide(task_id: UUID, outcome: TaskState, said: Said) -> Task:
     await must_be_open(case, task)
     node = case.human(visit)
     if outcome == TaskState.ABSTAINED and not node.abstain:
-        raise NotAllowedHere("Nobody can abstain on this node.")
+        raise NotAllowedHere(told("Nobody can abstain on this node.", "该节点不能弃权。"))
     if outcome == TaskState.REJECTED and node.kind == "handler":
-        raise NotAllowedHere("This is work to be done; it cannot be rejected.")
+        raise NotAllowedHere(told("This is work to be done; it cannot be rejected.", "办理节点不能拒绝。"))
     _check_said(node.comment, outcome, said)
     if said.form:
         await edit_form(case, visit, said.form)
@@ -131,7 +132,7 @@ async def send_back(task_id: UUID, target: str | None, said: Said) -> Task:
     await must_be_open(case, task)
     node = case.human(visit)
     if "return" not in node.allow or task.part != "seat":
-        raise NotAllowedHere("This task cannot be returned.")
+        raise NotAllowedHere(told("This task cannot be returned.", "该任务不能退回。"))
     allowed = returning.targets(case, visit)
     to = target if target is not None else case.flow.entry
     if to not in allowed:
@@ -147,7 +148,7 @@ def _check_said(comment: str, outcome: TaskState, said: Said) -> None:
     if not said.comment and (comment == "always" or (comment == "on_reject" and against)):
         raise ReasonRequired
     if said.comment and comment == "never":
-        raise NotAllowedHere("On this node nothing is to be said.")
+        raise NotAllowedHere(told("On this node nothing is to be said.", "该节点不填写意见。"))
 
 
 async def write(case: Case, visit: Visit) -> None:

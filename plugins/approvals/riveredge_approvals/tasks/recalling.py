@@ -8,6 +8,7 @@ from riveredge_approvals.engine.undoing import since, undo
 from riveredge_approvals.ir.document import HumanNode
 from riveredge_approvals.models import Task, TaskState
 from riveredge_approvals.problems import NotAllowedHere, RecallTooLate
+from riveredge_approvals.speech import told
 from riveredge_approvals.tasks.deciding import must_be_mine, open_case
 
 _RECALLABLE = frozenset({TaskState.APPROVED, TaskState.REJECTED, TaskState.ABSTAINED, TaskState.RETURNED})
@@ -27,9 +28,14 @@ async def recall(task_id: UUID, reason: str) -> Task:
     must_be_mine(task)
     node = case.flow.nodes.get(task.node)
     if not isinstance(node, HumanNode) or "recall" not in node.allow:
-        raise NotAllowedHere("On this node nobody can take a decision back.")
+        raise NotAllowedHere(told("On this node nobody can take a decision back.", "该节点不允许拿回。"))
     if not _is_own_decision(task):
-        raise NotAllowedHere(f"There is no decision of yours to take back: the task is {task.state}.")
+        raise NotAllowedHere(
+            told(
+                f"There is no decision of yours to take back: the task is {task.state}.",
+                f"没有可以拿回的处理：任务的状态为 {task.state}。",
+            )
+        )
     if kept := since(case, visit, task):
         raise RecallTooLate(kept)
     again = undo(case, visit, task, reason)

@@ -17,6 +17,7 @@ from riveredge_approvals.instances.forms import shown_form
 from riveredge_approvals.ir.document import HumanNode
 from riveredge_approvals.models import Task, TaskState
 from riveredge_approvals.problems import SignatureRequired
+from riveredge_approvals.speech import told
 from riveredge_approvals.tasks.drawn import MAX_SIDE, MAX_STROKES, Point, check_png, check_strokes
 from riveredge_sdk import Body
 from riveredge_sdk.auth import redeem_ticket
@@ -90,7 +91,11 @@ async def sign(
     wanted = _node(case, task).signature
     if wanted == "none":
         if given is not None:
-            raise invalid_field("signature", "On this node nothing is signed; leave it out.", "unexpected")
+            raise invalid_field(
+                "signature",
+                told("On this node nothing is signed; leave it out.", "该节点不需要签名，请去掉此项。"),
+                "unexpected",
+            )
         return None
     about = content_hash(case, task, outcome, comment)
     if isinstance(given, DrawnIn) and wanted == "drawn":
