@@ -41,12 +41,15 @@ def publish_drawing(client: ApiClient, drawing: dict[str, Any], *, form: dict[st
 
 
 def wait(look: Callable[[], Any], what: str) -> Any:
-    """What `look` finds, once it is something."""
+    """What `look` finds, once it is something. Most of the time is left to what it waits for."""
     deadline = time.monotonic() + 60
-    while not (found := look()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-    return found
+    while True:
+        began = time.monotonic()
+        if found := look():
+            return found
+        looked = time.monotonic()
+        assert looked < deadline, what
+        time.sleep(max(0.02, 4 * (looked - began)))
 
 
 def todo(who: ApiClient, node: str | None = None) -> dict[str, Any]:
