@@ -22,6 +22,7 @@ from riveredge_approvals.ir.document import (
     Who,
 )
 from riveredge_approvals.people.candidates import Asking, Earlier, Roster
+from riveredge_approvals.people.explaining import explain
 from riveredge_approvals.people.finding import Answer
 from riveredge_approvals.people.pipeline import MAX_PEOPLE, Pipeline
 from riveredge_sdk.features.approvals import Found, Request
@@ -75,6 +76,8 @@ def look(
     *,
     process_admins: str = "",
     earlier: Sequence[Earlier] = (),
+    asked: Sequence[UUID] = (),
+    number: int = 99,
     **policies: Any,
 ) -> Roster:
     users = [(found, 1)] if isinstance(found, str) else found
@@ -93,9 +96,9 @@ def look(
         settings=Settings(admins=tuple(Who(type="user", value=str(PEOPLE[name])) for name in process_admins)),
     )
     request = Request(
-        id=UUID(int=99), process="leave", version=1, number="1", title="", submitter=S, department=None, form={}
+        id=UUID(int=number), process="leave", version=1, number="1", title="", submitter=S, department=None, form={}
     )
-    asking = Asking(request=request, flow=flow, node=node, earlier=earlier)
+    asking = Asking(request=request, flow=flow, node=node, earlier=earlier, asked=asked)
     return asyncio.run(Pipeline(organisation, asking).run(answers))
 
 
@@ -177,6 +180,26 @@ def test_who_is_asked(found: str, organisation: Organisation, rules: dict[str, A
     for candidate in roster.candidates:
         assert candidate.trace, "everybody is told why"
         assert ("proxy" in codes(candidate.trace)) >= (candidate.principal_id is not None)
+
+
+def test_one_is_drawn_by_lot() -> None:
+    everybody = "ABCDEFG"
+    drawn = look(everybody, Organisation(), pick="random")
+    first = seats(drawn)
+    assert len(drawn.candidates) == 1
+    said = explain(drawn.candidates[0].trace, PEOPLE[first], {PEOPLE[first]: first}, {})
+    assert said[-1]["en"] == f"{first} was drawn by lot, among 7."
+    # The same as long as she is there, whoever else comes or goes; another one if she is not, or was asked already.
+    assert seats(look(everybody.replace("A" if first != "A" else "B", ""), Organisation(), pick="random")) == first
+    second = seats(look(everybody, Organisation(gone=first), pick="random"))
+    assert len(second) == 1
+    assert second != first
+    assert seats(look(everybody, Organisation(), pick="random", asked=ids(first))) == second
+    assert seats(look(first, Organisation(), pick="random", asked=ids(first))) == first
+    # Who could not decide is not in it, and each of many requests has a lot of its own.
+    assert seats(look("SA", Organisation(), pick="random", self_approval="skip")) == "A"
+    lots = {seats(look(everybody, Organisation(), pick="random", number=number)) for number in range(200)}
+    assert lots == set(everybody)
 
 
 def test_nobody_is_never_passed_over_in_silence() -> None:

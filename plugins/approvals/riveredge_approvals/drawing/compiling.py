@@ -183,6 +183,7 @@ class _Compiler:
         return ir.Policies(
             self_approval=read.self_approval or drawn.self_approval,
             repeat_approver=repeat,
+            pick=read.pick,
             empty=ir.Empty(action=empty.action, users=tuple(empty.users)),
         )
 

@@ -74,6 +74,7 @@ class Handler(Data):
     """People do something and say so."""
 
     assignees: Annotated[list[Assignee], Field(default_factory=list, max_length=50)]
+    pick: Annotated[Literal["all", "random"], Field(description="All who are found are asked, or one by lot.")] = "all"
     mode: Mode = "any"
     ratio: int | None = None
     count: Annotated[int | None, Field(ge=1)] = None

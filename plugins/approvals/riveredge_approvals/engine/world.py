@@ -30,6 +30,7 @@ class Organisation:
             choices=_choices(case),
             earlier=earlier,
             passed=_deciders(case, decided),
+            asked={task.assignee_id for task in case.tasks_of(visit)},
         )
         return await find_roster(asking)
 

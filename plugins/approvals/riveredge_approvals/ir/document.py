@@ -67,10 +67,11 @@ class Empty(Part):
 
 
 class Policies(Part):
-    """What happens where the submitter is to decide, where somebody has approved before, and where nobody is found."""
+    """What happens where the submitter is to decide, where somebody has approved before, and where many or none are."""
 
     self_approval: Literal["self", "skip", "manager", "department_head", "forbid"] = "manager"
     repeat_approver: Literal["none", "adjacent", "any"] = "none"
+    pick: Literal["all", "random"] = "all"
     empty: Empty = Empty()
 
 

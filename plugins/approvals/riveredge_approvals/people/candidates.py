@@ -1,6 +1,6 @@
 """What the search for those who decide is given, and what it gives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
@@ -35,6 +35,7 @@ class Asking:
         choices: whom the submitter, or an approver before, has chosen, by node.
         earlier: who has approved before.
         passed: who has decided, by node.
+        asked: who is or was asked on this visit.
     """
 
     request: Request
@@ -43,6 +44,7 @@ class Asking:
     choices: Mapping[str, Sequence[UUID]] = field(default_factory=dict)
     earlier: Sequence[Earlier] = ()
     passed: Mapping[str, Sequence[UUID]] = field(default_factory=dict)
+    asked: Collection[UUID] = ()
 
 
 @dataclass(slots=True)

@@ -56,6 +56,7 @@ _SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "{user} has approved on {node} before, but what was seen there has changed since.",
         "{user} 曾在“{node}”同意，但所见内容此后有变化，需再次处理。",
     ),
+    "lot": ("{user} was drawn by lot, among {people}.", "从 {people} 人中随机选出 {user}。"),
     "empty_users": (
         "Nobody was found; those are asked whom the step names for that.",
         "没有找到处理人，改由节点指定的人员处理。",
@@ -158,6 +159,7 @@ def _say(key: str, line: Line, names: Mapping[UUID, str], labels: Mapping[str, s
         words = {part: _name(str(line[part]), names, language) for part in ("user", "to", "by") if line.get(part)}
         why = line.get("texts", {}).get(language) or line.get("why", "")
         words["why"] = _MENTION.sub(lambda found, tag=language: _name(found[1], names, tag), why)  # type: ignore[misc]
+        words["people"] = str(line.get("people", ""))
         words["node"] = labels.get(str(line.get("node")), str(line.get("node", "")))
         said[language] = sentence.format_map(words)
     return said

@@ -1,7 +1,7 @@
 """The steps from what the resolvers found to who is asked.
 
-resolver → groups → inactive → proxy → duplicates → self-approval → repeated approver → empty. Each leaves an entry in
-the trace: how many people were left after it, and a line for everybody to whom it did something.
+resolver → groups → inactive → proxy → duplicates → self-approval → repeated approver → lot → empty. Each leaves an
+entry in the trace: how many people were left after it, and a line for everybody to whom it did something.
 """
 
 from collections.abc import Sequence
@@ -45,6 +45,8 @@ class Pipeline:
         if await self._self_approval():
             return self._stop("approve", _ONLY_SUBMITTER)
         self._repeated()
+        if self._asking.node.policies.pick == "random":
+            self._draw()
         if not self._roster.candidates:
             await self._empty()
         return self._roster
@@ -135,6 +137,12 @@ class Pipeline:
             self._roster.candidates, self._asking.earlier, self._asking.node.policies.repeat_approver
         )
         self._note("repeat", lines)
+
+    def _draw(self) -> None:
+        asking = self._asking
+        lot = f"{asking.request.id}:{asking.request.node}"
+        self._roster.candidates, lines = policies.draw(self._roster.candidates, lot, asking.asked)
+        self._note("lot", lines)
 
     async def _empty(self) -> None:
         rule = self._asking.node.policies.empty

@@ -1,6 +1,7 @@
 """Who is not asked twice, not about her own request, and not again: the policies of a node."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
@@ -71,3 +72,19 @@ def approved_before(
             lines.append(line)
             candidate.trace.append(line)
     return lines
+
+
+def draw(
+    candidates: Sequence[Candidate], lot: str, asked: Collection[UUID]
+) -> tuple[list[Candidate], list[dict[str, Any]]]:
+    """One of them, by the highest hash of the lot and her id; of those who were not asked yet, if there are any.
+
+    Nobody can choose it, everybody can check it, and it falls on the same person as long as she is there.
+    """
+    among = [each for each in candidates if each.user_id not in asked] or list(candidates)
+    if len(among) < 2:
+        return among, []
+    drawn = max(among, key=lambda each: hashlib.sha256(f"{lot}:{each.user_id}".encode()).digest())
+    line = {"code": "lot", "user": str(drawn.user_id), "people": len(among)}
+    drawn.trace.append(line)
+    return [drawn], [line]

@@ -89,13 +89,12 @@ class Ruoyi:
 
     def _human(self, node: Mapping[str, Any], kind: str, path: str, canvas: Canvas) -> dict[str, Any]:
         method = number(node.get("approveMethod")) or 3
-        if method == 1:
-            self._notes.guessed(path, "One of them at random became any of them.")
         empty = mapping(node.get("assignEmptyHandler"))
         action = _EMPTY.get(number(empty.get("type")) or 0)
         users = [str(each) for each in empty.get("userIds") or () if isinstance(each, str | int)]
         said = {
             "assignees": self._who(node, path),
+            "pick": "random" if method == 1 else None,
             "mode": _METHODS.get(method, "any"),
             "ratio": number(node.get("approveRatio")) if method == 2 else None,
             "self_approval": _SELF.get(number(node.get("assignStartUserHandlerType")) or 0),

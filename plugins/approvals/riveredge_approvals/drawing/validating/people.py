@@ -47,8 +47,9 @@ def _check_tally(subject: Subject, name: str, read: data.Handler) -> None:
         subject.add("weightMissing", node=name)
     users = {each.value for each in read.assignees if isinstance(each, who.User)}
     fixed = all(isinstance(each, who.User) for each in read.assignees)
-    if read.mode == "n_of_m" and fixed and (read.count or 0) > len(users):
-        subject.add("countExceedsRoster", node=name, count=read.count, people=len(users))
+    most = 1 if read.pick == "random" else len(users)
+    if read.mode == "n_of_m" and (fixed or read.pick == "random") and (read.count or 0) > most:
+        subject.add("countExceedsRoster", node=name, count=read.count, people=most)
 
 
 def _check_named(subject: Subject, name: str | None, kind: str, value: str | None) -> None:
