@@ -92,6 +92,72 @@ def test_the_compose_file_hangs_together() -> None:
     assert set(re.findall(r"password (\w+)\)", roles)) <= set(services["database"]["secrets"])
 
 
+def test_compose_reads_the_file(tmp_path: Path) -> None:
+    client = compose_client()
+    if client is None:
+        assert not os.environ.get("CI"), "CI needs docker compose"
+        pytest.skip("no docker compose here")
+    text = (DEPLOY / "compose/compose.yaml").read_text()
+    if client == ["docker-compose"]:
+        # The first one, which some distributions still have, gives projects no names.
+        text = text.replace("name: riveredge\n", "", 1)
+    (tmp_path / "compose.yaml").write_text(text)
+    (tmp_path / "secrets").mkdir()
+    for name in yaml.safe_load(text)["secrets"]:
+        (tmp_path / "secrets" / name).touch()
+
+    def read(**environment: str) -> "subprocess.CompletedProcess[str]":
+        given = {**os.environ, **environment}
+        command = [*client, "-f", "compose.yaml", "config"]
+        return subprocess.run(command, cwd=tmp_path, env=given, capture_output=True, text=True, check=False)
+
+    assert "RIVEREDGE_PUBLIC_URL" in read(RIVEREDGE_PUBLIC_URL="").stderr
+    done = read(RIVEREDGE_PUBLIC_URL="https://riveredge.example.com")
+    assert (done.returncode, done.stderr) == (0, "")
+    services = yaml.safe_load(done.stdout)["services"]
+    assert services["platform-1"] == services["platform-2"]
+    assert services["platform-1"]["environment"]["RIVEREDGE_PUBLIC_URL"] == "https://riveredge.example.com"
+    assert set(services["migrate"]["environment"]) == {
+        "RIVEREDGE_DATABASE__URL_FILE",
+        "RIVEREDGE_DATABASE__OWNER_URL_FILE",
+    }
+
+
+def compose_client() -> list[str] | None:
+    """The command that reads compose files, if there is one."""
+    if shutil.which("docker"):
+        found = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+        if found.returncode == 0:
+            return ["docker", "compose"]
+    return ["docker-compose"] if shutil.which("docker-compose") else None
+
+
+def test_the_inngest_server_is_started_as_its_documentation_says(tmp_path: Path) -> None:
+    """See https://www.inngest.com/docs/self-hosting: the keys and the database by environment, the rest by flags."""
+    inngest = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())["services"]["inngest"]
+    place = shutil.copytree(DEPLOY / "compose", tmp_path / "compose")
+    subprocess.run([place / "secrets.sh"], check=True)
+    program = tmp_path / "inngest"
+    program.write_text('#!/bin/sh\necho "$@"\nenv | grep ^INNGEST_\n')
+    program.chmod(0o700)
+    (script,) = inngest["command"]
+    script = script.replace("$$", "$").replace("/run/secrets", str(place / "secrets"))
+    command = [*inngest["entrypoint"], script]
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[0].split() == [
+        *("start", "--host", "0.0.0.0", "--redis-uri", "redis://redis:6379", "--postgres-max-open-conns", "20")
+    ]
+    secrets = {name: (place / "secrets" / f"inngest_{name}").read_text() for name in ("event_key", "signing_key")}
+    assert dict(line.split("=", 1) for line in said[1:]) == {
+        "INNGEST_EVENT_KEY": secrets["event_key"],
+        "INNGEST_SIGNING_KEY": secrets["signing_key"],
+        "INNGEST_POSTGRES_URI": (place / "secrets/inngest_database_url").read_text(),
+    }
+    # It takes both keys as hexadecimal numbers only.
+    assert all(len(bytes.fromhex(key)) >= 16 for key in secrets.values())
+
+
 def test_scripts_are_well_formed(tmp_path: Path) -> None:
     for script in (UNITS / "riveredge-admin", *(DEPLOY / "compose").glob("*.sh")):
         assert os.access(script, os.X_OK)
