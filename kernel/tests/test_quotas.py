@@ -43,9 +43,12 @@ def test_what_is_counted_is_refused_beyond_the_limit(
     platform: ThreadedPlatform, tenant: TestTenant, client: ApiClient, anonymous: ApiClient, other_tenant: TestTenant
 ) -> None:
     for number in range(2):
-        assert client.post(NOTES, json={"title": f"{number}"}).status_code == 201
+        made = client.post(NOTES, json={"title": f"{number}"})
+        assert made.status_code == 201
+        assert made.headers["ratelimit-policy"] == '"example.notes";q=2;qu="rows"'
+        assert made.headers["ratelimit"] == f'"example.notes";r={1 - number}'
     refused = client.post(NOTES, json={"title": "3"})
-    assert refused.status_code == 403
+    assert (refused.status_code, refused.headers["ratelimit"]) == (403, '"example.notes";r=0')
     problem = refused.json()
     assert problem["type"] == "urn:riveredge:problem:quota-exceeded"
     assert (problem["quota"], problem["limit"], problem["used"]) == ("example.notes", 2, 2)

@@ -6,7 +6,7 @@ from sqlmodel import col, select
 
 from riveredge_kernel.limits.own import STORAGE
 from riveredge_kernel.limits.requests import PER_DAY, PER_MINUTE
-from riveredge_kernel.limits.told import tell_bytes
+from riveredge_kernel.limits.told import tell
 from riveredge_kernel.plugins.host import PluginHost
 from riveredge_kernel.settings import QuotaSettings
 from riveredge_kernel.tenancy.directory import TenantDirectory, TenantInfo
@@ -70,8 +70,8 @@ class QuotaBook:
     async def _claim(self, quota: Quota, limit: int, adding: int) -> None:
         used = await self.used(quota) or 0
         fits = used + adding <= limit
-        if quota.id == STORAGE:
-            tell_bytes("storage", limit, max(limit - used - (adding if fits else 0), 0))
+        name = "storage" if quota.id == STORAGE else quota.id
+        tell(name, quota.unit, limit, max(limit - used - (adding if fits else 0), 0))
         if not fits:
             unit = " bytes" if quota.unit == "bytes" else ""
             raise QuotaExceeded(

@@ -8,11 +8,15 @@ POLICY, LEFT = "RateLimit-Policy", "RateLimit"
 told: ContextVar[dict[str, str] | None] = ContextVar("riveredge_told", default=None)
 
 
-def tell_bytes(name: str, limit: int, left: int) -> None:
-    """Tell how many bytes there may be, and how many more. Of several times in a request the last holds."""
+# How the draft calls units; it has no name for rows.
+_UNITS = {"bytes": "content-bytes"}
+
+
+def tell(name: str, unit: str, limit: int, left: int) -> None:
+    """Tell how much there may be, and how much more. Of several times in a request the last holds."""
     headers = told.get()
     if headers is None:
         return
-    for field, value in ((POLICY, f'"{name}";q={limit};qu="content-bytes"'), (LEFT, f'"{name}";r={left}')):
-        before = headers.get(field, "").partition(f'"{name}";')[0].rstrip(", ")
-        headers[field] = f"{before}, {value}" if before else value
+    for field, value in ((POLICY, f'"{name}";q={limit};qu="{_UNITS.get(unit, unit)}"'), (LEFT, f'"{name}";r={left}')):
+        others = [one for one in headers.get(field, "").split(", ") if one and not one.startswith(f'"{name}";')]
+        headers[field] = ", ".join([*others, value])
