@@ -112,8 +112,8 @@ def test_no_configuration_leads_into_the_operators_network(
 
 
 @pytest.mark.database
-def test_a_configuration_that_is_not_right_is_taken_out_and_its_keeper_told(
-    client: ApiClient, platform: PlatformUnderTest, servers: Any, send: Send, ended: Ended
+def test_a_configuration_that_is_not_right_is_taken_out_and_its_keeper_told(  # noqa: PLR0917
+    client: ApiClient, as_user: AsUser, platform: PlatformUnderTest, servers: Any, send: Send, ended: Ended
 ) -> None:
     """The first server knows no sign-in. It is passed over until somebody mends it."""
     first, second = servers.start(), servers.start()
@@ -141,3 +141,9 @@ def test_a_configuration_that_is_not_right_is_taken_out_and_its_keeper_told(
                 f"{CONFIGS}/{config['id']}", json={"active": False}, headers={"If-Match": f'"{config["version"]}"'}
             )
             assert off.json()["health"]["reason"] == "inactive"
+    wei = as_user((), locale="zh-CN")
+    assert wei.user is not None
+    (english,), (chinese,) = ended(send()), ended(send(to=[str(wei.user.id)]))
+    assert english["status"] == "sent"
+    assert (chinese["status"], chinese["reason"]) == ("failed", "no_config_fits")
+    assert (len(first.mails), len(second.mails)) == (1, 2)

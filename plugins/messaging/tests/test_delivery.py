@@ -58,6 +58,18 @@ def test_everybody_is_written_to_in_their_language(
     assert mail.message["Subject"] == "欢迎使用 河流"
     assert mail.message["Content-Language"] == "zh-CN"
     assert "这条消息由持久化函数发送" in mail.text()
+    # And by their clock, which is the organisation's where they have none.
+    moved = {"If-Match": client.get("/api/v1/tenant").headers["etag"]}
+    assert client.patch("/api/v1/tenant", json={"timezone": "Asia/Shanghai"}, headers=moved).status_code == 200
+    dated = {
+        "key": "acme.due",
+        "title": "Due",
+        "texts": {"en": {"subject": "Due", "text": "{{ at|date }}"}},
+        "variables": {"type": "object", "properties": {"at": {"type": "string"}}},
+    }
+    assert client.post("/api/v1/messaging/templates", json=dated).status_code == 201
+    ended(send(to=[str(wei.user.id)], template="acme.due", data={"at": "2026-11-23T23:30:00Z"}))
+    assert mail_settings.mails[1].text().strip() == "Nov 24, 2026"
 
 
 def test_a_server_that_says_no_is_not_asked_again(
