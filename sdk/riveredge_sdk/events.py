@@ -21,12 +21,16 @@ class EventType(Generic[PayloadT]):
 
     `name` is `<plugin>/<thing>.<what happened>`, for example `messaging/message.requested`. On the wire the payload's
     fields lie in `event.data` beside `tenant_id`, so that Inngest expressions such as `event.data.message_id` work.
+
+    `internal` are the steps of a plugin's own work, which it does not promise to anybody: organisations are not offered
+    them.
     """
 
     name: str
     payload: type[PayloadT]
     title: str
     description: str = ""
+    internal: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -55,7 +55,9 @@ class ImportRef(BaseModel):
     import_id: UUID
 
 
-IMPORT_REQUESTED = EventType("kernel/import.requested", ImportRef, "An archive is to become an organisation")
+IMPORT_REQUESTED = EventType(
+    "kernel/import.requested", ImportRef, "An archive is to become an organisation", internal=True
+)
 
 
 class AllImports(Repository[Import]):

@@ -40,7 +40,7 @@ class ArchiveRef(BaseModel):
     archive_id: UUID
 
 
-ARCHIVE_REQUESTED = EventType("kernel/archive.requested", ArchiveRef, "An archive is to be made")
+ARCHIVE_REQUESTED = EventType("kernel/archive.requested", ArchiveRef, "An archive is to be made", internal=True)
 # What makes the pieces of one kind of archive.
 Maker = Callable[[Archive], AsyncGenerator[Chunk, None]]
 

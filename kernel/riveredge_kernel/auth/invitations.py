@@ -83,7 +83,9 @@ class InvitationRef(BaseModel):
     invitation_id: UUID
 
 
-INVITATION_MAIL_REQUESTED = EventType("kernel/invitation.mail_requested", InvitationRef, "An invitation is to be sent")
+INVITATION_MAIL_REQUESTED = EventType(
+    "kernel/invitation.mail_requested", InvitationRef, "An invitation is to be sent", internal=True
+)
 
 
 class InvitationService:

@@ -38,7 +38,7 @@ class AccountMail(BaseModel):
 
 
 ACCOUNT_MAIL_REQUESTED = EventType(
-    "kernel/account_mail.requested", AccountMail, "A mail about an account is to be sent"
+    "kernel/account_mail.requested", AccountMail, "A mail about an account is to be sent", internal=True
 )
 
 MakeLink = Callable[[User, AccountMail], Awaitable[str]]

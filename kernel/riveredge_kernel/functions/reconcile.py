@@ -114,7 +114,9 @@ class Reconciler:
             await session.exec(update(Run).where(*still_open).values(next_check_at=now + pause, misses=misses))
 
 
-RECONCILE_REQUESTED = EventType("kernel/reconcile.requested", CronTick, "Open runs are to be compared with the engine")
+RECONCILE_REQUESTED = EventType(
+    "kernel/reconcile.requested", CronTick, "Open runs are to be compared with the engine", internal=True
+)
 
 
 def reconcile_function(reconciler: Reconciler, *, by_itself: bool) -> FunctionSpec[Any]:

@@ -32,7 +32,7 @@ class RerunRequested(BaseModel):
     rerun_id: UUID
 
 
-RERUN_REQUESTED = EventType("kernel/rerun.requested", RerunRequested, "Failed runs are to be repeated")
+RERUN_REQUESTED = EventType("kernel/rerun.requested", RerunRequested, "Failed runs are to be repeated", internal=True)
 
 
 class KnowsFunctions(Protocol):

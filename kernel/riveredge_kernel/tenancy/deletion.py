@@ -27,7 +27,9 @@ class TenantErasure(BaseModel):
     delete_at: datetime
 
 
-ERASURE_DUE = EventType("kernel/tenant.erasure_due", TenantErasure, "An organisation's data are to be erased")
+ERASURE_DUE = EventType(
+    "kernel/tenant.erasure_due", TenantErasure, "An organisation's data are to be erased", internal=True
+)
 _ASKED = (col(Tenant.status) == TenantStatus.DELETING, col(Tenant.deletion_claimed_at).is_(None))
 
 

@@ -30,9 +30,9 @@ class FiresDue(BaseModel):
     fires: list[tuple[UUID, UUID]]
 
 
-TICK_REQUESTED = EventType("kernel/tick.requested", CronTick, "A tick is to happen at once")
-TICK_SHARD = EventType("kernel/tick.shard", Shard, "A tick asks for help with claiming")
-FIRES_DUE = EventType("kernel/fires.due", FiresDue, "Rows of a timer source are due")
+TICK_REQUESTED = EventType("kernel/tick.requested", CronTick, "A tick is to happen at once", internal=True)
+TICK_SHARD = EventType("kernel/tick.shard", Shard, "A tick asks for help with claiming", internal=True)
+FIRES_DUE = EventType("kernel/fires.due", FiresDue, "Rows of a timer source are due", internal=True)
 EVENT_TYPES = (TICK_REQUESTED, TICK_SHARD, FIRES_DUE)
 assert FIRES_DUE.name == FIRES_DUE_NAME  # noqa: S101  (the SDK publishes it by name)
 

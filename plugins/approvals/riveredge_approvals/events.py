@@ -90,18 +90,24 @@ class FileRef(BaseModel):
     file_id: UUID
 
 
-REHEARSAL_DUE = EventType("approvals/rehearsal.due", JobRef, "A draft is to be rehearsed")
-INPUT_GIVEN = EventType("approvals/input.given", InstanceRef, "An instance has something to take in")
-WATCH_CONTINUED = EventType("approvals/watch.continued", InstanceChanged, "Another run watches over an instance")
-VISIT_DUE = EventType("approvals/visit.due", VisitDue, "A reminder, a deadline or a delay has come")
-NOTICES_DUE = EventType("approvals/notices.due", NoticesDue, "People are to be told of a request")
-EFFECT_DUE = EventType("approvals/effect.due", EffectDue, "An effect is to be tried")
-CHILD_DUE = EventType("approvals/child.due", VisitRef, "A request within a request is to be started")
-CHILD_CLOSED = EventType("approvals/child.closed", ChildClosed, "A request within a request has ended")
-CHILD_ABANDONED = EventType("approvals/child.abandoned", InstanceRef, "Nobody waits for a request any more")
-HANDOVER_BEGUN = EventType("approvals/handover.begun", JobRef, "Somebody's tasks are to be handed over")
-MIGRATION_ASKED = EventType("approvals/migration.asked", JobRef, "Requests are to be moved to another version")
-FILE_UNUSED = EventType("approvals/file.unused", FileRef, "Nobody has used a file in time")
+REHEARSAL_DUE = EventType("approvals/rehearsal.due", JobRef, "A draft is to be rehearsed", internal=True)
+INPUT_GIVEN = EventType("approvals/input.given", InstanceRef, "An instance has something to take in", internal=True)
+WATCH_CONTINUED = EventType(
+    "approvals/watch.continued", InstanceChanged, "Another run watches over an instance", internal=True
+)
+VISIT_DUE = EventType("approvals/visit.due", VisitDue, "A reminder, a deadline or a delay has come", internal=True)
+NOTICES_DUE = EventType("approvals/notices.due", NoticesDue, "People are to be told of a request", internal=True)
+EFFECT_DUE = EventType("approvals/effect.due", EffectDue, "An effect is to be tried", internal=True)
+CHILD_DUE = EventType("approvals/child.due", VisitRef, "A request within a request is to be started", internal=True)
+CHILD_CLOSED = EventType("approvals/child.closed", ChildClosed, "A request within a request has ended", internal=True)
+CHILD_ABANDONED = EventType(
+    "approvals/child.abandoned", InstanceRef, "Nobody waits for a request any more", internal=True
+)
+HANDOVER_BEGUN = EventType("approvals/handover.begun", JobRef, "Somebody's tasks are to be handed over", internal=True)
+MIGRATION_ASKED = EventType(
+    "approvals/migration.asked", JobRef, "Requests are to be moved to another version", internal=True
+)
+FILE_UNUSED = EventType("approvals/file.unused", FileRef, "Nobody has used a file in time", internal=True)
 
 EVENTS = (
     INPUT_GIVEN,

@@ -32,7 +32,7 @@ class FireEnded(BaseModel):
     error: str | None = None
 
 
-FIRES_DUE = EventType("scheduling/fires.due", FiresDue, "Fires of schedules are due")
+FIRES_DUE = EventType("scheduling/fires.due", FiresDue, "Fires of schedules are due", internal=True)
 FIRE_FAILED = EventType("scheduling/fire.failed", FireEnded, "A run of a schedule failed for good")
 TASK_PAUSED = EventType("scheduling/task.paused", TaskRef, "A schedule was paused")
 SUCCESS_MISSING = EventType("scheduling/success.missing", TaskRef, "A schedule did not succeed in the time it should")

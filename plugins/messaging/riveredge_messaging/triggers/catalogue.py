@@ -34,11 +34,11 @@ class KnownEvent:
 
 
 def events() -> dict[str, KnownEvent]:
-    """Those of all plugins that are on, by name; not of this one, which would send because it has sent."""
+    """Those that plugins tell others of, by name; not of this one, which would send because it has sent."""
     return {
         found.name: known(found)
         for found in sorted(contributions(Plugin.event_types), key=lambda each: each.name)
-        if found.plugin != "messaging"
+        if found.plugin != "messaging" and not found.internal
     }
 
 
