@@ -1,13 +1,18 @@
 """Going back, and straight forward again; and what was done on the way, and is not wanted any more."""
 
+from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from riveredge_approvals.engine.case import Case
 from riveredge_approvals.engine.orders import Undone
+from riveredge_approvals.ir.document import HumanNode
+from riveredge_approvals.models import Visit
+from riveredge_approvals.people.roster import Roster
 
-from .cases import Play, play
+from .cases import Named, Play, play
 from .drawings import approver, choice, compiled, inclusive, node, parallel, when
 
 A, B, C, D = (uuid4() for _ in range(4))
@@ -83,6 +88,29 @@ async def test_out_of_a_region_it_never_goes_straight_back() -> None:
     await game.send_back(D, "a")
     await game.decide(A)
     assert game.asked == {"d", "y"}
+
+
+class WithoutD(Named):
+    """The world after D has left."""
+
+    async def roster(self, case: Case, visit: Visit, node: HumanNode) -> Roster:
+        found = await super().roster(case, visit, node)
+        left = [each for each in found.candidates if each.user_id != D]
+        return replace(found, candidates=left) if left else Roster([], "block", {"en": "Nobody.", "zh-CN": "无人。"})
+
+
+@pytest.mark.parametrize(("people", "asked"), [([C, D], {C}), ([D], set())])
+async def test_it_goes_straight_back_to_the_node_where_who_returned_it_has_left(people: list[UUID], asked: Any) -> None:
+    steps = (approver("first", user=A), approver("last", users=people, allow=["return"]))
+    game = await play(compiled(*steps, settings={"resubmit": "direct"})).start()
+    await game.decide(A)
+    await game.send_back(D, "start")
+    game.case.world = WithoutD()
+    await game.resubmit()
+    # Others decide by the rule of the node; where there are none, it says so, and does not pass.
+    assert {task.assignee_id for task in game.pending} == asked
+    assert game.status == "running"
+    assert [(v.node, v.status) for v in game.case.open_visits] == [("last", "active" if asked else "incident")]
 
 
 UNDONE: list[tuple[str, Any, list[tuple[str, str]]]] = [
