@@ -56,7 +56,7 @@ def go_back(case: Case, visit: Visit, target: str) -> None:
 def _take_along(case: Case, visit: Visit, target: str, scope: Scope, others: Sequence[Visit]) -> None:
     """Take other tokens back with that of a visit; how they stood is remembered, for whoever takes the return back."""
     went_back = {
-        "to": target,
+        "to_submitter": target == case.flow.entry,
         "after": len(case.visits),
         "depth": len(scope),
         "others": [str(other.id) for other in others],

@@ -48,7 +48,7 @@ def since(case: Case, visit: Visit, task: Task) -> list[Since]:
         visit: where it was decided. task: what was decided, by somebody.
     """
     went_back = visit.data.get("went_back")
-    is_back = went_back is not None and went_back["to"] == case.flow.entry
+    is_back = went_back is not None and went_back["to_submitter"]
     if case.instance.status != (InstanceStatus.DRAFT if is_back else InstanceStatus.RUNNING):
         if is_back and case.instance.status == InstanceStatus.RUNNING:
             return [Since("resubmitted", case.flow.entry, case.instance.submitter_id)]
