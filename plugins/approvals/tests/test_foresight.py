@@ -219,7 +219,7 @@ def test_a_draft_is_rehearsed_with_requests_of_the_past(
         assert client.post(f"{url}/rehearse", json=bad).status_code == 422
     begun = client.post(f"{url}/rehearse", json=span)
     assert (begun.status_code, begun.json()["total"]) == (202, 3)
-    at = f"{API}/rehearsals/{begun.json()['id']}"
+    at = begun.headers["Location"]
 
     def over() -> Any:
         seen = client.get(at).json()

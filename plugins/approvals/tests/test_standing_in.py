@@ -157,7 +157,7 @@ def test_an_administrator_hands_tasks_over(client: ApiClient, as_user: AsUser, o
     assert len(li.get(f"{API}/tasks", params={"box": "all"}).json()["items"]) == 3
     begun = client.post(at, json=body)
     assert (begun.status_code, begun.json()["waiting"]) == (202, 3), begun.text
-    place = f"{at}/{begun.json()['id']}"
+    place = begun.headers["Location"]
     done = wait(lambda: (found := client.get(place).json())["finished_at"] and found, "never finished")
     assert (done["done"], done["refused"], done["waiting"]) == (1, 2, 0)
     items = client.get(f"{place}/items", params={"state": "refused"}).json()["items"]

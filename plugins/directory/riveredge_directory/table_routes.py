@@ -25,8 +25,17 @@ export_router = Router(prefix="/exports", tag="Directory: tables")
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The file itself.",
-        "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "The file itself, or a form with it.",
+        "content": {
+            "text/csv": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "required": ["file"],
+                }
+            },
+        },
     }
 }
 _FILE: dict[int | str, dict[str, Any]] = {
@@ -44,13 +53,14 @@ async def import_table(
     ] = False,
     new_positions: Annotated[bool, Query(description="Positions that are not there yet are created.")] = False,
 ) -> ImportReport:
-    """The body is a CSV file of departments or of people, as exports write it: whole or not at all.
+    """The body, or the one file of a form, is a CSV file of departments or of people, as exports write it. It comes in
+    whole or not at all.
 
     What lines do not name stays as it is; the same file twice changes nothing. Columns that are not there leave things
     as they are, and an empty cell means that there is none. Encoding and separator are found out.
     """
-    files.check_media_type(request.headers.get("Content-Type", ""))
-    sheet = files.read(await request.body(), max_lines=DirectorySettings().max_import_lines)
+    content = files.content_of(request.headers.get("Content-Type", ""), await request.body())
+    sheet = files.read(content, max_lines=DirectorySettings().max_import_lines)
     table = understand(sheet, kind)
     await take_turn()
     report = await bring_in(sheet, table, dry_run=dry_run, end_others=end_others, new_positions=new_positions)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from riveredge_directory.tables.cells import understand
-from riveredge_directory.tables.files import read, write
+from riveredge_directory.tables.files import content_of, read, write
 from riveredge_sdk.problems import Problem
 from riveredge_sdk.testing.platform import ApiClient, TestTenant
 from riveredge_sdk.testing.plugin import AsUser
@@ -51,7 +51,10 @@ def test_files_are_read_as_spreadsheets_write_them(encoding: str, separator: str
     ]
     text = io.StringIO()
     csv.writer(text, delimiter=separator).writerows(lines)
-    sheet = read(text.getvalue().encode(encoding), max_lines=1)
+    content = text.getvalue().encode(encoding)
+    form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n' + content + b"\r\n--x--\r\n"
+    assert content_of("multipart/form-data; boundary=x", form) == content
+    sheet = read(content, max_lines=1)
     assert (sheet.separator, sheet.encoding) == (separator, encoding.removesuffix("-sig"))
     table = understand(sheet, None)
     (line,) = table.lines
@@ -229,10 +232,17 @@ def test_a_table_comes_in_whole_or_not_at_all(client: ApiClient, as_user: AsUser
     }
     assert [row["key"] for row in org.get("departments")["items"]] == ["keep"]
     assert org.get("memberships", history=True)["items"] == []
-    form = client.post(
+    for files, status in (
+        ([], 422),
+        ([("file", ("a.csv", b"code\na\n", "text/csv")), ("more", ("b.csv", b"code\nb\n", "text/csv"))], 422),
+        ([("file", ("a.png", b"code\na\n", "image/png"))], 415),
+    ):
+        sent: Any = [*files, ("note", (None, b"no file"))]
+        assert client.post(f"{BASE}/imports", files=sent).status_code == status
+    broken = client.post(
         f"{BASE}/imports", content=b"code\na", headers={"Content-Type": "multipart/form-data; boundary=x"}
     )
-    assert form.status_code == 415
+    assert broken.status_code == 422
     assert send(client, b"x" * 5_000_001).status_code == 413
     reader = as_user({"directory.organisation.read"})
     assert (send(reader, "code\na\n").status_code, reader.get(f"{BASE}/exports/people").status_code) == (403, 403)

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Response
 from sqlmodel import col
 
 from riveredge_approvals.foresight.models import RehearsalLine
@@ -22,10 +22,12 @@ router = Router(tag="Approvals: rehearsals")
     status=202,
     summary="Run past requests through the draft",
 )
-async def rehearse_process(process_id: UUID, body: RehearseIn) -> RehearsalOut:
-    """Goes on in the background; look at `/rehearsals/{id}`. Nothing of the requests is changed."""
+async def rehearse_process(process_id: UUID, body: RehearseIn, response: Response) -> RehearsalOut:
+    """Goes on in the background; `Location` says how far it is. Nothing of the requests is changed."""
     process = await Processes().get(process_id, lock=True)
-    return RehearsalOut.model_validate(await REHEARSAL.ask(process, body.begin, body.end, body.limit))
+    made = await REHEARSAL.ask(process, body.begin, body.end, body.limit)
+    response.headers["Location"] = f"/api/v1/approvals/rehearsals/{made.id}"
+    return RehearsalOut.model_validate(made)
 
 
 @router.get("/rehearsals", require=PROCESS_WRITE, summary="List rehearsals")

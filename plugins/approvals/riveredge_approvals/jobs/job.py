@@ -64,7 +64,7 @@ class Job(ABC, Generic[RowT, MeansT]):
     def __init__(self) -> None:
         self.topic = StreamTopic(
             f"approvals.{self.name}",
-            self.title,
+            f"A {self.name}",
             permission=self.permission,
             scope="object",
             authorise=self._is_there,

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from riveredge_approvals.people import handovers
 from riveredge_approvals.people.handing_over import HANDOVER
@@ -45,10 +45,15 @@ async def preview_handover(body: HandoverIn) -> HandoverPreview:
 
 
 @router.post(require=PEOPLE_ADMIN, status=202, summary="Hand somebody's tasks over")
-async def create_handover(body: HandoverIn) -> HandoverOut:
-    """All tasks that are open now, each by itself: one that cannot be handed over does not keep the others from it."""
+async def create_handover(body: HandoverIn, response: Response) -> HandoverOut:
+    """All tasks that are open now, each by itself: one that cannot be handed over does not keep the others from it.
+
+    `Location` says how far it is.
+    """
     await handovers.check(body)
-    return HandoverOut.model_validate(await HANDOVER.ask(body))
+    made = await HANDOVER.ask(body)
+    response.headers["Location"] = f"/api/v1/approvals/handovers/{made.id}"
+    return HandoverOut.model_validate(made)
 
 
 @router.post("/{handover_id}/cancel", require=PEOPLE_ADMIN, status=200, summary="Stop it")

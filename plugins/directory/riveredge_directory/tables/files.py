@@ -6,6 +6,8 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Literal
 
 from riveredge_sdk.problems import UnsupportedMediaType, invalid_field
@@ -15,6 +17,7 @@ MEDIA_TYPES = frozenset(
     {"", "text/csv", "text/plain", "text/tab-separated-values", "application/csv", "application/vnd.ms-excel",
      "application/octet-stream"}
 )  # fmt: skip
+_FORM = "multipart/form-data"
 _BEGINNINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # A workbook is a ZIP file, an old one an OLE file.
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -43,12 +46,35 @@ class Sheet:
     lines: Sequence[Line]
 
 
-def check_media_type(value: str) -> None:
-    """Raise `UnsupportedMediaType` unless a file may be sent as this."""
-    if value.partition(";")[0].strip().lower() not in MEDIA_TYPES:
-        raise UnsupportedMediaType(
-            "Send the file itself as the body, with Content-Type: text/csv, and not as part of a form."
-        )
+def content_of(media_type: str, body: bytes) -> bytes:
+    """The file that was sent: as the body itself, or as the one file of a form (RFC 7578).
+
+    Args:
+        media_type: the body's, with its parameters.
+
+    Raises:
+        UnsupportedMediaType: it is nothing that can be a table.
+        Invalid: the form has no file, or several.
+    """
+    if _plain(media_type) != _FORM:
+        _check(media_type)
+        return body
+    form = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {media_type}\r\n\r\n".encode("latin-1") + body)
+    files = [part for part in form.iter_parts() if part.get_filename() is not None] if form.is_multipart() else []
+    if len(files) != 1:
+        raise invalid_field("body", f"The form has {len(files)} files. Send one, as the field 'file'.", "files")
+    _check(files[0].get("Content-Type", ""))
+    content = files[0].get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
+
+
+def _check(media_type: str) -> None:
+    if _plain(media_type) not in MEDIA_TYPES:
+        raise UnsupportedMediaType(f"Send the file as text/csv, as the body itself or in a form of {_FORM}.")
+
+
+def _plain(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
 
 
 def read(content: bytes, *, max_lines: int) -> Sheet:
