@@ -28,6 +28,8 @@ def drawn(asked: str) -> dict[str, Any]:
     ]
     return {
         "schema": "flow/1",
+        # Messages would be most of the work.
+        "settings": {"notify": dict.fromkeys(("started", "assigned", "decided", "finished"), False)},
         "nodes": [
             {"id": name, "type": kind, "position": {"x": 0, "y": 0}, "data": {"label": name, **data}}
             for name, kind, data in nodes
