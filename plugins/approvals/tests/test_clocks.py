@@ -1,5 +1,6 @@
 """Time that passes over requests: reminders, deadlines with each of their actions, delays; and who is told of it."""
 
+from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
 from typing import Any
@@ -74,6 +75,33 @@ def test_people_are_told_reminded_and_relieved(
     texts = [str(body.get_content()) for mail in mails if (body := mail.get_body(("plain",))) is not None]
     assert len(texts) == 6
     assert any("Take it." in text for text in texts)
+
+
+def test_quiet_hours_hold_reminders_that_are_not_urgent(
+    as_user: AsUser, published: Publish, engine: EngineControl, mail_settings: Mailbox
+) -> None:
+    li, wang = as_user(INBOX, locale="en"), as_user(INBOX, locale="en")
+    now = engine.now()
+    window = {"from": f"{now - timedelta(hours=1):%H:%M}", "until": f"{now + timedelta(hours=6):%H:%M}"}
+    quiet = {"windows": [window], "zone": "UTC"}
+    assert wang.put("/api/v1/messaging/preferences/quiet-hours", json=quiet).status_code == 200
+    for urgent in (False, True):
+        timeout = {"remind": {"every": "PT2H", "max": 1, "urgent": urgent}}
+        title = "Fire" if urgent else "Pens"
+        submit(li, published(approver("mgr", user=user_of(wang), timeout=timeout), title=title))
+        todo(wang)
+    engine.platform.settle()
+    engine.advance(hours=2, minutes=5)
+    engine.platform.settle()
+
+    def mails() -> set[str]:
+        return {str(message_from_bytes(mail.content, policy=default)["subject"]) for mail in mail_settings.mails}
+
+    assert mails() == {"Reminder 1: Fire"}
+    assert {"Reminder 1: Fire", "Reminder 1: Pens"} <= set(notes_of(wang)), "the inbox disturbs nobody"
+    engine.advance(hours=5)
+    engine.platform.settle()
+    assert "Reminder 1: Pens" in mails()
 
 
 @pytest.mark.parametrize(

@@ -201,8 +201,11 @@ def _deadlines(timeout: data.Timeout | None) -> tuple[ir.Deadline, ...]:
         return ()
     found: list[ir.Deadline] = []
     if timeout.remind is not None:
-        every, times = read_duration(timeout.remind.every), timeout.remind.max
-        found.append(ir.Deadline(name="remind", after_s=every, repeat=times, clock=timeout.clock))
+        rule = timeout.remind
+        every = read_duration(rule.every)
+        found.append(
+            ir.Deadline(name="remind", after_s=every, repeat=rule.max, clock=timeout.clock, urgent=rule.urgent)
+        )
     if timeout.after is not None:
         to = timeout.to.compile() if timeout.to is not None else None
         found.append(

@@ -47,10 +47,11 @@ class Start(Data):
 
 
 class Remind(_Part):
-    """Reminders of a task: `max` times, each `every` so long."""
+    """Reminders of a task: `max` times, each `every` so long. Those that are `urgent` are not held by quiet hours."""
 
     every: Duration
     max: Annotated[int, Field(ge=1, le=100)] = 1
+    urgent: bool = False
 
 
 class Timeout(_Part):

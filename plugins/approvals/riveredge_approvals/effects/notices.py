@@ -55,8 +55,10 @@ class Notices:
 
     def reminded(self, visit: Visit, count: int) -> None:
         """Whoever has not decided yet is reminded for the `count`-th time."""
+        urgent = any(each.name == "remind" and each.urgent for each in self._case.human(visit).deadlines)
+        data = {"count": count, "by": None, "text": ""}
         for task in self._pending(visit):
-            self._to_assignee(task, "reminded", f"{task.id}:{count}", data={"count": count, "by": None, "text": ""})
+            self._to_assignee(task, "reminded", f"{task.id}:{count}", urgent=urgent, data=data)
 
     def urged(self, tasks: Sequence[Task], by: str, text: str) -> None:
         """Somebody presses for decisions, in her words; that is not held by quiet hours."""

@@ -82,6 +82,7 @@ class Deadline(Part):
     after_s: int
     clock: Clock = "calendar"
     repeat: int = 1
+    urgent: bool = False
     action: Literal["none", "approve", "reject", "transfer", "escalate", "close"] = "none"
     to: Selector | None = None
 
