@@ -132,10 +132,12 @@ async def _broadcast(base: str, tokens: dict[UUID, str]) -> list[float]:
         crowd(base, list(tokens.values()), "messaging.inbox") as told,
         httpx2.AsyncClient(base_url=base, headers=headers, timeout=60) as http,
     ):
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS + 1):
             started = time.perf_counter()
             (await http.post("/api/v1/messaging/messages", json=body)).raise_for_status()
-            seconds += [at - started for at in await told()]
+            took = [at - started for at in await told()]
+            # Not the first one: tables, channels and statements are new to it.
+            seconds += took if number else []
     return sorted(seconds)
 
 
