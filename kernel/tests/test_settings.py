@@ -34,19 +34,19 @@ def test_settings_live(platform: ThreadedPlatform, tenant: TestTenant, client: A
     assert forms["example"]["form"]["properties"]["greeting"]["description"] == "Begins each reminder."
     fresh = client.get(EXAMPLE)
     assert fresh.headers["etag"] == '"0"'
-    assert fresh.json()["values"] == {"greeting": "Hello", "api_token": None}
-    assert fresh.json()["sources"] == {"greeting": "default", "api_token": "default"}
+    assert fresh.json()["values"] == {"greeting": "Hello", "diary": "", "api_token": None}
+    assert fresh.json()["sources"] == {"greeting": "default", "diary": "default", "api_token": "default"}
     assert client.patch(EXAMPLE, json={"greeting": "Hi"}).status_code == 428
 
     first = change(client, EXAMPLE, {"greeting": "Hi"}, 0)
     assert (first.status_code, first.headers["etag"]) == (200, '"1"')
     second = change(client, EXAMPLE, {"api_token": TOKEN}, 1).json()
-    assert second["values"] == {"greeting": "Hi", "api_token": "********"}, "what is not named stays"
+    assert second["values"] == {"greeting": "Hi", "diary": "", "api_token": "********"}, "what is not named stays"
     assert (second["secrets"], second["version"]) == ({"api_token": True}, 2)
     assert change(client, EXAMPLE, {"greeting": "Ho"}, 1).status_code == 412
     assert client.put(EXAMPLE, json={}, headers={"If-Match": '"1"'}).status_code == 412
     kept = change(client, EXAMPLE, {"api_token": "********", "greeting": "Ho"}, 2).json()
-    assert kept["sources"] == {"greeting": "organisation", "api_token": "organisation"}
+    assert kept["sources"] == {"greeting": "organisation", "diary": "default", "api_token": "organisation"}
 
     reset = client.delete(f"{EXAMPLE}/greeting", headers={"If-Match": '"3"'}).json()
     assert (reset["values"]["greeting"], reset["sources"]["greeting"]) == ("Hello", "default")

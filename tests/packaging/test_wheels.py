@@ -95,8 +95,8 @@ def test_the_three_printed_lines_work_when_pasted(started: tuple[Path, str]) -> 
     assert message["template"] == "messaging.welcome"
     assert runs["items"][0]["status"] == "completed"
     assert inbox["unread"] == 1
-    (mail,) = (directory / "var" / "mail").iterdir()
-    assert b"Subject: Welcome to RiverEdge" in mail.read_bytes()
+    mails = [mail.read_bytes() for mail in (directory / "var" / "mail").iterdir()]
+    assert sum(b"Subject: Welcome to RiverEdge" in mail for mail in mails) == 1
 
 
 def test_everything_that_was_installed_is_active(installed: Path, tmp_path: Path) -> None:
