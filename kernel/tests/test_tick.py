@@ -1,8 +1,9 @@
 """The tick: sources of due rows, several claimers, tenants that are not served, the watchdog, and what is pruned."""
 
 import asyncio
+import time
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from riveredge_kernel.events.models import OutboxEvent
 from riveredge_kernel.functions.models import Run
 from riveredge_kernel.tenancy.models import Tenant, TenantStatus
 from riveredge_kernel.testing import ThreadedPlatform
+from riveredge_kernel.timers.clock import Clock
 from riveredge_kernel.timers.models import Heartbeat, Timer
 from riveredge_kernel.timers.tick import BEAT
 from riveredge_kernel.timers.watchdog import Watchdog
@@ -299,3 +301,14 @@ def test_looking_at_what_waits_does_not_wait_for_writers(platform: ThreadedPlatf
                 return set(await parts.tick.waiting())
 
     assert platform.run(look()) >= {"kernel.timers", "example.chimes"}
+
+
+def test_time_that_stands_still_is_never_told_too_early() -> None:
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def offset() -> timedelta:
+        # As an engine reckons it, which counts milliseconds.
+        return begin - datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
+
+    clock = Clock(offset)
+    assert min(clock.now() for _ in range(100_000)) >= begin

@@ -27,7 +27,10 @@ class Clock:
 
     def now(self) -> datetime:
         """The present by this node's clock: for what is written down, not for deciding what is due."""
-        return datetime.now(UTC) + self.offset()
+        # First how far it was moved: where time stands still that is reckoned from the present, which must not be later
+        # than the one it is added to.
+        offset = self.offset()
+        return datetime.now(UTC) + offset
 
     async def database_now(self, session: AsyncSession) -> datetime:
         """The present by the database's clock. SQLite has none but this machine's."""
