@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import col, select
 
 from benchmarks.crowd import crowd
+from riveredge_kernel import logging as kernel_logging
 from riveredge_kernel.auth.models import Membership, User
 from riveredge_kernel.auth.permissions import ADMINISTRATOR
 from riveredge_kernel.platform import Platform
@@ -102,7 +103,9 @@ def settings_for(directory: Path, url: str, **database: str) -> Settings:
 
 
 def _measure_fan_out(directory: Path, url: str, database: dict[str, str]) -> FanOut:
-    return asyncio.run(_fan_out(settings_for(directory, url, **database)))
+    settings = settings_for(directory, url, **database)
+    kernel_logging.configure(settings)
+    return asyncio.run(_fan_out(settings))
 
 
 def fan_out(directory: Path, url: str, **database: str) -> FanOut:
