@@ -110,4 +110,6 @@ if [ "$mode" = dev ] && [ -z "${RIVEREDGE_TEST_DATABASE_URL:-}" ]; then
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || apt_install "the PostgreSQL half of the tests" postgresql
   command -v redis-server >/dev/null 2>&1 || apt_install "the test of Redis" redis-server
   command -v nginx >/dev/null 2>&1 || apt_install "the test of the proxy" nginx-light
+  docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null 2>&1 ||
+    apt_install "the test of the compose file" docker-compose
 fi

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -27,7 +27,7 @@ Look: TypeAlias = Callable[[str], Any]
 KindOf: TypeAlias = Callable[[str], str | None]
 Type: TypeAlias = Literal["string", "number", "boolean", "date", "datetime", "money", "list", "object"]
 
-ALL_OPS: Final = (
+Op = Literal[
     "eq",
     "ne",
     "gt",
@@ -42,7 +42,8 @@ ALL_OPS: Final = (
     "between",
     "is_empty",
     "not_empty",
-)
+]
+ALL_OPS: Final[tuple[str, ...]] = get_args(Op)
 # Of a number, before and behind its point.
 MAX_DIGITS: Final = 300
 _EQUAL = frozenset({"eq", "ne"})
@@ -276,22 +277,6 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
 }
 
 
-Op = Literal[
-    "eq",
-    "ne",
-    "gt",
-    "ge",
-    "lt",
-    "le",
-    "in",
-    "not_in",
-    "contains",
-    "not_contains",
-    "starts_with",
-    "between",
-    "is_empty",
-    "not_empty",
-]
 MAX_CONDITIONS = 50
 
 
